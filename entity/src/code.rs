@@ -1,0 +1,24 @@
+//! A referral code: what a promoter shares.
+
+use sea_orm::entity::prelude::*;
+
+/// A referral code: what a promoter shares.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "code")]
+pub struct Model {
+    /// The code as it is shared, case-sensitive.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub code: String,
+    /// Whose it is.
+    pub promoter_id: String,
+    /// Under whose terms it earns.
+    pub program_key: String,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// Relations are followed by key in the store's statements; none is declared.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

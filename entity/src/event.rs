@@ -1,0 +1,38 @@
+//! One signed Stripe event: the inbox. Its identity never changes; only its outcome does.
+
+use sea_orm::entity::prelude::*;
+
+/// One signed Stripe event: the inbox. Its identity never changes; only its outcome does.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "event")]
+pub struct Model {
+    /// `evt_…`, or `body_<sha256>` for a signed body without a usable id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    /// `event.type`; empty when the body has none.
+    pub event_type: String,
+    /// `event.api_version`.
+    pub api_version: Option<String>,
+    /// `event.created`.
+    pub created_at: Option<i64>,
+    /// When it was taken in.
+    pub received_at: i64,
+    /// `posted`, `recorded`, `ignored`, `parked` or `quarantined`.
+    pub outcome: String,
+    /// Why it was ignored, parked or quarantined.
+    pub reason: Option<String>,
+    /// The payment, as the event named it, that a parked event waits for.
+    pub parked_on: Option<String>,
+    /// SHA-256 of the raw body.
+    #[sea_orm(column_type = "VarBinary(StringLen::None)")]
+    pub body_sha256: Vec<u8>,
+    /// The raw body, compressed with zstd.
+    #[sea_orm(column_type = "VarBinary(StringLen::None)")]
+    pub body_zstd: Vec<u8>,
+}
+
+/// Relations are followed by key in the store's statements; none is declared.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,36 @@
+//! A paid invoice, merged from everything that Stripe has said about it.
+
+use sea_orm::entity::prelude::*;
+
+/// A paid invoice, merged from everything that Stripe has said about it.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "invoice")]
+pub struct Model {
+    /// `in_…`.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    /// The event whose claim is in use.
+    pub event_id: String,
+    /// `invoice.customer`, else `customer_account`.
+    pub customer_id: Option<String>,
+    /// `invoice.currency`, lower case.
+    pub currency: String,
+    /// `invoice.amount_paid`, at least 0.
+    pub amount_paid_minor: i64,
+    /// `invoice.total`.
+    pub total_minor: i64,
+    /// `invoice.total_excluding_tax`.
+    pub total_excluding_tax_minor: Option<i64>,
+    /// Sum of `total_taxes`, else of `total_tax_amounts`, else `tax`.
+    pub tax_minor: Option<i64>,
+    /// The smallest `paid_at` of all claims.
+    pub paid_at: i64,
+    /// Claims differed in currency, customer or amount.
+    pub conflict: bool,
+}
+
+/// Relations are followed by key in the store's statements; none is declared.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,34 @@
+//! One signed amount for one promoter in one currency, with one cause. Only ever inserted: triggers refuse the rest.
+
+use sea_orm::entity::prelude::*;
+
+/// One signed amount for one promoter in one currency, with one cause. Only ever inserted: triggers refuse the rest.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "ledger_entry")]
+pub struct Model {
+    /// Row number, in order of posting.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    /// Who gains or loses.
+    pub promoter_id: String,
+    /// The invoice that it is about; none for entries about no invoice.
+    pub invoice_id: Option<String>,
+    /// `commission` or `refund`.
+    pub kind: String,
+    /// The signed amount, never 0.
+    pub amount_minor: i64,
+    /// Its currency.
+    pub currency: String,
+    /// From when on it may be paid out.
+    pub available_at: i64,
+    /// The event or claim that it follows from.
+    pub cause: String,
+    /// When it was posted.
+    pub posted_at: i64,
+}
+
+/// Relations are followed by key in the store's statements; none is declared.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

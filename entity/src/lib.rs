@@ -1,0 +1,18 @@
+//! One SeaORM entity a table. Times are Unix seconds (UTC), amounts are minor units of the row's currency.
+//!
+//! Only the store of the daemon writes these tables. Ids are those of Stripe or of the host where there are any.
+
+pub mod claim;
+pub mod code;
+pub mod commission;
+pub mod customer;
+pub mod event;
+pub mod invoice;
+pub mod ledger_entry;
+pub mod payment;
+pub mod payment_link;
+pub mod program;
+pub mod program_version;
+pub mod promoter;
+pub mod referral;
+pub mod refund;

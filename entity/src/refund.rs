@@ -1,0 +1,24 @@
+//! A refund and its state.
+
+use sea_orm::entity::prelude::*;
+
+/// A refund and its state.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "refund")]
+pub struct Model {
+    /// `re_…`.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    /// The payment that it takes from, as it was named.
+    pub payment_id: String,
+    /// `refund.amount`, at least 0.
+    pub amount_minor: i64,
+    /// `pending`, `succeeded` or `failed`.
+    pub state: String,
+}
+
+/// Relations are followed by key in the store's statements; none is declared.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

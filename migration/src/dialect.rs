@@ -1,0 +1,34 @@
+//! Where SQLite and PostgreSQL spell one thing differently.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DatabaseBackend;
+
+/// Replaces `{row_id}` and `{bytes}` by the words of the database.
+pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
+    let (row_id, bytes) = match backend {
+        DatabaseBackend::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"),
+        DatabaseBackend::Postgres => ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"),
+        other => return Err(DbErr::Custom(format!("referrald runs on SQLite and PostgreSQL, not on {other:?}"))),
+    };
+    Ok(sql.replace("{row_id}", row_id).replace("{bytes}", bytes))
+}
+
+/// The statements that make the database refuse to delete rows of `table`, or to change these columns of it (all
+/// of them when none is named): a rule that holds even for someone at the SQL prompt.
+pub fn refuse_change(table: &str, columns: &[&str], backend: DatabaseBackend) -> Vec<String> {
+    let of = if columns.is_empty() { String::new() } else { format!(" OF {}", columns.join(", ")) };
+    let body = match backend {
+        DatabaseBackend::Sqlite => {
+            format!("FOR EACH ROW BEGIN SELECT RAISE(ABORT, 'rows of {table} are only ever inserted'); END")
+        }
+        _ => "FOR EACH ROW EXECUTE FUNCTION refuse_change()".to_owned(),
+    };
+    vec![
+        format!("CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON {table} {body}"),
+        format!("CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {body}"),
+    ]
+}
+
+/// The function that PostgreSQL's triggers call; SQLite's carry their body themselves.
+pub const POSTGRES_REFUSE_CHANGE: &str = "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ \
+     BEGIN RAISE EXCEPTION 'rows of % are only ever inserted', TG_TABLE_NAME; END $$";

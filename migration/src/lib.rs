@@ -1,0 +1,21 @@
+//! The schema of `referrald`: forward-only migrations, one file each.
+//!
+//! Depends on nothing of ours: what a migration did when it was written must never change with the entities.
+
+pub use sea_orm_migration::prelude::{DbErr, MigratorTrait};
+
+use sea_orm_migration::prelude::*;
+
+mod dialect;
+mod m20261120_000001_ledger;
+
+/// All migrations, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261120_000001_ledger::Migration)]
+    }
+}

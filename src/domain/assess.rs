@@ -1,0 +1,230 @@
+//! `assess`: what the ledger should hold for one paid invoice. Pure; the daemon posts the difference to it.
+
+use super::attribution::Referral;
+use super::facts::{PaidClaim, PaidInvoice};
+use super::money::{MoneyError, minus, share_floor, share_half_up};
+use super::terms::CommissionBase;
+use super::time::Timestamp;
+
+/// Why an invoice earns nothing; the first that fits, in the order of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoCommission {
+    /// Nobody claimed that this customer was referred.
+    NotReferred,
+    /// The customer was referred by a code that does not exist (yet).
+    UnknownCode,
+    /// Nothing was paid, or nothing but tax.
+    ZeroAmount,
+    /// Paid before the referral, beyond the lookback.
+    BeforeReferral,
+}
+
+impl NoCommission {
+    /// The word in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReferred => "not_referred",
+            Self::UnknownCode => "unknown_code",
+            Self::ZeroAmount => "zero_amount",
+            Self::BeforeReferral => "before_referral",
+        }
+    }
+}
+
+/// The present assessment of one invoice. Amounts in minor units of the invoice's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assessment {
+    /// What the share is taken of; 0 when there is no referral.
+    pub base_minor: i64,
+    /// C, what the invoice earned before any loss, ≥ 0. The target of `commission`.
+    pub commission_minor: i64,
+    /// kept(R) − C, ≤ 0. The target of `refund`.
+    pub refund_minor: i64,
+    /// From when on the amounts may be paid out: `paid_at` + hold period.
+    pub available_at: Timestamp,
+    /// Why `commission_minor` is 0, when there is a reason.
+    pub reason: Option<NoCommission>,
+}
+
+/// What an invoice earns for the promoter of its referral.
+///
+/// `unreferred` is the reason when there is no referral; `loss_minor` is R of the semantics,
+/// 0 ≤ R ≤ `amount_paid`.
+///
+/// # Errors
+/// [`MoneyError`] when an amount does not fit 64 bits.
+pub fn assess(
+    invoice: &PaidInvoice,
+    referral: Result<&Referral, NoCommission>,
+    loss_minor: i64,
+) -> Result<Assessment, MoneyError> {
+    let nothing = |base_minor, available_at, reason| Assessment {
+        base_minor,
+        commission_minor: 0,
+        refund_minor: 0,
+        available_at,
+        reason: Some(reason),
+    };
+    let referral = match referral {
+        Ok(referral) => referral,
+        Err(reason) => return Ok(nothing(0, invoice.paid_at, reason)),
+    };
+    let base_minor = base(&invoice.claim, referral.terms.base)?;
+    let available_at = invoice.paid_at.plus_days(referral.terms.hold_days);
+    if invoice.claim.amount_paid_minor <= 0 || base_minor <= 0 {
+        return Ok(nothing(base_minor, available_at, NoCommission::ZeroAmount));
+    }
+    if invoice.paid_at < referral.earns_from() {
+        return Ok(nothing(base_minor, available_at, NoCommission::BeforeReferral));
+    }
+    let commission_minor = referral.terms.rate.of(base_minor)?;
+    let kept_minor = kept(commission_minor, loss_minor, invoice.claim.amount_paid_minor)?;
+    Ok(Assessment {
+        base_minor,
+        commission_minor,
+        refund_minor: minus(kept_minor, commission_minor)?,
+        available_at,
+        reason: None,
+    })
+}
+
+/// kept(x) = C − `round_half_up`(C × x / `amount_paid`), and exactly 0 when x = `amount_paid`.
+fn kept(commission_minor: i64, loss_minor: i64, amount_paid_minor: i64) -> Result<i64, MoneyError> {
+    if loss_minor == amount_paid_minor {
+        return Ok(0);
+    }
+    minus(commission_minor, share_half_up(commission_minor, loss_minor, amount_paid_minor)?)
+}
+
+/// What the share is taken of: `amount_paid`, or the part of it that is not tax.
+fn base(claim: &PaidClaim, base: CommissionBase) -> Result<i64, MoneyError> {
+    match base {
+        CommissionBase::AmountPaid => Ok(claim.amount_paid_minor),
+        CommissionBase::NetOfTax => {
+            let net_minor = match (claim.total_excluding_tax_minor, claim.tax_minor) {
+                (Some(net_minor), _) => net_minor,
+                (None, Some(tax_minor)) => minus(claim.total_minor, tax_minor)?,
+                (None, None) => claim.total_minor,
+            };
+            if claim.amount_paid_minor >= claim.total_minor {
+                Ok(net_minor)
+            } else {
+                share_floor(claim.amount_paid_minor, net_minor, claim.total_minor)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{
+        BasisPoints, ClaimId, ClaimSource, Code, Currency, CustomerId, EventId, Party, ProgramKey,
+        PromoterId, ReferralId, Terms,
+    };
+
+    fn invoice(amount_paid_minor: i64, total_minor: i64, net: Option<i64>, tax: Option<i64>) -> PaidInvoice {
+        let claim = PaidClaim {
+            event: EventId::new("evt_1"),
+            customer: Some(CustomerId::new("cus_1")),
+            currency: Currency::parse("usd").unwrap(),
+            amount_paid_minor,
+            total_minor,
+            total_excluding_tax_minor: net,
+            tax_minor: tax,
+        };
+        PaidInvoice::new(claim, Timestamp::from_unix(1_000_000))
+    }
+
+    fn referral(rate_bps: u16, base: CommissionBase) -> Referral {
+        Referral {
+            id: ReferralId::new("ref_1"),
+            party: Party::Customer(CustomerId::new("cus_1")),
+            claim: ClaimId::new("clm_1"),
+            source: ClaimSource::Api,
+            code: Code::new("ANNA"),
+            promoter: PromoterId::new("prm_1"),
+            program: ProgramKey::new("default"),
+            terms_version: 1,
+            terms: Terms { rate: BasisPoints::new(rate_bps).unwrap(), base, hold_days: 30 },
+            claimed_at: Timestamp::from_unix(1_000_000),
+            lookback_s: 86_400,
+        }
+    }
+
+    fn figures(invoice: &PaidInvoice, rate_bps: u16, base: CommissionBase, loss: i64) -> (i64, i64, i64) {
+        let assessed = assess(invoice, Ok(&referral(rate_bps, base)), loss).unwrap();
+        (assessed.base_minor, assessed.commission_minor, assessed.refund_minor)
+    }
+
+    #[test]
+    fn the_documented_example() {
+        let paid = invoice(10_000, 10_000, Some(10_000), None);
+        assert_eq!(figures(&paid, 1_000, CommissionBase::NetOfTax, 0), (10_000, 1_000, 0));
+        assert_eq!(figures(&paid, 1_000, CommissionBase::NetOfTax, 5_000), (10_000, 1_000, -500));
+        assert_eq!(figures(&paid, 1_000, CommissionBase::NetOfTax, 10_000), (10_000, 1_000, -1_000));
+    }
+
+    #[test]
+    fn the_base_is_net_of_tax_by_every_way_that_stripe_tells_tax() {
+        let net = CommissionBase::NetOfTax;
+        let told = figures(&invoice(11_900, 11_900, Some(10_000), Some(1)), 1_000, net, 0);
+        let summed = figures(&invoice(11_900, 11_900, None, Some(1_900)), 1_000, net, 0);
+        let untaxed = figures(&invoice(11_900, 11_900, None, None), 1_000, net, 0);
+        let gross =
+            figures(&invoice(11_900, 11_900, Some(10_000), None), 1_000, CommissionBase::AmountPaid, 0);
+        assert_eq!((told, summed), ((10_000, 1_000, 0), (10_000, 1_000, 0)));
+        assert_eq!((untaxed, gross), ((11_900, 1_190, 0), (11_900, 1_190, 0)));
+    }
+
+    #[test]
+    fn customer_credit_lowers_the_base_in_proportion() {
+        // 119.00 due of which 19.00 tax; 60.00 came from the customer's balance.
+        let paid = invoice(5_900, 11_900, Some(10_000), None);
+        assert_eq!(figures(&paid, 1_000, CommissionBase::NetOfTax, 0), (4_957, 496, 0));
+    }
+
+    #[test]
+    fn reasons_come_in_their_order() {
+        let reason = |invoice: &PaidInvoice, referral| assess(invoice, referral, 0).unwrap().reason;
+        let referral = referral(1_000, CommissionBase::NetOfTax);
+        let (sale, zero) = (invoice(100, 100, None, None), invoice(0, 100, None, None));
+        let mut early = sale.clone();
+        early.paid_at = Timestamp::from_unix(1_000_000 - 86_401);
+        assert_eq!(reason(&zero, Err(NoCommission::NotReferred)), Some(NoCommission::NotReferred));
+        assert_eq!(reason(&zero, Ok(&referral)), Some(NoCommission::ZeroAmount));
+        assert_eq!(reason(&early, Ok(&referral)), Some(NoCommission::BeforeReferral));
+        early.paid_at = Timestamp::from_unix(1_000_000 - 86_400);
+        assert_eq!(reason(&early, Ok(&referral)), None);
+        let only_tax = invoice(100, 100, Some(0), None);
+        assert_eq!(reason(&only_tax, Ok(&referral)), Some(NoCommission::ZeroAmount));
+    }
+
+    #[test]
+    fn the_largest_amount_does_not_wrap() {
+        let paid = invoice(i64::MAX, i64::MAX, None, None);
+        let (base, commission, refund) = figures(&paid, 10_000, CommissionBase::NetOfTax, i64::MAX - 1);
+        assert_eq!((base, commission, refund), (i64::MAX, i64::MAX, 1 - i64::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn the_net_is_between_nothing_and_the_commission_and_falls_with_the_loss(
+            paid in 1..2_000_000_i64, rate in 0..=10_000_u16, a in 0..=1_000_u32, b in 0..=1_000_u32,
+        ) {
+            let sale = invoice(paid, paid, None, None);
+            let loss = |thousandths: u32| paid * i64::from(thousandths) / 1_000;
+            let net = |loss| {
+                let (_, commission, refund) = figures(&sale, rate, CommissionBase::NetOfTax, loss);
+                (commission, commission + refund)
+            };
+            let (less, more) = (loss(a.min(b)), loss(a.max(b)));
+            let ((commission, net_less), (_, net_more)) = (net(less), net(more));
+            prop_assert!(0 <= net_more && net_more <= net_less && net_less <= commission);
+            prop_assert_eq!(net(paid).1, 0);
+            prop_assert_eq!(net(0).1, commission);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Who referred a customer: of all valid claims the one made first, whatever the order in which they arrive.
+
+use std::fmt;
+
+use super::ids::{ClaimId, Code, CustomerId, ProgramKey, PromoterId, ReferralId, UserId};
+use super::terms::Terms;
+use super::time::Timestamp;
+
+/// Places of one metadata source among the precedences; the metadata keys of the settings are counted within it.
+const PLACES_PER_SOURCE: u16 = 20;
+/// Precedence of the first source (the API); greater is weaker.
+const FIRST_PLACE: u16 = 100;
+/// Precedence of the fourth source (what an invoice carries).
+const INVOICE_PLACE: u16 = 400;
+
+/// Where a claim comes from; its precedence decides between claims of one second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClaimSource {
+    /// `POST /v1/referrals`, or `refer` on the command line.
+    Api,
+    /// The subscription metadata that an invoice carries, by the place of its key in the settings.
+    SubscriptionMetadata(u16),
+    /// The metadata of the invoice itself, by the place of its key in the settings.
+    InvoiceMetadata(u16),
+}
+
+impl ClaimSource {
+    /// The precedence: a smaller one wins at equal `claimed_at`.
+    pub fn precedence(self) -> u16 {
+        let place = |key: u16| key.min(PLACES_PER_SOURCE.saturating_sub(1));
+        match self {
+            Self::Api => FIRST_PLACE,
+            Self::SubscriptionMetadata(key) => INVOICE_PLACE.saturating_add(place(key)),
+            Self::InvoiceMetadata(key) => {
+                INVOICE_PLACE.saturating_add(PLACES_PER_SOURCE).saturating_add(place(key))
+            }
+        }
+    }
+
+    /// The source of a stored precedence.
+    pub fn from_precedence(precedence: u16) -> Option<Self> {
+        if precedence == FIRST_PLACE {
+            return Some(Self::Api);
+        }
+        let place = precedence.checked_sub(INVOICE_PLACE)?;
+        match place.checked_sub(PLACES_PER_SOURCE) {
+            None => Some(Self::SubscriptionMetadata(place)),
+            Some(key) if key < PLACES_PER_SOURCE => Some(Self::InvoiceMetadata(key)),
+            Some(_) => None,
+        }
+    }
+
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::SubscriptionMetadata(_) => "subscription_metadata",
+            Self::InvoiceMetadata(_) => "invoice_metadata",
+        }
+    }
+}
+
+/// One statement that a customer was referred by a code. `customer` or `user`, or both, are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its id: made from the event for claims in events, so that a replay makes no second one.
+    pub id: ClaimId,
+    /// The Stripe customer that it is about.
+    pub customer: Option<CustomerId>,
+    /// The user of the host application that it is about.
+    pub user: Option<UserId>,
+    /// The code.
+    pub code: Code,
+    /// Where it comes from.
+    pub source: ClaimSource,
+    /// `event.created`, or the time of the API call.
+    pub claimed_at: Timestamp,
+    /// The attribution lookback in seconds, frozen from the settings when the claim was recorded.
+    pub lookback_s: i64,
+    /// How the customer was invited, in the host's own words; only kept and shown.
+    pub invitation_method: Option<String>,
+}
+
+impl Claim {
+    /// Of two valid claims the one with the smaller key is the referral; the id only makes the choice total.
+    pub fn order(&self) -> (Timestamp, u16, &Code, &ClaimId) {
+        (self.claimed_at, self.source.precedence(), &self.code, &self.id)
+    }
+}
+
+/// One customer of the host: the user, when a user is known, else the Stripe customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Party {
+    /// A user with all Stripe customers named with it.
+    User(UserId),
+    /// A Stripe customer of no known user.
+    Customer(CustomerId),
+}
+
+const USER_PREFIX: &str = "user:";
+const CUSTOMER_PREFIX: &str = "customer:";
+
+impl Party {
+    /// The party of a stored key.
+    pub fn parse(key: &str) -> Option<Self> {
+        let user = key.strip_prefix(USER_PREFIX).map(|user| Self::User(UserId::new(user)));
+        user.or_else(|| key.strip_prefix(CUSTOMER_PREFIX).map(|id| Self::Customer(CustomerId::new(id))))
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "{USER_PREFIX}{user}"),
+            Self::Customer(customer) => write!(f, "{CUSTOMER_PREFIX}{customer}"),
+        }
+    }
+}
+
+/// Whom a code belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeOwner {
+    /// The promoter who shares it.
+    pub promoter: PromoterId,
+    /// The program whose terms it earns.
+    pub program: ProgramKey,
+}
+
+/// The bond between one customer of the host and one promoter, made by the winning claim; terms are frozen on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referral {
+    /// Its id; it stays when an earlier claim moves the referral.
+    pub id: ReferralId,
+    /// The customer of the host.
+    pub party: Party,
+    /// The winning claim.
+    pub claim: ClaimId,
+    /// The source of that claim.
+    pub source: ClaimSource,
+    /// The code of that claim.
+    pub code: Code,
+    /// Who earns.
+    pub promoter: PromoterId,
+    /// Under which program.
+    pub program: ProgramKey,
+    /// The row of the frozen terms.
+    pub terms_version: i64,
+    /// The terms, frozen at `claimed_at`.
+    pub terms: Terms,
+    /// `claimed_at` of the winning claim.
+    pub claimed_at: Timestamp,
+    /// The attribution lookback in seconds, frozen.
+    pub lookback_s: i64,
+}
+
+impl Referral {
+    /// Invoices paid before this moment are `before_referral`.
+    pub fn earns_from(&self) -> Timestamp {
+        self.claimed_at.minus_seconds(self.lookback_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_is_read_back_from_its_precedence() {
+        let sources = [
+            ClaimSource::Api,
+            ClaimSource::SubscriptionMetadata(0),
+            ClaimSource::SubscriptionMetadata(19),
+            ClaimSource::InvoiceMetadata(0),
+            ClaimSource::InvoiceMetadata(19),
+        ];
+        for source in sources {
+            assert_eq!(ClaimSource::from_precedence(source.precedence()), Some(source));
+        }
+        assert!(sources.is_sorted_by_key(|source| source.precedence()));
+        assert_eq!(ClaimSource::from_precedence(7), None);
+    }
+
+    #[test]
+    fn a_party_is_read_back_from_its_key() {
+        for party in [Party::User(UserId::new("42")), Party::Customer(CustomerId::new("cus_1"))] {
+            assert_eq!(Party::parse(&party.to_string()), Some(party));
+        }
+    }
+}

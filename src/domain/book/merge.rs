@@ -1,0 +1,89 @@
+//! Merging facts into a book.
+
+use super::{Book, InvoiceId, PaymentId, RefundId, Touched};
+use crate::domain::{Fact, PaidClaim, PaidInvoice, PaymentFacts, RefundFacts, time::Timestamp};
+
+impl Book {
+    pub(super) fn merge(&mut self, facts: &[Fact]) -> Touched {
+        let mut touched = Touched::default();
+        for fact in facts {
+            match fact.clone() {
+                Fact::InvoicePaid { invoice, claim, paid_at } => {
+                    self.merge_invoice(invoice, claim, paid_at, &mut touched);
+                }
+                Fact::PaymentLink { invoice, payment, amount_minor } => {
+                    self.merge_link(invoice, payment, amount_minor, &mut touched);
+                }
+                Fact::ChargeOf { charge, payment_intent } => {
+                    let facts =
+                        PaymentFacts { payment_intent: Some(payment_intent), ..PaymentFacts::default() };
+                    self.merge_payment(charge, facts, &mut touched);
+                }
+                Fact::Payment { payment, captured_minor, amount_refunded_minor } => {
+                    let facts = PaymentFacts { payment_intent: None, captured_minor, amount_refunded_minor };
+                    self.merge_payment(payment, facts, &mut touched);
+                }
+                Fact::Refund { refund, facts } => self.merge_refund(refund, facts, &mut touched),
+                Fact::Claim(claim) => self.merge_claim(claim, &mut touched),
+            }
+        }
+        touched
+    }
+
+    fn merge_invoice(
+        &mut self,
+        id: InvoiceId,
+        claim: PaidClaim,
+        paid_at: Timestamp,
+        touched: &mut Touched,
+    ) {
+        let changed = match self.invoices.get_mut(&id) {
+            None => {
+                self.invoices.insert(id.clone(), PaidInvoice::new(claim, paid_at));
+                true
+            }
+            Some(invoice) => {
+                let before = invoice.clone();
+                invoice.merge(claim, paid_at);
+                *invoice != before
+            }
+        };
+        if changed {
+            self.changes.invoices.insert(id.clone());
+            touched.changed = true;
+        }
+        touched.invoices.insert(id);
+    }
+
+    fn merge_link(
+        &mut self,
+        invoice: InvoiceId,
+        payment: PaymentId,
+        amount_minor: Option<i64>,
+        touched: &mut Touched,
+    ) {
+        if self.graph.merge_link(&invoice, &payment, amount_minor) {
+            self.changes.links.insert((invoice.clone(), payment.clone()));
+            touched.changed = true;
+        }
+        touched.invoices.insert(invoice);
+        touched.payments.insert(payment);
+    }
+
+    fn merge_payment(&mut self, payment: PaymentId, facts: PaymentFacts, touched: &mut Touched) {
+        if self.graph.merge_payment(&payment, facts) {
+            self.changes.payments.insert(payment.clone());
+            touched.changed = true;
+        }
+        touched.payments.insert(payment);
+    }
+
+    fn merge_refund(&mut self, refund: RefundId, facts: RefundFacts, touched: &mut Touched) {
+        let payment = facts.payment.clone();
+        if self.graph.merge_refund(&refund, facts) {
+            self.changes.refunds.insert(refund);
+            touched.changed = true;
+        }
+        touched.payments.insert(payment);
+    }
+}

@@ -1,0 +1,290 @@
+//! What Stripe has told us, and how two tellings of the same thing merge.
+//!
+//! Every merge is commutative, associative and idempotent: the order and the number of tellings never matter.
+
+use super::attribution::Claim;
+use super::ids::{CustomerId, EventId, InvoiceId, PaymentId, RefundId};
+use super::money::Currency;
+use super::time::Timestamp;
+
+/// One thing that an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// An invoice was paid.
+    InvoicePaid {
+        /// The invoice.
+        invoice: InvoiceId,
+        /// What this event says about it.
+        claim: PaidClaim,
+        /// `status_transitions.paid_at`, else `event.created`.
+        paid_at: Timestamp,
+    },
+    /// A payment pays (part of) an invoice.
+    PaymentLink {
+        /// The invoice.
+        invoice: InvoiceId,
+        /// The payment, as it was named.
+        payment: PaymentId,
+        /// The part of the invoice that this payment pays, ≥ 0, when it was told.
+        amount_minor: Option<i64>,
+    },
+    /// A charge belongs to a payment intent: facts keyed by the charge count for the intent.
+    ChargeOf {
+        /// The charge, `ch_…`.
+        charge: PaymentId,
+        /// The payment intent, `pi_…`.
+        payment_intent: PaymentId,
+    },
+    /// Totals of a payment, as a charge shows them.
+    Payment {
+        /// The payment, as it was named.
+        payment: PaymentId,
+        /// Captured amount, ≥ 0; 0 when unknown.
+        captured_minor: i64,
+        /// `charge.amount_refunded`, cumulative, ≥ 0.
+        amount_refunded_minor: i64,
+    },
+    /// A refund and its state.
+    Refund {
+        /// The refund.
+        refund: RefundId,
+        /// What is known of it.
+        facts: RefundFacts,
+    },
+    /// Somebody says that a customer was referred by a code.
+    Claim(Claim),
+}
+
+/// An event reduced to what the ledger needs of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reduced {
+    /// What it says, in the order in which it is merged.
+    pub facts: Vec<Fact>,
+    /// The payment whose invoice must be known before this event can be settled (refunds); `None` otherwise.
+    pub waits_for: Option<PaymentId>,
+    /// The event itself shows that its payment can belong to no invoice (a charge without a customer).
+    pub no_invoice: bool,
+}
+
+/// What one event claims about a paid invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidClaim {
+    /// The event that says so.
+    pub event: EventId,
+    /// `invoice.customer`, else `invoice.customer_account`.
+    pub customer: Option<CustomerId>,
+    /// `invoice.currency`.
+    pub currency: Currency,
+    /// `invoice.amount_paid`, ≥ 0.
+    pub amount_paid_minor: i64,
+    /// `invoice.total`; negative for a credit.
+    pub total_minor: i64,
+    /// `invoice.total_excluding_tax`.
+    pub total_excluding_tax_minor: Option<i64>,
+    /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.
+    pub tax_minor: Option<i64>,
+}
+
+impl PaidClaim {
+    /// Of two claims the one with the greater rank is used, as a whole.
+    fn rank(&self) -> (i64, bool, &EventId) {
+        (self.amount_paid_minor, self.total_excluding_tax_minor.is_some(), &self.event)
+    }
+
+    /// Claims that differ in one of these contradict each other.
+    fn essence(&self) -> (&Option<CustomerId>, Currency, i64) {
+        (&self.customer, self.currency, self.amount_paid_minor)
+    }
+}
+
+/// A paid invoice, merged from all claims about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidInvoice {
+    /// The claim in use.
+    pub claim: PaidClaim,
+    /// The smallest `paid_at` of all claims.
+    pub paid_at: Timestamp,
+    /// Claims differed in currency, customer or `amount_paid`; `verify` shows it.
+    pub conflict: bool,
+}
+
+impl PaidInvoice {
+    /// The first claim about an invoice.
+    pub const fn new(claim: PaidClaim, paid_at: Timestamp) -> Self {
+        Self { claim, paid_at, conflict: false }
+    }
+
+    /// Takes in one more claim.
+    pub fn merge(&mut self, claim: PaidClaim, paid_at: Timestamp) {
+        self.paid_at = self.paid_at.min(paid_at);
+        self.conflict |= self.claim.essence() != claim.essence();
+        if claim.rank() > self.claim.rank() {
+            self.claim = claim;
+        }
+    }
+}
+
+/// Totals of one payment row; the row of a charge may point to its payment intent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PaymentFacts {
+    /// For a charge: the payment intent that it belongs to, once told.
+    pub payment_intent: Option<PaymentId>,
+    /// Captured amount, ≥ 0; 0 when unknown.
+    pub captured_minor: i64,
+    /// `charge.amount_refunded`, cumulative, ≥ 0.
+    pub amount_refunded_minor: i64,
+}
+
+impl PaymentFacts {
+    /// Takes in totals: each is the greatest ever told.
+    pub fn merge_totals(&mut self, captured_minor: i64, amount_refunded_minor: i64) {
+        self.captured_minor = self.captured_minor.max(captured_minor);
+        self.amount_refunded_minor = self.amount_refunded_minor.max(amount_refunded_minor);
+    }
+
+    /// Takes in the payment intent of a charge; contradicting tellings resolve to the smallest id.
+    pub fn merge_payment_intent(&mut self, payment_intent: PaymentId) {
+        let known = self.payment_intent.take();
+        self.payment_intent = Some(known.map_or(payment_intent.clone(), |other| other.min(payment_intent)));
+    }
+}
+
+/// The state of a refund, in the order of its ranks: a later one in this list wins over an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefundState {
+    /// `pending`, `requires_action`, and every status that we do not know. Counts at once.
+    Pending,
+    /// `succeeded`.
+    Succeeded,
+    /// `failed` or `canceled`: the money stayed, or came back.
+    Failed,
+}
+
+impl RefundState {
+    /// The state that a Stripe status means.
+    pub fn from_status(status: Option<&str>) -> Self {
+        match status {
+            Some("succeeded") => Self::Succeeded,
+            Some("failed" | "canceled") => Self::Failed,
+            Some(_) | None => Self::Pending,
+        }
+    }
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Succeeded, Self::Failed].into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// What is known of one refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundFacts {
+    /// The payment that it takes from, as it was named.
+    pub payment: PaymentId,
+    /// `refund.amount`, ≥ 0.
+    pub amount_minor: i64,
+    /// Its state.
+    pub state: RefundState,
+}
+
+impl RefundFacts {
+    /// Takes in one more telling: the higher state wins, at equal state the greater amount.
+    pub fn merge(&mut self, other: Self) {
+        if (other.state, other.amount_minor, &other.payment) > (self.state, self.amount_minor, &self.payment) {
+            *self = other;
+        }
+    }
+
+    /// What counts of it at present: failed and canceled refunds take nothing.
+    pub const fn taken_minor(&self) -> i64 {
+        match self.state {
+            RefundState::Pending | RefundState::Succeeded => self.amount_minor,
+            RefundState::Failed => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn claim() -> impl Strategy<Value = (PaidClaim, Timestamp)> {
+        (0..4_i64, prop::option::of(0..3_i64), "[ab]", 0..3_u8, 0..9_i64).prop_map(
+            |(amount, excluding_tax, event, customer, paid_at)| {
+                let claim = PaidClaim {
+                    event: EventId::new(event),
+                    customer: (customer > 0).then(|| CustomerId::new(customer.to_string())),
+                    currency: Currency::parse("usd").unwrap(),
+                    amount_paid_minor: amount,
+                    total_minor: amount,
+                    total_excluding_tax_minor: excluding_tax,
+                    tax_minor: None,
+                };
+                (claim, Timestamp::from_unix(paid_at))
+            },
+        )
+    }
+
+    fn merged(claims: &[(PaidClaim, Timestamp)]) -> (i64, bool, Timestamp, bool) {
+        let mut claims = claims.iter().cloned();
+        let (first, paid_at) = claims.next().unwrap();
+        let mut invoice = PaidInvoice::new(first, paid_at);
+        claims.for_each(|(claim, paid_at)| invoice.merge(claim, paid_at));
+        let (amount, has_net, _) = invoice.claim.rank();
+        (amount, has_net, invoice.paid_at, invoice.conflict)
+    }
+
+    proptest! {
+        #[test]
+        fn a_paid_invoice_is_the_same_in_every_order_and_with_repeats(
+            claims in prop::collection::vec(claim(), 1..5).prop_flat_map(|claims| {
+                (Just(claims.clone()), Just(claims).prop_shuffle())
+            })
+        ) {
+            let (claims, mut shuffled) = claims;
+            let expected = merged(&claims);
+            prop_assert_eq!(merged(&shuffled), expected);
+            shuffled.extend(claims);
+            prop_assert_eq!(merged(&shuffled), expected);
+        }
+
+        #[test]
+        fn a_refund_is_the_same_in_every_order(
+            tellings in prop::collection::vec((0..3_usize, 0..3_i64), 1..6).prop_flat_map(|tellings| {
+                (Just(tellings.clone()), Just(tellings).prop_shuffle())
+            })
+        ) {
+            let merge = |tellings: &[(usize, i64)]| {
+                let states = [RefundState::Pending, RefundState::Succeeded, RefundState::Failed];
+                let mut refunds = tellings.iter().map(|&(state, amount_minor)| RefundFacts {
+                    payment: PaymentId::new("pi_1"),
+                    amount_minor,
+                    state: states[state],
+                });
+                let mut first = refunds.next().unwrap();
+                refunds.for_each(|refund| first.merge(refund));
+                first
+            };
+            prop_assert_eq!(merge(&tellings.0), merge(&tellings.1));
+        }
+    }
+
+    #[test]
+    fn a_failure_that_is_told_before_the_success_still_wins() {
+        let refund = |state| RefundFacts { payment: PaymentId::new("pi_1"), amount_minor: 5, state };
+        let mut facts = refund(RefundState::Failed);
+        facts.merge(refund(RefundState::Succeeded));
+        assert_eq!(facts.taken_minor(), 0);
+    }
+}

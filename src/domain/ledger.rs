@@ -1,0 +1,84 @@
+//! What the ledger is made of: entries that are only ever inserted, and the assessment beside them.
+
+use super::assess::Assessment;
+use super::ids::{ClaimId, EventId, InvoiceId, PromoterId, ReferralId};
+use super::money::{BasisPoints, Currency};
+use super::time::Timestamp;
+
+/// What an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// What a paid invoice earned.
+    Commission,
+    /// What refunds took back (negative), or what a failed refund gave back (positive).
+    Refund,
+}
+
+impl Kind {
+    /// The kinds that an invoice posts, in the order in which they are posted.
+    pub const OF_INVOICE: [Self; 2] = [Self::Commission, Self::Refund];
+
+    /// The word in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Commission => "commission",
+            Self::Refund => "refund",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::OF_INVOICE.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// The one cause of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A Stripe event.
+    Event(EventId),
+    /// A claim that came through the API or the command line.
+    Claim(ClaimId),
+}
+
+impl Cause {
+    /// The id that is stored with the entry.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Event(event) => event.as_str(),
+            Self::Claim(claim) => claim.as_str(),
+        }
+    }
+}
+
+/// One signed amount for one promoter in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// Who gains (positive) or loses (negative).
+    pub promoter: PromoterId,
+    /// The invoice that it is about.
+    pub invoice: InvoiceId,
+    /// What it is.
+    pub kind: Kind,
+    /// The signed amount in minor units.
+    pub amount_minor: i64,
+    /// The currency of the amount.
+    pub currency: Currency,
+    /// From when on it may be paid out.
+    pub available_at: Timestamp,
+    /// Why it was posted.
+    pub cause: Cause,
+}
+
+/// The present assessment of one paid invoice, as it is stored: one row an invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commission {
+    /// The referral that earns; `None` when there is none.
+    pub referral: Option<(ReferralId, PromoterId)>,
+    /// The currency of the invoice.
+    pub currency: Currency,
+    /// The rate, when there is a referral.
+    pub rate: Option<BasisPoints>,
+    /// The figures.
+    pub assessment: Assessment,
+}

@@ -1,0 +1,32 @@
+//! The rules of the ledger, pure: no I/O, no clock, no async, nothing of Stripe's JSON.
+//!
+//! Read in this order: [`money`] and [`terms`] are the units; [`facts`] says what Stripe has told us and how
+//! two tellings merge; [`payments`] turns facts into the loss of an invoice; [`attribution`] chooses the
+//! referral; [`assess`] says what the ledger should hold; [`book`] holds the facts that one transaction
+//! touches and posts the difference between that target and what is already posted.
+
+pub mod assess;
+pub mod attribution;
+pub mod book;
+pub mod facts;
+pub mod ids;
+pub mod ledger;
+pub mod money;
+pub mod outcome;
+pub mod payments;
+pub mod terms;
+pub mod time;
+
+pub use assess::{Assessment, NoCommission, assess};
+pub use attribution::{Claim, ClaimSource, Party, Referral};
+pub use book::{Book, Cause};
+pub use facts::{Fact, PaidClaim, PaidInvoice, PaymentFacts, Reduced, RefundFacts, RefundState};
+pub use ids::{
+    ClaimId, Code, CustomerId, EventId, InvoiceId, PaymentId, ProgramKey, PromoterId, ReferralId, RefundId,
+    UserId,
+};
+pub use ledger::{Commission, Kind, LedgerEntry};
+pub use money::{BasisPoints, Currency, MoneyError};
+pub use outcome::Outcome;
+pub use terms::{CommissionBase, Terms, TermsVersion};
+pub use time::Timestamp;

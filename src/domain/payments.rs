@@ -1,0 +1,218 @@
+//! Payments, their refunds and their links to invoices: from these follows the loss of an invoice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::{PaymentFacts, RefundFacts};
+use super::ids::{InvoiceId, PaymentId, RefundId};
+use super::money::{MoneyError, narrow, share_floor};
+
+/// `amount_paid` of an invoice in minor units; `None` while the invoice is not known as paid.
+pub type AmountPaid<'a> = dyn Fn(&InvoiceId) -> Option<i64> + 'a;
+
+/// The payments that a transaction touches, everything that takes from them, and what they pay.
+///
+/// Rows are kept as they were named; [`PaymentGraph::resolve`] maps a charge to its payment intent, so that facts
+/// keyed by either count for one payment, whenever the connection between the two becomes known.
+#[derive(Debug, Clone, Default)]
+pub struct PaymentGraph {
+    payments: BTreeMap<PaymentId, PaymentFacts>,
+    charges_of: BTreeMap<PaymentId, BTreeSet<PaymentId>>,
+    refunds: BTreeMap<RefundId, RefundFacts>,
+    refunds_of: BTreeMap<PaymentId, BTreeSet<RefundId>>,
+    links: BTreeMap<InvoiceId, BTreeMap<PaymentId, Option<i64>>>,
+    invoices_of: BTreeMap<PaymentId, BTreeSet<InvoiceId>>,
+}
+
+impl PaymentGraph {
+    /// The row of a payment as named, if known.
+    pub fn payment(&self, payment: &PaymentId) -> Option<&PaymentFacts> {
+        self.payments.get(payment)
+    }
+
+    /// A refund, if known.
+    pub fn refund(&self, refund: &RefundId) -> Option<&RefundFacts> {
+        self.refunds.get(refund)
+    }
+
+    /// The link of an invoice and a payment as named: `Some(None)` is a link whose amount is not known.
+    pub fn link(&self, invoice: &InvoiceId, payment: &PaymentId) -> Option<Option<i64>> {
+        self.links.get(invoice)?.get(payment).copied()
+    }
+
+    /// Merges a whole payment row. True when something changed.
+    pub fn merge_payment(&mut self, payment: &PaymentId, facts: PaymentFacts) -> bool {
+        let row = self.payments.entry(payment.clone()).or_default();
+        let before = row.clone();
+        row.merge_totals(facts.captured_minor, facts.amount_refunded_minor);
+        if let Some(payment_intent) = facts.payment_intent {
+            row.merge_payment_intent(payment_intent);
+        }
+        let changed = *row != before;
+        if before.payment_intent != row.payment_intent {
+            if let Some(old) = &before.payment_intent
+                && let Some(charges) = self.charges_of.get_mut(old)
+            {
+                charges.remove(payment);
+            }
+            if let Some(new) = row.payment_intent.clone() {
+                self.charges_of.entry(new).or_default().insert(payment.clone());
+            }
+        }
+        changed
+    }
+
+    /// Merges a refund. True when something changed.
+    pub fn merge_refund(&mut self, refund: &RefundId, facts: RefundFacts) -> bool {
+        let Some(known) = self.refunds.get_mut(refund) else {
+            self.refunds_of.entry(facts.payment.clone()).or_default().insert(refund.clone());
+            self.refunds.insert(refund.clone(), facts);
+            return true;
+        };
+        let before = known.clone();
+        known.merge(facts);
+        let (changed, after) = (*known != before, known.payment.clone());
+        if after != before.payment {
+            if let Some(refunds) = self.refunds_of.get_mut(&before.payment) {
+                refunds.remove(refund);
+            }
+            self.refunds_of.entry(after).or_default().insert(refund.clone());
+        }
+        changed
+    }
+
+    /// Merges a link: the union of links, the greatest of the amounts told. True when something changed.
+    pub fn merge_link(&mut self, invoice: &InvoiceId, payment: &PaymentId, amount_minor: Option<i64>) -> bool {
+        self.invoices_of.entry(payment.clone()).or_default().insert(invoice.clone());
+        let links = self.links.entry(invoice.clone()).or_default();
+        let Some(known) = links.get_mut(payment) else {
+            links.insert(payment.clone(), amount_minor);
+            return true;
+        };
+        let merged = (*known).max(amount_minor);
+        std::mem::replace(known, merged) != merged
+    }
+
+    /// The payment that a name stands for: its payment intent when the charge's is known, else itself.
+    pub fn resolve<'a>(&'a self, named: &'a PaymentId) -> &'a PaymentId {
+        self.payments.get(named).and_then(|facts| facts.payment_intent.as_ref()).unwrap_or(named)
+    }
+
+    /// Every name under which facts of this payment are kept.
+    pub fn names_of(&self, named: &PaymentId) -> BTreeSet<PaymentId> {
+        let payment = self.resolve(named);
+        let charges = self.charges_of.get(payment).into_iter().flatten().cloned();
+        charges.chain([payment.clone()]).collect()
+    }
+
+    /// The invoices that a payment is linked to.
+    pub fn invoices_of(&self, named: &PaymentId) -> BTreeSet<InvoiceId> {
+        let names = self.names_of(named);
+        names.iter().filter_map(|name| self.invoices_of.get(name)).flatten().cloned().collect()
+    }
+
+    /// The payments that an invoice is linked to, resolved.
+    pub fn payments_of(&self, invoice: &InvoiceId) -> BTreeSet<PaymentId> {
+        let named = self.links.get(invoice).into_iter().flat_map(BTreeMap::keys);
+        named.map(|name| self.resolve(name).clone()).collect()
+    }
+
+    /// All invoices whose loss may change when one of these invoices or payments changes: the invoices of the
+    /// payments of all of them, since a link without an amount weighs what the other links leave.
+    pub fn affected(
+        &self,
+        invoices: &BTreeSet<InvoiceId>,
+        payments: &BTreeSet<PaymentId>,
+    ) -> BTreeSet<InvoiceId> {
+        let mut affected = invoices.clone();
+        affected.extend(payments.iter().flat_map(|payment| self.invoices_of(payment)));
+        let shared: BTreeSet<PaymentId> =
+            affected.iter().flat_map(|invoice| self.payments_of(invoice)).collect();
+        affected.extend(shared.iter().flat_map(|payment| self.invoices_of(payment)));
+        affected
+    }
+
+    /// What refunds have taken from an invoice, 0 ≤ loss ≤ `amount_paid`; 0 for one that is not known as paid.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] when a sum does not fit.
+    pub fn loss(&self, invoice: &InvoiceId, amount_paid: &AmountPaid<'_>) -> Result<i64, MoneyError> {
+        let Some(paid_minor) = amount_paid(invoice) else { return Ok(0) };
+        let mut loss: i128 = 0;
+        for payment in self.payments_of(invoice) {
+            let weight = self.weight(invoice, &payment, amount_paid)?;
+            let part = self.share_of_loss(&payment, weight, amount_paid)?;
+            loss = loss.checked_add(i128::from(part)).ok_or(MoneyError::Overflow)?;
+        }
+        narrow(loss.min(i128::from(paid_minor)))
+    }
+
+    /// The part of what was taken from `payment` that falls on a link of this weight.
+    fn share_of_loss(
+        &self,
+        payment: &PaymentId,
+        weight_minor: i64,
+        amount_paid: &AmountPaid<'_>,
+    ) -> Result<i64, MoneyError> {
+        let mut linked: i128 = 0;
+        for invoice in self.invoices_of(payment) {
+            let weight = self.weight(&invoice, payment, amount_paid)?;
+            linked = linked.checked_add(i128::from(weight)).ok_or(MoneyError::Overflow)?;
+        }
+        let linked_minor = narrow(linked)?;
+        let known_minor = self.rows_of(payment).map(|row| row.captured_minor).max().unwrap_or(0);
+        let captured_minor = if known_minor > 0 { known_minor } else { linked_minor };
+        let taken_minor = self.taken(payment, captured_minor)?;
+        if taken_minor == 0 {
+            return Ok(0);
+        }
+        if taken_minor == captured_minor {
+            return Ok(weight_minor);
+        }
+        share_floor(taken_minor, weight_minor, captured_minor.max(linked_minor))
+    }
+
+    /// min(captured, Σ refunds not failed + what `amount_refunded` tells beyond all known refunds).
+    fn taken(&self, payment: &PaymentId, captured_minor: i64) -> Result<i64, MoneyError> {
+        let (mut counted, mut known): (i128, i128) = (0, 0);
+        for refund in self.refunds_of_payment(payment) {
+            counted = counted.checked_add(i128::from(refund.taken_minor())).ok_or(MoneyError::Overflow)?;
+            known = known.checked_add(i128::from(refund.amount_minor)).ok_or(MoneyError::Overflow)?;
+        }
+        let told = self.rows_of(payment).map(|row| row.amount_refunded_minor).max().unwrap_or(0);
+        let untold = i128::from(told).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0);
+        let taken = counted.checked_add(untold).ok_or(MoneyError::Overflow)?;
+        narrow(taken.min(i128::from(captured_minor)))
+    }
+
+    /// The amount of a link; one without an amount weighs `amount_paid` less the invoice's links of known amount,
+    /// at least 0, and 0 while the invoice is not known.
+    fn weight(
+        &self,
+        invoice: &InvoiceId,
+        payment: &PaymentId,
+        amount_paid: &AmountPaid<'_>,
+    ) -> Result<i64, MoneyError> {
+        let mut amounts: BTreeMap<&PaymentId, Option<i64>> = BTreeMap::new();
+        for (named, amount) in self.links.get(invoice).into_iter().flatten() {
+            let known = amounts.entry(self.resolve(named)).or_default();
+            *known = (*known).max(*amount);
+        }
+        if let Some(Some(amount_minor)) = amounts.get(payment) {
+            return Ok(*amount_minor);
+        }
+        let Some(paid_minor) = amount_paid(invoice) else { return Ok(0) };
+        let known: i128 = amounts.values().flatten().map(|amount| i128::from(*amount)).sum();
+        narrow(i128::from(paid_minor).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0))
+    }
+
+    fn rows_of<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a PaymentFacts> {
+        let charges = self.charges_of.get(payment).into_iter().flatten();
+        charges.chain([payment]).filter_map(|name| self.payments.get(name))
+    }
+
+    fn refunds_of_payment<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a RefundFacts> {
+        let charges = self.charges_of.get(payment).into_iter().flatten();
+        let ids = charges.chain([payment]).filter_map(|name| self.refunds_of.get(name)).flatten();
+        ids.filter_map(|id| self.refunds.get(id))
+    }
+}

@@ -1,0 +1,66 @@
+//! What a business act answers when it does not do what it was asked.
+
+use thiserror::Error;
+
+use crate::domain::MoneyError;
+use crate::store::StoreError;
+
+/// An error of a business act. Nothing has changed when it is returned.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The request breaks a rule; `code` is stable, the text is for the client.
+    #[error("{message}")]
+    Refused {
+        /// The stable name of the rule.
+        code: RefusalCode,
+        /// A sentence that names the field and the rule.
+        message: String,
+    },
+    /// The database did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An amount does not fit.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+}
+
+/// The rules that a request can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalCode {
+    /// A field is missing or not of the form that it must have.
+    InvalidField,
+    /// The code does not exist.
+    UnknownCode,
+    /// The program does not exist.
+    UnknownProgram,
+    /// The promoter does not exist.
+    UnknownPromoter,
+    /// The customer would refer itself.
+    SelfReferral,
+    /// The customer already belongs to another user.
+    CustomerOfAnotherUser,
+    /// Something of that name exists with other properties.
+    AlreadyExists,
+}
+
+impl RefusalCode {
+    /// The word that clients match on.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidField => "invalid_field",
+            Self::UnknownCode => "unknown_code",
+            Self::UnknownProgram => "unknown_program",
+            Self::UnknownPromoter => "unknown_promoter",
+            Self::SelfReferral => "self_referral",
+            Self::CustomerOfAnotherUser => "customer_of_another_user",
+            Self::AlreadyExists => "already_exists",
+        }
+    }
+}
+
+impl ServiceError {
+    /// A refusal.
+    pub fn refused(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self::Refused { code, message: message.into() }
+    }
+}

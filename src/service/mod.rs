@@ -1,0 +1,10 @@
+//! The business acts: each is one transaction, and does the same when it is repeated.
+
+pub mod error;
+pub mod post_events;
+pub mod programs;
+pub mod refer;
+pub mod show;
+pub mod verify;
+
+pub use error::ServiceError;

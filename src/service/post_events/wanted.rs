@@ -1,0 +1,52 @@
+//! What a batch of new events is about: the keys that are locked and followed before anything is merged.
+
+use super::admit::Fresh;
+use crate::domain::{Claim, Fact};
+use crate::store::book::Wanted;
+use crate::store::lock::Keys;
+
+/// The keys and claims of these events.
+pub fn of(fresh: &[Fresh<'_>]) -> Wanted {
+    let mut wanted = Wanted::default();
+    for reduced in fresh.iter().filter_map(|event| event.work().as_ref().ok()) {
+        wanted.keys.payments.extend(reduced.waits_for.clone());
+        for fact in &reduced.facts {
+            add_fact(&mut wanted, fact);
+        }
+    }
+    wanted
+}
+
+/// The keys of one claim.
+pub fn add_claim(keys: &mut Keys, claim: &Claim) {
+    keys.customers.extend(claim.customer.clone());
+    keys.users.extend(claim.user.clone());
+}
+
+fn add_fact(wanted: &mut Wanted, fact: &Fact) {
+    let keys = &mut wanted.keys;
+    match fact {
+        Fact::InvoicePaid { invoice, claim, .. } => {
+            keys.invoices.insert(invoice.clone());
+            keys.customers.extend(claim.customer.clone());
+        }
+        Fact::PaymentLink { invoice, payment, .. } => {
+            keys.invoices.insert(invoice.clone());
+            keys.payments.insert(payment.clone());
+        }
+        Fact::ChargeOf { charge, payment_intent } => {
+            keys.payments.extend([charge.clone(), payment_intent.clone()]);
+        }
+        Fact::Payment { payment, .. } => {
+            keys.payments.insert(payment.clone());
+        }
+        Fact::Refund { refund, facts } => {
+            keys.refunds.insert(refund.clone());
+            keys.payments.insert(facts.payment.clone());
+        }
+        Fact::Claim(claim) => {
+            add_claim(keys, claim);
+            wanted.claims.push(claim.clone());
+        }
+    }
+}

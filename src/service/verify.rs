@@ -1,0 +1,118 @@
+//! Checking the ledger against the facts: every sum is computed anew and compared.
+
+use std::collections::BTreeMap;
+
+use super::error::ServiceError;
+use crate::domain::{Book, InvoiceId, book::PostedSums};
+use crate::store::ledger::{self, CommissionView};
+use crate::store::{Database, StoreError};
+
+/// Invoices checked at a time.
+const PAGE: u64 = 500;
+/// Violations reported at most; one is enough to stop paying.
+const VIOLATIONS_LIMIT: usize = 100;
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Paid invoices checked.
+    pub invoices: u64,
+    /// What does not hold, the first ones, in sentences.
+    pub violations: Vec<String>,
+    /// Invoices about which events contradicted each other.
+    pub conflicts: Vec<InvoiceId>,
+}
+
+/// Checks the whole ledger in one snapshot, calling `progress` with the number of invoices checked so far.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away, or a row cannot be read.
+pub async fn verify(db: &Database, progress: impl Fn(u64) + Send) -> Result<Report, ServiceError> {
+    let txn = ledger::snapshot(db).await?;
+    let mut report = Report::default();
+    let mut after: Option<InvoiceId> = None;
+    loop {
+        let (ids, book) = ledger::page_of_invoices(&txn, after.as_ref(), PAGE).await?;
+        let commissions = ledger::commissions(&txn, &ids).await?;
+        let commissions: BTreeMap<_, _> = commissions.into_iter().map(|row| (row.invoice.clone(), row)).collect();
+        for id in &ids {
+            check_invoice(&book, id, commissions.get(id), &mut report)?;
+        }
+        check_parked(&book, &mut report);
+        let Some(last) = ids.last() else { break };
+        report.invoices = report.invoices.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));
+        progress(report.invoices);
+        after = Some(last.clone());
+    }
+    for invoice in ledger::invoices_without_facts(&txn, PAGE).await? {
+        report.violate(format!("{invoice} has entries but was never told to be paid"));
+    }
+    txn.rollback().await.map_err(StoreError::from)?;
+    Ok(report)
+}
+
+impl Report {
+    /// True when everything holds.
+    pub const fn holds(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    fn violate(&mut self, violation: String) {
+        if self.violations.len() < VIOLATIONS_LIMIT {
+            self.violations.push(violation);
+        }
+    }
+}
+
+fn check_invoice(
+    book: &Book,
+    id: &InvoiceId,
+    commission: Option<&CommissionView>,
+    report: &mut Report,
+) -> Result<(), ServiceError> {
+    let Some(invoice) = book.invoices.get(id) else { return Ok(()) };
+    let Some((assessment, referral)) = book.assessment(id)? else { return Ok(()) };
+    if invoice.conflict {
+        report.conflicts.push(id.clone());
+    }
+    if let Some(referral) = referral
+        && book.winner(&referral.party).is_none_or(|winner| winner.claim != referral.claim)
+    {
+        report.violate(format!("{id}: referral {} is not made by the claim that wins", referral.id));
+    }
+    let empty = PostedSums::new();
+    let posted = book.posted.get(id).unwrap_or(&empty);
+    let mut targets = Book::targets(&assessment, referral, invoice.claim.currency);
+    for key in posted.keys() {
+        targets.entry(key.clone()).or_insert(0);
+    }
+    for ((promoter, currency, kind), target) in targets {
+        let sum = posted.get(&(promoter.clone(), currency, kind)).map_or(0, |posted| posted.sum_minor);
+        if sum != target {
+            let (kind, is, should) = (kind.as_str(), currency.display(sum), currency.display(target));
+            report.violate(format!("{id}: {kind} of {promoter} is {is}, but the facts say {should}"));
+        }
+    }
+    let expected = (
+        referral.map(|referral| &referral.promoter),
+        assessment.commission_minor,
+        assessment.reason.map(|reason| reason.as_str()),
+    );
+    let stored = commission
+        .map(|row| (row.promoter.as_ref(), row.amount_minor, row.reason.as_deref()));
+    if stored != Some(expected) {
+        report.violate(format!("{id}: its commission row is not what the facts say"));
+    }
+    Ok(())
+}
+
+fn check_parked(book: &Book, report: &mut Report) {
+    for (payment, events) in &book.parked {
+        let settled = book.graph.invoices_of(payment).iter().any(|id| book.invoices.contains_key(id));
+        if settled {
+            for event in events {
+                report.violate(format!("{event} is parked, but an invoice of its payment {payment} is known"));
+            }
+        }
+    }
+}

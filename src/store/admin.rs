@@ -1,0 +1,162 @@
+//! Programs, promoters and codes.
+
+use entity::{code, program, program_version, promoter};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::database::Txn;
+use super::error::StoreError;
+use super::rows;
+use crate::domain::attribution::CodeOwner;
+use crate::domain::{Code, ProgramKey, PromoterId, Terms, TermsVersion, Timestamp};
+
+/// A promoter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promoter {
+    /// `prm_…`.
+    pub id: PromoterId,
+    /// The promoter as a user of the host.
+    pub user_id: String,
+    /// Trimmed, lower case.
+    pub email: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Makes a program with its first terms. False when the key is taken; then nothing is written.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn insert_program(
+    txn: &Txn,
+    key: &ProgramKey,
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = program::ActiveModel { key: Set(key.to_string()), created_at: Set(now.unix()) };
+    let once = OnConflict::column(program::Column::Key).do_nothing().to_owned();
+    if !inserted(program::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)? {
+        return Ok(false);
+    }
+    let version = program_version::ActiveModel {
+        id: NotSet,
+        program_key: Set(key.to_string()),
+        valid_from: Set(now.unix()),
+        rate_bps: Set(terms.rate.get().into()),
+        commission_base: Set(terms.base.as_str().to_owned()),
+        hold_days: Set(terms.hold_days.into()),
+    };
+    program_version::Entity::insert(version).exec_without_returning(txn).await?;
+    Ok(true)
+}
+
+/// All versions of the terms of a program, or of all programs, oldest first.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn terms_versions(
+    db: &impl ConnectionTrait,
+    program: Option<&ProgramKey>,
+) -> Result<Vec<TermsVersion>, StoreError> {
+    let mut query = program_version::Entity::find().order_by_asc(program_version::Column::Id);
+    if let Some(program) = program {
+        query = query.filter(program_version::Column::ProgramKey.eq(program.as_str()));
+    }
+    query.all(db).await?.into_iter().map(rows::terms_version).collect()
+}
+
+/// Makes a promoter. False when the user is a promoter already; then nothing is written.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn insert_promoter(txn: &Txn, promoter: &Promoter) -> Result<bool, StoreError> {
+    let row = promoter::ActiveModel {
+        id: Set(promoter.id.to_string()),
+        user_id: Set(promoter.user_id.clone()),
+        email: Set(promoter.email.clone()),
+        created_at: Set(promoter.created_at.unix()),
+    };
+    let once = OnConflict::column(promoter::Column::UserId).do_nothing().to_owned();
+    inserted(promoter::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)
+}
+
+/// The promoter of this id, or of this user of the host.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn promoter(db: &impl ConnectionTrait, name: &str) -> Result<Option<Promoter>, StoreError> {
+    let by_name = promoter::Column::Id.eq(name).or(promoter::Column::UserId.eq(name));
+    let by_id_first = promoter::Entity::find().filter(by_name).all(db).await?;
+    let found = by_id_first.iter().find(|row| row.id == name).or_else(|| by_id_first.first());
+    Ok(found.cloned().map(promoter_of))
+}
+
+/// Promoters, oldest first, at most `limit` after the one named `after`.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn promoters(
+    db: &impl ConnectionTrait,
+    after: Option<&PromoterId>,
+    limit: u64,
+) -> Result<Vec<Promoter>, StoreError> {
+    let mut query = promoter::Entity::find().order_by_asc(promoter::Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(promoter::Column::Id.gt(after.as_str()));
+    }
+    Ok(query.all(db).await?.into_iter().map(promoter_of).collect())
+}
+
+/// Makes a code. False when it is taken; then nothing is written.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn insert_code(
+    txn: &Txn,
+    code: &Code,
+    owner: &CodeOwner,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = code::ActiveModel {
+        code: Set(code.to_string()),
+        promoter_id: Set(owner.promoter.to_string()),
+        program_key: Set(owner.program.to_string()),
+        created_at: Set(now.unix()),
+    };
+    let once = OnConflict::column(code::Column::Code).do_nothing().to_owned();
+    inserted(code::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)
+}
+
+/// The codes of a promoter.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn codes_of(
+    db: &impl ConnectionTrait,
+    promoter: &PromoterId,
+) -> Result<Vec<(Code, ProgramKey)>, StoreError> {
+    let rows = code::Entity::find().filter(code::Column::PromoterId.eq(promoter.as_str()));
+    let rows = rows.order_by_asc(code::Column::Code).all(db).await?;
+    Ok(rows.into_iter().map(|row| (Code::new(row.code), ProgramKey::new(row.program_key))).collect())
+}
+
+fn promoter_of(row: promoter::Model) -> Promoter {
+    Promoter {
+        id: PromoterId::new(row.id),
+        user_id: row.user_id,
+        email: row.email,
+        created_at: Timestamp::from_unix(row.created_at),
+    }
+}
+
+/// Whether an insert that does nothing on conflict did something.
+fn inserted(rows: Result<u64, DbErr>) -> Result<bool, StoreError> {
+    match rows {
+        Ok(rows) => Ok(rows > 0),
+        Err(DbErr::RecordNotInserted) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

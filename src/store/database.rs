@@ -1,0 +1,194 @@
+//! Connections and transactions.
+//!
+//! SQLite: one writer connection and a pool of read-only ones. PostgreSQL: one pool. A connection that comes back to
+//! a pool is rolled back first: `begin()` of sqlx 0.9.0, dropped half-way, leaves its connection inside a
+//! transaction, in which the next writer's work would be acknowledged and lost.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::{ConnectOptions as _, Executor as _};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions,
+    TransactionTrait, sqlx,
+};
+use secrecy::ExposeSecret;
+
+use super::error::StoreError;
+use crate::settings::DatabaseSettings;
+
+/// A transaction that may write. It ends by `commit`; dropped, it rolls back.
+pub type Txn = DatabaseTransaction;
+
+/// The advisory lock under which replicas migrate one after the other ("referral" in ASCII).
+const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
+
+/// The database of the daemon.
+#[derive(Debug, Clone)]
+pub struct Database {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+impl Database {
+    /// Connects, and refuses a database that may lose what it has acknowledged.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it cannot be reached, [`StoreError::NotDurable`] when it is set up to forget.
+    pub async fn connect(settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let url = settings.url.expose_secret();
+        let database = if url.starts_with("sqlite:") {
+            Self::connect_sqlite(url, settings).await?
+        } else {
+            Self::connect_postgres(url, settings).await?
+        };
+        if !settings.accept_loss_of_acknowledged_events {
+            database.check_durability().await?;
+        }
+        Ok(database)
+    }
+
+    async fn connect_sqlite(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(connection_error)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let writer = pool(1).after_release(|connection, _| {
+            Box::pin(async move {
+                // SQLite refuses a ROLLBACK outside a transaction: the normal case.
+                if connection.execute("ROLLBACK").await.is_ok() {
+                    tracing::warn!("a connection came back inside a transaction and was rolled back");
+                }
+                Ok(true)
+            })
+        });
+        let writer = writer.connect_with(options.clone()).await.map_err(connection_error)?;
+        let readers = pool(settings.read_connections).connect_lazy_with(options.read_only(true));
+        Ok(Self {
+            writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+            reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
+        })
+    }
+
+    async fn connect_postgres(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let timeout = settings.statement_timeout_ms.to_string();
+        let options = PgConnectOptions::from_str(url)
+            .map_err(connection_error)?
+            .application_name("referrald")
+            .options([
+                ("statement_timeout", timeout.as_str()),
+                ("idle_in_transaction_session_timeout", timeout.as_str()),
+                ("client_min_messages", "error"),
+                ("default_transaction_isolation", "read committed"),
+            ])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+            .after_release(|connection, _| {
+                Box::pin(async move { Ok(connection.execute("ROLLBACK").await.is_ok()) })
+            })
+            .connect_with(options)
+            .await
+            .map_err(connection_error)?;
+        let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        Ok(Self { writer: pool.clone(), reader: pool })
+    }
+
+    /// The connections for reading.
+    pub const fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Begins a transaction that may write; on SQLite it holds the write lock from the start.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when no connection can be had.
+    pub async fn begin(&self) -> Result<Txn, StoreError> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        Ok(self.writer.begin_with_options(options).await?)
+    }
+
+    /// Applies the migrations that are missing, under a lock that lets replicas start at once. Returns their names.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is away or refuses a statement; then nothing has changed.
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        let txn = self.begin().await?;
+        if txn.get_database_backend() == DatabaseBackend::Postgres {
+            let lock = Statement::from_sql_and_values(
+                DatabaseBackend::Postgres,
+                "SELECT pg_advisory_xact_lock($1)",
+                [MIGRATION_LOCK.into()],
+            );
+            txn.query_one_raw(lock).await?;
+        }
+        let pending = Migrator::get_pending_migrations(&txn).await?;
+        Migrator::up(&txn, None).await?;
+        txn.commit().await?;
+        Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+    }
+
+    /// True when the database answers and has every migration of this version.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not answer, or was never migrated.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        let count = Statement::from_string(
+            self.reader.get_database_backend(),
+            "SELECT COUNT(*) AS applied FROM seaql_migrations",
+        );
+        let row = self.reader.query_one_raw(count).await?;
+        let applied: i64 = row.map(|row| row.try_get("", "applied")).transpose()?.unwrap_or(0);
+        Ok(usize::try_from(applied).is_ok_and(|applied| applied >= Migrator::migrations().len()))
+    }
+
+    /// Waits for running statements and closes all connections.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a connection does not close in order.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.reader.close().await?;
+        Ok(self.writer.close().await?)
+    }
+
+    async fn check_durability(&self) -> Result<(), StoreError> {
+        if self.writer.get_database_backend() != DatabaseBackend::Postgres {
+            return Ok(());
+        }
+        for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+            let show = Statement::from_string(DatabaseBackend::Postgres, format!("SHOW {setting}"));
+            let row = self.writer.query_one_raw(show).await?;
+            let value: String = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+            if value == "off" {
+                return Err(StoreError::NotDurable(format!(
+                    "database.url: PostgreSQL runs with {setting} = off and may lose acknowledged events; turn it \
+                     on, or set database.accept_loss_of_acknowledged_events"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn connection_error(error: sqlx::Error) -> StoreError {
+    StoreError::Unavailable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+}

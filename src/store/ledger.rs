@@ -1,0 +1,208 @@
+//! Reading the ledger: entries, sums, and the pages that `verify` walks through.
+
+use entity::{commission, event, invoice, ledger_entry};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    AccessMode, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, IsolationLevel, QueryFilter,
+    QueryOrder, QuerySelect, TransactionTrait,
+};
+
+use super::book::{Wanted, load};
+use super::database::{Database, Txn};
+use super::error::StoreError;
+use super::rows;
+use crate::domain::{Book, Currency, InvoiceId, Kind, PromoterId, Timestamp};
+
+/// An entry as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryView {
+    /// Row number, in order of posting.
+    pub id: i64,
+    /// Who gains or loses.
+    pub promoter: PromoterId,
+    /// The invoice that it is about.
+    pub invoice: Option<InvoiceId>,
+    /// What it is.
+    pub kind: Kind,
+    /// The signed amount.
+    pub amount_minor: i64,
+    /// Its currency.
+    pub currency: Currency,
+    /// From when on it may be paid out.
+    pub available_at: Timestamp,
+    /// The event or claim that it follows from.
+    pub cause: String,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+}
+
+/// The sums of one promoter in one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// The currency; balances are never summed across currencies.
+    pub currency: Currency,
+    /// Σ commission and refund; may be negative.
+    pub earned_minor: i64,
+    /// The part of it that is not available yet.
+    pub held_minor: i64,
+}
+
+/// A commission as it is stored, for comparison with a fresh assessment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommissionView {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// Who earns.
+    pub promoter: Option<PromoterId>,
+    /// C.
+    pub amount_minor: i64,
+    /// Why it earns nothing.
+    pub reason: Option<String>,
+}
+
+/// Entries, oldest first, at most `limit` after the row `after`.
+///
+/// # Errors
+/// [`StoreError`] when the database is away, or a row cannot be read.
+pub async fn entries(
+    db: &impl ConnectionTrait,
+    promoter: Option<&PromoterId>,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<EntryView>, StoreError> {
+    let mut query = ledger_entry::Entity::find().filter(ledger_entry::Column::Id.gt(after));
+    if let Some(promoter) = promoter {
+        query = query.filter(ledger_entry::Column::PromoterId.eq(promoter.as_str()));
+    }
+    let rows = query.order_by_asc(ledger_entry::Column::Id).limit(limit).all(db).await?;
+    rows.into_iter().map(entry_view).collect()
+}
+
+/// The balances of a promoter, by currency.
+///
+/// # Errors
+/// [`StoreError`] when the database is away, or a sum does not fit 64 bits.
+pub async fn balances(
+    db: &impl ConnectionTrait,
+    promoter: &PromoterId,
+    now: Timestamp,
+) -> Result<Vec<Balance>, StoreError> {
+    #[derive(Debug, FromQueryResult)]
+    struct Sums {
+        currency: String,
+        earned: i64,
+        held: Option<i64>,
+    }
+    use ledger_entry::Column;
+    let later = Expr::case(Column::AvailableAt.gt(now.unix()), Expr::col(Column::AmountMinor)).finally(0_i64);
+    let sums = ledger_entry::Entity::find()
+        .select_only()
+        .column(Column::Currency)
+        .column_as(Column::AmountMinor.sum().cast_as("BIGINT"), "earned")
+        .column_as(Expr::expr(later).sum().cast_as("BIGINT"), "held")
+        .filter(Column::PromoterId.eq(promoter.as_str()))
+        .group_by(Column::Currency)
+        .order_by_asc(Column::Currency)
+        .into_model::<Sums>()
+        .all(db)
+        .await?;
+    let balance = |row: Sums| {
+        let currency = rows::currency("ledger_entry", promoter.as_str(), &row.currency)?;
+        Ok(Balance { currency, earned_minor: row.earned, held_minor: row.held.unwrap_or(0) })
+    };
+    sums.into_iter().map(balance).collect()
+}
+
+/// Begins a transaction that sees one moment of the database and writes nothing.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn snapshot(db: &Database) -> Result<Txn, StoreError> {
+    let reader = db.reader();
+    Ok(match reader.get_database_backend() {
+        sea_orm::DatabaseBackend::Postgres => {
+            let (isolation, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+            reader.begin_with_config(Some(isolation), Some(access)).await?
+        }
+        _ => reader.begin().await?,
+    })
+}
+
+/// A page of paid invoices by id, filled into a book with everything that they connect to.
+///
+/// # Errors
+/// [`StoreError`] when the database is away, or a row cannot be read.
+pub async fn page_of_invoices(
+    txn: &Txn,
+    after: Option<&InvoiceId>,
+    limit: u64,
+) -> Result<(Vec<InvoiceId>, Book), StoreError> {
+    let mut query = invoice::Entity::find().select_only().column(invoice::Column::Id);
+    if let Some(after) = after {
+        query = query.filter(invoice::Column::Id.gt(after.as_str()));
+    }
+    let ids = query.order_by_asc(invoice::Column::Id).limit(limit).into_tuple::<String>().all(txn).await?;
+    let ids: Vec<InvoiceId> = ids.into_iter().map(InvoiceId::new).collect();
+    let mut wanted = Wanted::default();
+    wanted.keys.invoices.extend(ids.iter().cloned());
+    let book = load(txn, &wanted).await?.book;
+    Ok((ids, book))
+}
+
+/// The stored commissions of these invoices.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn commissions(
+    txn: &impl ConnectionTrait,
+    invoices: &[InvoiceId],
+) -> Result<Vec<CommissionView>, StoreError> {
+    let ids = invoices.iter().map(InvoiceId::as_str);
+    let rows =
+        super::select::rows_in::<commission::Entity, _>(txn, commission::Column::InvoiceId, ids).await?;
+    let view = |row: commission::Model| CommissionView {
+        invoice: InvoiceId::new(row.invoice_id),
+        promoter: row.promoter_id.map(PromoterId::new),
+        amount_minor: row.amount_minor,
+        reason: row.reason,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+/// Invoices that have entries but are not known as paid: there must be none.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn invoices_without_facts(txn: &Txn, limit: u64) -> Result<Vec<String>, StoreError> {
+    let known = invoice::Entity::find().select_only().column(invoice::Column::Id);
+    let known = sea_orm::QueryTrait::into_query(known);
+    let of_unknown = ledger_entry::Column::InvoiceId.not_in_subquery(known);
+    let rows = ledger_entry::Entity::find().select_only().column(ledger_entry::Column::InvoiceId).distinct();
+    let rows = rows.filter(of_unknown).limit(limit).into_tuple::<String>();
+    Ok(rows.all(txn).await?)
+}
+
+/// How many events have each outcome.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn outcomes(db: &impl ConnectionTrait) -> Result<Vec<(String, i64)>, StoreError> {
+    let counts = event::Entity::find().select_only().column(event::Column::Outcome);
+    let counts = counts.column_as(event::Column::Id.count(), "events").group_by(event::Column::Outcome);
+    let counts = counts.order_by_asc(event::Column::Outcome).into_tuple::<(String, i64)>();
+    Ok(counts.all(db).await?)
+}
+
+fn entry_view(row: ledger_entry::Model) -> Result<EntryView, StoreError> {
+    Ok(EntryView {
+        kind: Kind::parse(&row.kind).ok_or_else(|| rows::corrupt("ledger_entry", row.id, &row.kind))?,
+        currency: rows::currency("ledger_entry", &row.id.to_string(), &row.currency)?,
+        id: row.id,
+        promoter: PromoterId::new(row.promoter_id),
+        invoice: row.invoice_id.map(InvoiceId::new),
+        amount_minor: row.amount_minor,
+        available_at: Timestamp::from_unix(row.available_at),
+        cause: row.cause,
+        posted_at: Timestamp::from_unix(row.posted_at),
+    })
+}

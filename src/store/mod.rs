@@ -1,0 +1,17 @@
+//! Every SQL statement, and the way between rows and domain values. Nothing here decides anything.
+//!
+//! [`database`] connects and begins transactions; [`lock`] takes the locks of a transaction in one order;
+//! [`book`] fills a [`crate::domain::Book`] and writes its changes; the rest is one file a topic.
+
+pub mod admin;
+pub mod book;
+pub mod database;
+pub mod error;
+pub mod events;
+pub mod ledger;
+pub mod lock;
+mod rows;
+mod select;
+
+pub use database::{Database, Txn};
+pub use error::StoreError;

@@ -1,0 +1,13 @@
+//! The only place that knows Stripe: its signature, the JSON of its events, and its API.
+//!
+//! Reads only the fields that the rules need, with narrow structs, so that one reader serves every API version.
+
+pub mod envelope;
+pub mod fields;
+pub mod objects;
+
+pub mod signature;
+
+pub use envelope::{Envelope, EnvelopeError, EventBody};
+pub use fields::FieldError;
+pub use signature::{SignatureError, SignedEvent, Verifier, sign};

@@ -1,0 +1,146 @@
+//! Stripe's objects, narrowed to the fields that the rules need. Older and newer forms stand side by side.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::fields::{Amount, CurrencyCode, Id};
+
+/// Metadata: any value is taken, only texts are used.
+pub type Metadata = BTreeMap<String, serde_json::Value>;
+
+/// `invoice`.
+#[derive(Debug, Deserialize)]
+pub struct Invoice {
+    /// `in_…`.
+    pub id: Id,
+    /// `paid` once it is.
+    pub status: Option<String>,
+    /// The customer.
+    pub customer: Option<Id>,
+    /// The same customer, as newer accounts name it.
+    pub customer_account: Option<Id>,
+    /// Currency of all amounts.
+    pub currency: CurrencyCode,
+    /// What was paid, tax included.
+    pub amount_paid: Amount,
+    /// What was due before customer credit; negative for a credit.
+    pub total: i64,
+    /// `total` less exclusive and inclusive tax.
+    pub total_excluding_tax: Option<i64>,
+    /// Tax until 2025-03-31.
+    pub tax: Option<i64>,
+    /// Taxes until 2025-03-31.
+    pub total_tax_amounts: Option<Vec<TaxAmount>>,
+    /// Taxes since 2025-03-31.
+    pub total_taxes: Option<Vec<TaxAmount>>,
+    /// The payment until 2025-03-31.
+    pub payment_intent: Option<Id>,
+    /// The charge until 2025-03-31.
+    pub charge: Option<Id>,
+    /// Carries `paid_at`.
+    pub status_transitions: Option<StatusTransitions>,
+    /// Subscription details since 2025-03-31.
+    pub parent: Option<Parent>,
+    /// Subscription details until 2025-03-31.
+    pub subscription_details: Option<SubscriptionDetails>,
+    /// Metadata of the invoice itself.
+    pub metadata: Option<Metadata>,
+}
+
+/// An amount of tax; negative on a credit.
+#[derive(Debug, Deserialize)]
+pub struct TaxAmount {
+    /// Minor units.
+    pub amount: i64,
+}
+
+/// `invoice.status_transitions`.
+#[derive(Debug, Deserialize)]
+pub struct StatusTransitions {
+    /// When it was paid, Unix seconds.
+    pub paid_at: Option<i64>,
+}
+
+/// `invoice.parent`.
+#[derive(Debug, Deserialize)]
+pub struct Parent {
+    /// Present for invoices of a subscription.
+    pub subscription_details: Option<SubscriptionDetails>,
+}
+
+/// `subscription_details`: a snapshot of the subscription when the invoice was finalized.
+#[derive(Debug, Deserialize)]
+pub struct SubscriptionDetails {
+    /// Metadata of the subscription.
+    pub metadata: Option<Metadata>,
+}
+
+/// `invoice_payment`.
+#[derive(Debug, Deserialize)]
+pub struct InvoicePayment {
+    /// The invoice.
+    pub invoice: Id,
+    /// `open`, `paid` or `canceled`.
+    pub status: Option<String>,
+    /// The part of the invoice that was paid.
+    pub amount_paid: Option<Amount>,
+    /// What paid it.
+    pub payment: InvoicePaymentSource,
+}
+
+/// `invoice_payment.payment`.
+#[derive(Debug, Deserialize)]
+pub struct InvoicePaymentSource {
+    /// For type `payment_intent`.
+    pub payment_intent: Option<Id>,
+    /// For type `charge`.
+    pub charge: Option<Id>,
+    /// For type `payment_record`: money that did not go through Stripe.
+    pub payment_record: Option<Id>,
+}
+
+/// `charge`.
+#[derive(Debug, Deserialize)]
+pub struct Charge {
+    /// `ch_…`.
+    pub id: Id,
+    /// `succeeded`, `pending` or `failed`.
+    pub status: Option<String>,
+    /// The payment intent, when there is one.
+    pub payment_intent: Option<Id>,
+    /// The customer; payments of invoices always have one.
+    pub customer: Option<Id>,
+    /// The invoice, until 2025-03-31.
+    pub invoice: Option<Id>,
+    /// What was authorized.
+    pub amount: Amount,
+    /// What was captured; absent in older versions.
+    pub amount_captured: Option<Amount>,
+    /// Cumulative.
+    pub amount_refunded: Amount,
+    /// Present before 2022-11-15, or when expanded.
+    pub refunds: Option<List<Refund>>,
+}
+
+/// `refund`.
+#[derive(Debug, Deserialize)]
+pub struct Refund {
+    /// `re_…`.
+    pub id: Id,
+    /// What it takes.
+    pub amount: Amount,
+    /// `pending`, `requires_action`, `succeeded`, `failed` or `canceled`.
+    pub status: Option<String>,
+    /// The charge.
+    pub charge: Option<Id>,
+    /// The payment intent.
+    pub payment_intent: Option<Id>,
+}
+
+/// A list inside an object.
+#[derive(Debug, Deserialize)]
+pub struct List<T> {
+    /// Its first page.
+    pub data: Vec<T>,
+}
