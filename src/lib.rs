@@ -1,6 +1,18 @@
-//! scratch
+//! `referrald`: a Stripe webhook daemon that keeps the commission ledger of a referral programme.
+//!
+//! Signed events come in through [`http`], are reduced to facts, and wait in [`intake`] for the next batch;
+//! [`service`] merges the facts and posts the difference between what the ledger should hold and what it holds;
+//! [`domain`] knows what it should hold, [`stripe`] what Stripe means, and [`store`] how it is kept. [`app`] puts
+//! them together from the [`settings`], and [`cli`] is the outside. `ARCHITECTURE.md` has the map.
+
+pub mod cli;
+pub mod app;
+pub mod http;
+pub mod intake;
+pub mod service;
 pub mod domain;
 pub mod stripe;
 pub mod store;
-pub mod service;
 pub mod settings;
+pub mod telemetry;
+pub mod clock;

@@ -31,6 +31,9 @@ pub enum MoneyError {
 pub struct Currency([u8; 3]);
 
 impl Currency {
+    /// The United States dollar, for samples.
+    pub const USD: Self = Self(*b"usd");
+
     /// Reads three ASCII letters, in either case; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 3] = text.as_bytes().try_into().ok()?;

@@ -58,7 +58,7 @@ pub(super) fn from_environment(
         .iter()
         .filter_map(|key| Some((key.alias?.to_owned(), key)));
     let mut layer = Layer::new();
-    for (name, key) in own.into_iter().chain(aliases) {
+    for (name, key) in aliases.chain(own) {
         // An empty variable counts as not set: that is what `${NAME:-}` in a compose file makes of a missing one.
         let text = variables.get(&name).map_or("", |text| text.trim());
         if !text.is_empty() {

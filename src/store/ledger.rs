@@ -47,6 +47,13 @@ pub struct Balance {
     pub held_minor: i64,
 }
 
+impl Balance {
+    /// What may be paid out now: earned, less the part that is held.
+    pub const fn available_minor(&self) -> i64 {
+        self.earned_minor.saturating_sub(self.held_minor)
+    }
+}
+
 /// A commission as it is stored, for comparison with a fresh assessment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommissionView {

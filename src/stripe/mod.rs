@@ -5,7 +5,7 @@
 pub mod envelope;
 pub mod fields;
 pub mod objects;
-
+pub mod sample;
 pub mod signature;
 
 pub use envelope::{Envelope, EnvelopeError, EventBody};

@@ -1,0 +1,120 @@
+//! The composition root: settings → database, intake, server.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::Data;
+use actix_web::{App as ActixApp, HttpServer};
+use anyhow::Context;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tracing_actix_web::TracingLogger;
+
+use crate::http::{HttpState, routes};
+use crate::intake::Intake;
+use crate::service::post_events::Policy;
+use crate::settings::Settings;
+use crate::store::Database;
+use crate::telemetry::DaemonRootSpan;
+
+/// The daemon, built but not yet running.
+pub struct App {
+    server: Server,
+    address: SocketAddr,
+    state: HttpState,
+    writer: JoinHandle<()>,
+    drain_timeout: Duration,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Connects, migrates, and binds the port. The settings must have passed `validate_for_serve`.
+    ///
+    /// # Errors
+    /// When the database cannot be used, or the port cannot be bound.
+    pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
+        let db = Database::connect(&settings.database).await.context("connecting to the database")?;
+        if settings.database.migrate_on_start {
+            for migration in db.migrate().await.context("applying migrations")? {
+                tracing::info!(migration, "migration applied");
+            }
+        }
+        let policy = Policy {
+            livemode: settings.stripe.livemode,
+            account: settings.stripe.account.clone(),
+            metadata_keys: settings.attribution.metadata_keys.clone(),
+            lookback_s: settings.attribution.lookback_s.into(),
+        };
+        let (intake, writer) = Intake::start(db.clone(), policy, &settings.intake);
+        let state = HttpState::new(settings, db, intake, Handle::current());
+        let listener = TcpListener::bind(settings.http.bind)
+            .with_context(|| format!("http.bind: {} cannot be bound", settings.http.bind))?;
+        let address = listener.local_addr().context("http.bind: no local address")?;
+        let server = serve(settings, listener, state.clone())?;
+        let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
+        Ok(Self { server, address, state, writer, drain_timeout })
+    }
+
+    /// Where it listens; the real port when the setting was 0.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` resolves, then answers what is in flight, posts what is queued, and closes the database.
+    ///
+    /// # Errors
+    /// When the server fails, or what is in flight does not end within `http.drain_timeout_s`.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { server, address, state, writer, drain_timeout } = self;
+        let handle = server.handle();
+        let mut serving = tokio::spawn(server);
+        tracing::info!(%address, "listening");
+        tokio::select! {
+            served = &mut serving => return served.context("the server's task ended")?.context("the server ended"),
+            () = stop => {}
+        }
+        tracing::info!("stopping: answering what is in flight");
+        state.drain();
+        handle.stop(true).await;
+        serving.await.context("the server's task ended")?.context("the server ended")?;
+        let db = state.database();
+        // The last clone of the intake goes with the state: the writer empties the queue and ends.
+        drop(state);
+        tokio::time::timeout(drain_timeout, writer)
+            .await
+            .context("the queue was not empty in time")?
+            .context("the writer's task ended")?;
+        db.close().await.context("closing the database")?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn serve(settings: &Settings, listener: TcpListener, state: HttpState) -> anyhow::Result<Server> {
+    let http = &settings.http;
+    let workers = match http.workers {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        workers => workers,
+    };
+    let state = Data::new(state);
+    let server = HttpServer::new(move || {
+        ActixApp::new()
+            .app_data(state.clone())
+            .wrap(TracingLogger::<DaemonRootSpan>::new())
+            .configure(routes)
+    });
+    Ok(server
+        .workers(workers)
+        .max_connections(http.max_connections)
+        .client_request_timeout(Duration::from_millis(http.header_timeout_ms))
+        .shutdown_timeout(http.drain_timeout_s)
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}

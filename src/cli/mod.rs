@@ -1,0 +1,102 @@
+//! The command line: one file a command.
+
+mod code;
+mod demo;
+mod migrate;
+mod output;
+mod program;
+mod promoter;
+mod refer;
+mod serve;
+mod trigger;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::settings::Settings;
+use crate::store::Database;
+use crate::telemetry;
+
+/// Keeps the commission ledger of a referral programme from Stripe's webhooks.
+#[derive(Debug, Parser)]
+#[command(name = "referrald", version, about, propagate_version = true)]
+pub struct Cli {
+    /// A settings file (TOML); also REFERRALD_CONFIG. The environment wins over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for people.
+    Table,
+    /// JSON for programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon. Applies migrations first, unless database.migrate_on_start is false.
+    Serve,
+    /// Apply migrations and say which.
+    Migrate,
+    /// Show everything at work in a throw-away directory, and check every figure.
+    Demo,
+    /// Send one signed sample event, like `stripe trigger`, without a Stripe account.
+    Trigger(trigger::Arguments),
+    /// Programs: the terms under which promoters earn.
+    #[command(subcommand)]
+    Program(program::Command),
+    /// Promoters: who earns.
+    #[command(subcommand)]
+    Promoter(promoter::Command),
+    /// Referral codes: what promoters share.
+    #[command(subcommand)]
+    Code(code::Command),
+    /// Say that a customer was referred by a code.
+    Refer(refer::Arguments),
+    /// Check the ledger against the facts; exit 1 and the first violations when it does not hold.
+    Verify(verify::Arguments),
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// What the command could not do; the exit code is then 1.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // One TLS provider for all clients; a second call of a test process finds it installed, which is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    if let Command::Demo = cli.command {
+        return demo::run().await;
+    }
+    let settings = Settings::load(cli.config.as_deref())?;
+    settings.validate_common()?;
+    telemetry::init(&settings.log)?;
+    match cli.command {
+        Command::Demo => demo::run().await,
+        Command::Serve => serve::run(&settings).await,
+        Command::Trigger(arguments) => trigger::run(&settings, arguments).await,
+        Command::Migrate => migrate::run(&settings).await,
+        Command::Program(command) => program::run(&settings, command).await,
+        Command::Promoter(command) => promoter::run(&settings, command).await,
+        Command::Code(command) => code::run(&settings, command).await,
+        Command::Refer(arguments) => refer::run(&settings, arguments).await,
+        Command::Verify(arguments) => verify::run(&settings, &arguments).await,
+    }
+}
+
+/// The database of a command, with all migrations.
+async fn database(settings: &Settings) -> anyhow::Result<Database> {
+    let db = Database::connect(&settings.database).await.context("connecting to the database")?;
+    if settings.database.migrate_on_start {
+        db.migrate().await.context("applying migrations")?;
+    }
+    Ok(db)
+}

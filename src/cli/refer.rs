@@ -1,0 +1,54 @@
+//! `refer`: the same as `POST /v1/referrals`, for an operator.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::database;
+use crate::clock;
+use crate::domain::Timestamp;
+use crate::service::refer::{ReferRequest, refer};
+use crate::settings::Settings;
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("who").required(true).multiple(true).args(["customer", "user_id"]))]
+pub struct Arguments {
+    /// The code.
+    code: String,
+    /// The Stripe customer.
+    #[arg(long, value_name = "CUS")]
+    customer: Option<String>,
+    /// The user of the host application.
+    #[arg(long, value_name = "USER")]
+    user_id: Option<String>,
+    /// The customer's e-mail; only compared with the promoter's.
+    #[arg(long)]
+    email: Option<String>,
+    /// When the customer was referred (RFC 3339), for imports; now by default.
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    claimed_at: Option<Timestamp>,
+}
+
+/// Runs the command.
+pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let db = database(settings).await?;
+    let request = ReferRequest {
+        code: arguments.code,
+        customer: arguments.customer,
+        user_id: arguments.user_id,
+        email: arguments.email,
+        invitation_method: None,
+        claimed_at: arguments.claimed_at,
+    };
+    let lookback_s = settings.attribution.lookback_s.into();
+    let referred = refer(&db, &request, lookback_s, clock::now()).await?;
+    let referral = &referred.referral;
+    let new = if referred.is_new { "" } else { " (nothing new)" };
+    let (id, party, promoter) = (&referral.id, &referral.party, &referral.promoter);
+    println!("{id}: {party} was referred by {promoter} with {} at {}{new}", referral.code, referral.claimed_at);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn point_in_time(text: &str) -> Result<Timestamp, chrono::ParseError> {
+    Ok(Timestamp::from_unix(chrono::DateTime::parse_from_rfc3339(text)?.timestamp()))
+}

@@ -1,0 +1,34 @@
+//! The API of the host application, under `/v1`.
+
+pub mod entries;
+pub mod promoters;
+pub mod referrals;
+
+use actix_web::http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::error::Problem;
+
+/// Rows of a list when the request does not say.
+const DEFAULT_PAGE: u64 = 50;
+/// Rows of a list at most.
+const PAGE_LIMIT: u64 = 200;
+
+/// Reads a JSON body; the error names the field.
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let detail = format!("{}: {}", error.path(), error.inner());
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail)
+    })
+}
+
+/// The length of a page, checked.
+fn page_of(limit: Option<u64>) -> Result<u64, Problem> {
+    let limit = limit.unwrap_or(DEFAULT_PAGE);
+    if (1..=PAGE_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    let detail = format!("limit: 1 to {PAGE_LIMIT}, not {limit}");
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail))
+}

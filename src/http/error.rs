@@ -1,0 +1,139 @@
+//! Errors as `application/problem+json` (RFC 9457): one text for the client, another for the log.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+use tokio::task::JoinError;
+
+use crate::service::ServiceError;
+use crate::service::error::RefusalCode;
+use crate::store::StoreError;
+
+/// Seconds after which an API client may try again when the database is away.
+const RETRY_AFTER_S: u32 = 2;
+
+/// An answer that is not what was asked for.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    retry_after_s: Option<u32>,
+    closes: bool,
+}
+
+impl Problem {
+    /// A problem with a stable `code` and a sentence for the client.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), retry_after_s: None, closes: false }
+    }
+
+    /// Tells the client when to come back.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Closes the connection: the rest of the body was not read.
+    #[must_use]
+    pub const fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status.as_u16(), self.code, self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.insert_header((ALLOW, "POST"));
+        }
+        if self.closes {
+            response.force_close();
+        }
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        response.content_type("application/problem+json").body(
+            json!({
+                "type": "about:blank",
+                "title": title,
+                "status": self.status.as_u16(),
+                "code": self.code,
+                "detail": self.detail,
+            })
+            .to_string(),
+        )
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Refused { code, message } => Self::new(status_of(code), code.as_str(), message),
+            ServiceError::Store(StoreError::Unavailable(_) | StoreError::Contention(_)) => {
+                tracing::error!(?error, "the database did not do its part");
+                Self::unavailable("the database is not available").retry_after(RETRY_AFTER_S)
+            }
+            ServiceError::Store(_) | ServiceError::Money(_) => {
+                tracing::error!(?error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<JoinError> for Problem {
+    fn from(error: JoinError) -> Self {
+        tracing::error!(%error, "the task of a request did not end");
+        Self::internal()
+    }
+}
+
+impl Problem {
+    /// 503 with a stable code.
+    pub fn unavailable(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    fn internal() -> Self {
+        let detail = "something went wrong here; it is logged with the id of this request";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+const fn status_of(code: RefusalCode) -> StatusCode {
+    match code {
+        RefusalCode::InvalidField
+        | RefusalCode::UnknownCode
+        | RefusalCode::UnknownProgram
+        | RefusalCode::UnknownPromoter
+        | RefusalCode::SelfReferral => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalCode::CustomerOfAnotherUser | RefusalCode::AlreadyExists => StatusCode::CONFLICT,
+    }
+}
+
+/// The answer where there is nothing.
+pub async fn no_such_route() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
+}

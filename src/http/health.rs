@@ -1,0 +1,43 @@
+//! Probes: is the process alive, and should it get work.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use serde_json::json;
+
+use super::HttpState;
+use super::error::Problem;
+
+/// A probe that takes longer has failed.
+const PATIENCE: Duration = Duration::from_millis(1_000);
+
+/// 200 while the process lives; asks no database.
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// 200 when migrations are applied and the database answers; else 503 with which check failed.
+pub async fn readyz(state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    if state.draining.load(Ordering::Relaxed) {
+        return Err(not_ready("draining", "the daemon is stopping"));
+    }
+    let db = state.db.clone();
+    let probe = state.uncancelled(async move { db.is_migrated().await });
+    match tokio::time::timeout(PATIENCE, probe).await {
+        Ok(Ok(Ok(true))) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+        Ok(Ok(Ok(false))) => Err(not_ready("migrations_missing", "migrations are missing")),
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(%error, source = ?error, "the database does not answer");
+            Err(not_ready("database_unavailable", "the database does not answer"))
+        }
+        Ok(Err(error)) => Err(error.into()),
+        Err(_elapsed) => Err(not_ready("database_unavailable", "the database does not answer in time")),
+    }
+}
+
+fn not_ready(check: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, check, detail)
+}

@@ -1,0 +1,54 @@
+//! `POST /webhooks/stripe`: the signature is checked on the raw bytes; 200 means committed.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+use tracing::Span;
+
+use super::error::Problem;
+use super::{HttpState, body};
+use crate::clock;
+use crate::intake::IntakeError;
+use crate::stripe::SignatureError;
+
+const SIGNATURE_HEADER: &str = "stripe-signature";
+
+/// Takes in one event.
+pub async fn receive(
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let limits = state.limits;
+    let body = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
+    let header = request.headers().get(SIGNATURE_HEADER).map(|value| value.as_bytes());
+    let event = state.verifier.verify(header, body, clock::now()).map_err(refuse)?;
+    let submitted = state.intake.submit(&event).await;
+    let (id, answer) = submitted.map_err(|error| come_back_later(error, limits.retry_after_s))?;
+    Span::current().record("event_id", tracing::field::display(&id));
+    tracing::info!(outcome = answer.as_str(), "event committed");
+    Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": answer.as_str() })))
+}
+
+/// Any other method.
+pub async fn method_not_allowed() -> Result<HttpResponse, Problem> {
+    let detail = "events are sent here with POST";
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
+}
+
+fn refuse(error: SignatureError) -> Problem {
+    let code = match error {
+        SignatureError::Missing => "signature_missing",
+        SignatureError::Malformed => "signature_malformed",
+        SignatureError::Stale => "signature_stale",
+        SignatureError::Mismatch => "signature_mismatch",
+    };
+    tracing::warn!(code, "a request is not Stripe's");
+    Problem::new(StatusCode::BAD_REQUEST, code, error.to_string())
+}
+
+fn come_back_later(error: IntakeError, retry_after_s: u32) -> Problem {
+    tracing::warn!(%error, "an event is not acknowledged");
+    Problem::unavailable(&error.to_string()).retry_after(retry_after_s)
+}

@@ -1,0 +1,82 @@
+//! The queue in front of the ledger: a signed event goes in, the answer comes out once it is committed.
+//!
+//! One writer takes whatever has arrived since the last commit as one batch, so that the cost of a commit is shared
+//! by all who wait for it, and nobody waits for a batch to fill. The queue is bounded; what does not fit is refused.
+
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::domain::EventId;
+use crate::service::post_events::{Answer, Inbound, Policy, reduce};
+use crate::settings::IntakeSettings;
+use crate::store::Database;
+use crate::stripe::SignedEvent;
+
+/// Why an event is not acknowledged. Stripe sends it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum IntakeError {
+    /// The queue is full.
+    #[error("too many events are waiting")]
+    Full,
+    /// The database is away, or the daemon is stopping.
+    #[error("the database is not available")]
+    Unavailable,
+    /// The commit did not happen in time; it may still happen, and then the event sent again is a duplicate.
+    #[error("the event was not committed in time")]
+    Late,
+}
+
+/// The way into the ledger for signed events. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    queue: mpsc::Sender<Job>,
+    policy: Arc<Policy>,
+    answer_within: Duration,
+}
+
+/// An event that waits, and who waits for it.
+#[derive(Debug)]
+struct Job {
+    inbound: Inbound,
+    reply: oneshot::Sender<Result<Answer, IntakeError>>,
+}
+
+impl Intake {
+    /// Starts the writer on the current runtime. It ends when every clone of the intake is dropped and the queue
+    /// is empty.
+    pub fn start(db: Database, policy: Policy, settings: &IntakeSettings) -> (Self, JoinHandle<()>) {
+        let (queue, jobs) = mpsc::channel(settings.queue_events);
+        let writer = tokio::spawn(writer::run(db, jobs, settings.clone()));
+        let answer_within = Duration::from_millis(settings.answer_within_ms);
+        (Self { queue, policy: Arc::new(policy), answer_within }, writer)
+    }
+
+    /// Takes in a signed event. `Ok` means committed. A caller that goes away while it waits changes nothing: the
+    /// event is posted all the same.
+    ///
+    /// # Errors
+    /// [`IntakeError`]; the event is then not acknowledged and may be sent again.
+    pub async fn submit(&self, event: &SignedEvent) -> Result<(EventId, Answer), IntakeError> {
+        let inbound = reduce(event, &self.policy).map_err(|error| {
+            tracing::error!(%error, "an event could not be compressed");
+            IntakeError::Unavailable
+        })?;
+        let id = inbound.row.id.clone();
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Job { inbound, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => IntakeError::Full,
+            mpsc::error::TrySendError::Closed(_) => IntakeError::Unavailable,
+        })?;
+        match tokio::time::timeout(self.answer_within, answer).await {
+            Ok(Ok(answer)) => Ok((id, answer?)),
+            Ok(Err(_writer_is_gone)) => Err(IntakeError::Unavailable),
+            Err(_elapsed) => Err(IntakeError::Late),
+        }
+    }
+}

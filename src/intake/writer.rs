@@ -1,0 +1,66 @@
+//! The writer: one batch after the other, each in a task of its own that nobody can cancel.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::{IntakeError, Job};
+use crate::clock;
+use crate::service::post_events::{PostError, post_events};
+use crate::settings::IntakeSettings;
+use crate::store::Database;
+
+/// A batch that takes longer than this no longer holds up the next one. It goes on by itself, with its connection;
+/// how many can do so is bounded by the connections of the database.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Posts what comes through the queue until it is closed and empty.
+pub(super) async fn run(db: Database, mut jobs: mpsc::Receiver<Job>, settings: IntakeSettings) {
+    let attempts = u32::from(settings.batch_attempts);
+    loop {
+        let mut batch = Vec::with_capacity(settings.batch_events);
+        if jobs.recv_many(&mut batch, settings.batch_events).await == 0 {
+            break;
+        }
+        let posting = tokio::spawn(post(db.clone(), batch, attempts));
+        match tokio::time::timeout(PATIENCE, posting).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a batch ended in a panic; its events are not acknowledged"),
+            Err(_elapsed) => tracing::error!("a batch takes too long; the next one goes on beside it"),
+        }
+    }
+}
+
+async fn post(db: Database, batch: Vec<Job>, attempts: u32) {
+    let (events, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.inbound, job.reply)).unzip();
+    let results = post_events(&db, &events, clock::now(), attempts).await;
+    let mut failed = 0_usize;
+    let mut cause: Option<PostError> = None;
+    for (reply, result) in replies.into_iter().zip(results) {
+        let answer = result.map_err(|error| {
+            failed = failed.saturating_add(1);
+            cause.get_or_insert(error);
+            IntakeError::Unavailable
+        });
+        // Whoever waited may have gone away; the event is committed all the same.
+        drop(reply.send(answer));
+    }
+    if let Some(cause) = cause {
+        tracing::error!(cause = %chain(&cause), events = failed, "events could not be committed");
+    }
+}
+
+/// An error with its sources, on one line. The store's errors name tables and codes, never values of events.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
