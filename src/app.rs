@@ -104,10 +104,7 @@ fn serve(settings: &Settings, listener: TcpListener, state: HttpState) -> anyhow
     };
     let state = Data::new(state);
     let server = HttpServer::new(move || {
-        ActixApp::new()
-            .app_data(state.clone())
-            .wrap(TracingLogger::<DaemonRootSpan>::new())
-            .configure(routes)
+        ActixApp::new().app_data(state.clone()).wrap(TracingLogger::<DaemonRootSpan>::new()).configure(routes)
     });
     Ok(server
         .workers(workers)

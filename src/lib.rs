@@ -5,14 +5,14 @@
 //! [`domain`] knows what it should hold, [`stripe`] what Stripe means, and [`store`] how it is kept. [`app`] puts
 //! them together from the [`settings`], and [`cli`] is the outside. `ARCHITECTURE.md` has the map.
 
-pub mod cli;
 pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod domain;
 pub mod http;
 pub mod intake;
 pub mod service;
-pub mod domain;
-pub mod stripe;
-pub mod store;
 pub mod settings;
+pub mod store;
+pub mod stripe;
 pub mod telemetry;
-pub mod clock;

@@ -61,10 +61,7 @@ fn filter(settings: &LogSettings, rust_log: Option<&str>) -> Result<EnvFilter, T
     };
     let asked = parse(directives)?;
     // Where warnings are off already, the addition would turn them on again.
-    if asked
-        .max_level_hint()
-        .is_some_and(|most| most <= LevelFilter::WARN)
-    {
+    if asked.max_level_hint().is_some_and(|most| most <= LevelFilter::WARN) {
         return Ok(asked);
     }
     parse(&format!("{QUIET},{directives}"))
@@ -97,11 +94,7 @@ fn human<W>(filter: EnvFilter, writer: W, colour: bool) -> impl Subscriber + Sen
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .finish()
+    tracing_subscriber::fmt().with_ansi(colour).with_env_filter(filter).with_writer(writer).finish()
 }
 
 #[cfg(test)]
@@ -130,20 +123,14 @@ mod tests {
     }
 
     pub(super) fn settings(filter: &str) -> LogSettings {
-        LogSettings {
-            format: LogFormat::Json,
-            filter: filter.to_owned(),
-        }
+        LogSettings { format: LogFormat::Json, filter: filter.to_owned() }
     }
 
     /// Runs `act` with JSON logging of that filter and returns what was written.
     fn logged(directives: &str, rust_log: Option<&str>, act: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = json(
-            filter(&settings(directives), rust_log).unwrap(),
-            move || writer.clone(),
-        );
+        let subscriber = json(filter(&settings(directives), rust_log).unwrap(), move || writer.clone());
         tracing::subscriber::with_default(subscriber, act);
         lines.text()
     }
@@ -157,9 +144,7 @@ mod tests {
             tracing::info!("ours");
         };
         let quiet = logged("info", None, speak);
-        assert!(
-            quiet.contains("ours") && !quiet.contains("statement") && !quiet.contains("applying")
-        );
+        assert!(quiet.contains("ours") && !quiet.contains("statement") && !quiet.contains("applying"));
         let asked = logged("info,sqlx=info", Some(" "), speak);
         assert!(asked.contains("statement") && !asked.contains("applying"));
         let overridden = logged("info", Some("error"), speak);
@@ -168,9 +153,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_does_not_parse_is_refused_with_its_origin() {
-        let error = filter(&settings("info"), Some("a=b=c"))
-            .unwrap_err()
-            .to_string();
+        let error = filter(&settings("info"), Some("a=b=c")).unwrap_err().to_string();
         assert!(error.starts_with("RUST_LOG:"), "{error}");
         let error = filter(&settings("a=b=c"), None).unwrap_err().to_string();
         assert!(error.starts_with("log.filter:"), "{error}");
@@ -184,8 +167,7 @@ mod tests {
             let filter = filter(&settings("info"), None).unwrap();
             let subscriber = human(filter, move || writer.clone(), colour);
             tracing::subscriber::with_default(subscriber, || {
-                tracing::info_span!("request", event_id = "evt_2")
-                    .in_scope(|| tracing::info!("spoke"));
+                tracing::info_span!("request", event_id = "evt_2").in_scope(|| tracing::info!("spoke"));
             });
             let text = lines.text();
             assert!(text.contains("evt_2") && text.contains("spoke"));

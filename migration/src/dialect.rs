@@ -5,10 +5,12 @@ use sea_orm_migration::sea_orm::DatabaseBackend;
 
 /// Replaces `{row_id}` and `{bytes}` by the words of the database.
 pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
-    let (row_id, bytes) = match backend {
-        DatabaseBackend::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"),
-        DatabaseBackend::Postgres => ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"),
-        other => return Err(DbErr::Custom(format!("referrald runs on SQLite and PostgreSQL, not on {other:?}"))),
+    let (row_id, bytes) = if backend == DatabaseBackend::Sqlite {
+        ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB")
+    } else if backend == DatabaseBackend::Postgres {
+        ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA")
+    } else {
+        return Err(DbErr::Custom(format!("referrald runs on SQLite and PostgreSQL, not on {backend:?}")));
     };
     Ok(sql.replace("{row_id}", row_id).replace("{bytes}", bytes))
 }
@@ -17,11 +19,10 @@ pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
 /// of them when none is named): a rule that holds even for someone at the SQL prompt.
 pub fn refuse_change(table: &str, columns: &[&str], backend: DatabaseBackend) -> Vec<String> {
     let of = if columns.is_empty() { String::new() } else { format!(" OF {}", columns.join(", ")) };
-    let body = match backend {
-        DatabaseBackend::Sqlite => {
-            format!("FOR EACH ROW BEGIN SELECT RAISE(ABORT, 'rows of {table} are only ever inserted'); END")
-        }
-        _ => "FOR EACH ROW EXECUTE FUNCTION refuse_change()".to_owned(),
+    let body = if backend == DatabaseBackend::Sqlite {
+        format!("FOR EACH ROW BEGIN SELECT RAISE(ABORT, 'rows of {table} are only ever inserted'); END")
+    } else {
+        "FOR EACH ROW EXECUTE FUNCTION refuse_change()".to_owned()
     };
     vec![
         format!("CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON {table} {body}"),

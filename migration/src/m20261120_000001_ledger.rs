@@ -166,9 +166,12 @@ impl MigrationTrait for Migration {
         if backend == DatabaseBackend::Postgres {
             db.execute_unprepared(POSTGRES_REFUSE_CHANGE).await?;
         }
-        for (table, columns) in
-            [("ledger_entry", [].as_slice()), ("claim", &[]), ("program_version", &[]), ("event", &EVENT_IDENTITY)]
-        {
+        for (table, columns) in [
+            ("ledger_entry", [].as_slice()),
+            ("claim", &[]),
+            ("program_version", &[]),
+            ("event", &EVENT_IDENTITY),
+        ] {
             for statement in refuse_change(table, columns, backend) {
                 db.execute_unprepared(&statement).await?;
             }

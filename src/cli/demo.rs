@@ -70,7 +70,10 @@ impl Demo {
             let request = ReferRequest { code: "ANNA10".to_owned(), customer, ..ReferRequest::default() };
             refer(db, &request, 86_400, now).await?;
         }
-        println!("made: program default (10 %), promoter {} (anna), code ANNA10, two referrals\n", promoter.id);
+        println!(
+            "made: program default (10 %), promoter {} (anna), code ANNA10, two referrals\n",
+            promoter.id
+        );
         let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
         Ok(Self { client, to, secret, checks: Vec::new() })
     }
@@ -85,18 +88,20 @@ impl Demo {
         self.send("which payment paid it", &link, 200, "recorded").await?;
         let half = Sample { refunded_minor: SALE_MINOR / 2, ..first };
         self.send("half of it is refunded", &event(&half, "charge.refunded")?, 200, "posted").await?;
-        self.send("the refund itself, told once more", &event(&half, "refund.created")?, 200, "recorded").await?;
+        self.send("the refund itself, told once more", &event(&half, "refund.created")?, 200, "recorded")
+            .await?;
 
         let early = sale("in_early", "cus_early");
         let half = Sample { refunded_minor: SALE_MINOR / 2, ..early.clone() };
         self.send("a refund before its sale", &event(&half, "charge.refunded")?, 200, "parked").await?;
-        self.send("which payment paid what", &event(&early, "invoice_payment.paid")?, 200, "recorded").await?;
+        self.send("which payment paid what", &event(&early, "invoice_payment.paid")?, 200, "recorded")
+            .await?;
         self.send("now the sale arrives", &event(&early, "invoice.paid")?, 200, "posted").await?;
 
         let forger = SecretString::from("whsec_this_is_not_the_secret");
         let secret = std::mem::replace(&mut self.secret, forger);
-        let forged = event(&sale("in_forged", "cus_first"), "invoice.paid")?;
-        self.send("a sale with a forged signature", &forged, 400, "signature_mismatch").await?;
+        let counterfeit = event(&sale("in_forged", "cus_first"), "invoice.paid")?;
+        self.send("a sale with a forged signature", &counterfeit, 400, "signature_mismatch").await?;
         self.secret = secret;
 
         self.check_ledger(db).await?;
@@ -110,8 +115,9 @@ impl Demo {
     async fn send(&mut self, what: &str, event: &Value, status: u16, outcome: &str) -> anyhow::Result<()> {
         let (got_status, answer) = trigger::send(&self.client, &self.to, &self.secret, event).await?;
         let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
-        let got = answer["outcome"].as_str().or(answer["code"].as_str()).unwrap_or("no answer");
-        let event_type = event["type"].as_str().unwrap_or_default();
+        let text = |field| answer.get(field).and_then(Value::as_str);
+        let got = text("outcome").or_else(|| text("code")).unwrap_or("no answer");
+        let event_type = event.get("type").and_then(Value::as_str).unwrap_or_default();
         println!("→ {event_type:<22} {what:<34} {got_status} {got}");
         self.checks.push((format!("{what}: {status} {outcome}"), got_status == status && got == outcome));
         Ok(())
@@ -158,6 +164,7 @@ fn event(sample: &Sample, event_type: &str) -> anyhow::Result<Value> {
 }
 
 fn amounts(entries: &[EntryView], invoice: &str, kind: &str) -> Vec<i64> {
-    let of_invoice = entries.iter().filter(|entry| entry.invoice.as_ref().is_some_and(|id| id.as_str() == invoice));
+    let of_invoice =
+        entries.iter().filter(|entry| entry.invoice.as_ref().is_some_and(|id| id.as_str() == invoice));
     of_invoice.filter(|entry| entry.kind.as_str() == kind).map(|entry| entry.amount_minor).collect()
 }

@@ -25,7 +25,7 @@ use crate::telemetry;
 #[derive(Debug, Parser)]
 #[command(name = "referrald", version, about, propagate_version = true)]
 pub struct Cli {
-    /// A settings file (TOML); also REFERRALD_CONFIG. The environment wins over it.
+    /// A settings file (TOML); also `REFERRALD_CONFIG`. The environment wins over it.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -43,7 +43,7 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the daemon. Applies migrations first, unless database.migrate_on_start is false.
+    /// Run the daemon. Applies migrations first, unless `database.migrate_on_start` is false.
     Serve,
     /// Apply migrations and say which.
     Migrate,

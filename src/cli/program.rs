@@ -58,8 +58,14 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
                 Base::AmountPaid => CommissionBase::AmountPaid,
             };
             let (rate, hold_days) = (create.rate, create.hold_days);
-            let terms = programs::create_program(&db, &create.key, rate, base, hold_days, clock::now()).await?;
-            println!("program {}: {} of {}, held for {hold_days} days", create.key, terms.rate, base.as_str());
+            let terms =
+                programs::create_program(&db, &create.key, rate, base, hold_days, clock::now()).await?;
+            println!(
+                "program {}: {} of {}, held for {hold_days} days",
+                create.key,
+                terms.rate,
+                base.as_str()
+            );
         }
         Command::List { format } => {
             let versions = show::programs(&db).await?.into_iter().map(|version| {

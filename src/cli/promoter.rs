@@ -63,9 +63,9 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         }
         Command::List { after, limit, format } => {
             let promoters = show::promoters(&db, after.map(PromoterId::new).as_ref(), limit).await?;
-            let rows = promoters.into_iter().map(|promoter| {
-                [promoter.id.to_string(), promoter.user_id, promoter.created_at.to_string()]
-            });
+            let rows = promoters
+                .into_iter()
+                .map(|promoter| [promoter.id.to_string(), promoter.user_id, promoter.created_at.to_string()]);
             output::print(format, ["promoter", "user_id", "created_at"], rows.collect());
         }
         Command::Show { promoter, format } => show(&db, &promoter, format).await?,

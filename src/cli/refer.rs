@@ -45,7 +45,10 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     let referral = &referred.referral;
     let new = if referred.is_new { "" } else { " (nothing new)" };
     let (id, party, promoter) = (&referral.id, &referral.party, &referral.promoter);
-    println!("{id}: {party} was referred by {promoter} with {} at {}{new}", referral.code, referral.claimed_at);
+    println!(
+        "{id}: {party} was referred by {promoter} with {} at {}{new}",
+        referral.code, referral.claimed_at
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -22,13 +22,13 @@ const AMOUNT_MINOR: i64 = 10_000;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The type, such as invoice.paid, invoice_payment.paid or charge.refunded.
+    /// The type, such as `invoice.paid`, `invoice_payment.paid` or `charge.refunded`.
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(TYPES))]
     event_type: String,
     /// Where to send it; the webhook of the configured daemon by default.
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// The secret to sign with; the first of stripe.webhook_secrets by default.
+    /// The secret to sign with; the first of `stripe.webhook_secrets` by default.
     #[arg(long, value_name = "SECRET")]
     secret: Option<SecretString>,
     /// The customer.
@@ -57,8 +57,8 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     let event = sample(&arguments)?;
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
     let (status, answer) = send(&client, &to, &secret, &event).await?;
-    let of_object = |field: &str| event.pointer(&format!("/data/object/{field}")).and_then(Value::as_str);
-    let (id, object) = (event["id"].as_str().unwrap_or_default(), of_object("id").unwrap_or_default());
+    let at = |pointer| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (id, object) = (at("/id"), at("/data/object/id"));
     println!("{} {id} about {object}: {status} {answer}", arguments.event_type);
     Ok(if (200..300).contains(&status) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

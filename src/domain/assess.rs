@@ -215,10 +215,10 @@ mod tests {
             paid in 1..2_000_000_i64, rate in 0..=10_000_u16, a in 0..=1_000_u32, b in 0..=1_000_u32,
         ) {
             let sale = invoice(paid, paid, None, None);
-            let loss = |thousandths: u32| paid * i64::from(thousandths) / 1_000;
+            let loss = |thousandths: u32| share_floor(paid, thousandths.into(), 1_000).unwrap();
             let net = |loss| {
                 let (_, commission, refund) = figures(&sale, rate, CommissionBase::NetOfTax, loss);
-                (commission, commission + refund)
+                (commission, commission.strict_add(refund))
             };
             let (less, more) = (loss(a.min(b)), loss(a.max(b)));
             let ((commission, net_less), (_, net_more)) = (net(less), net(more));

@@ -199,7 +199,8 @@ pub struct RefundFacts {
 impl RefundFacts {
     /// Takes in one more telling: the higher state wins, at equal state the greater amount.
     pub fn merge(&mut self, other: Self) {
-        if (other.state, other.amount_minor, &other.payment) > (self.state, self.amount_minor, &self.payment) {
+        if (other.state, other.amount_minor, &other.payment) > (self.state, self.amount_minor, &self.payment)
+        {
             *self = other;
         }
     }

@@ -9,9 +9,8 @@ use thiserror::Error;
 const WHOLE_BPS: u16 = 10_000;
 
 /// Stripe's zero-decimal currencies; UGX is one in name, but its API amounts keep two decimals.
-const ZERO_DECIMAL: [&str; 15] = [
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf",
-];
+const ZERO_DECIMAL: [&str; 15] =
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"];
 /// Stripe's three-decimal currencies.
 const THREE_DECIMAL: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
 

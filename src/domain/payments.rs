@@ -81,7 +81,12 @@ impl PaymentGraph {
     }
 
     /// Merges a link: the union of links, the greatest of the amounts told. True when something changed.
-    pub fn merge_link(&mut self, invoice: &InvoiceId, payment: &PaymentId, amount_minor: Option<i64>) -> bool {
+    pub fn merge_link(
+        &mut self,
+        invoice: &InvoiceId,
+        payment: &PaymentId,
+        amount_minor: Option<i64>,
+    ) -> bool {
         self.invoices_of.entry(payment.clone()).or_default().insert(invoice.clone());
         let links = self.links.entry(invoice.clone()).or_default();
         let Some(known) = links.get_mut(payment) else {
@@ -106,8 +111,8 @@ impl PaymentGraph {
 
     /// The invoices that a payment is linked to.
     pub fn invoices_of(&self, named: &PaymentId) -> BTreeSet<InvoiceId> {
-        let names = self.names_of(named);
-        names.iter().filter_map(|name| self.invoices_of.get(name)).flatten().cloned().collect()
+        let all_names = self.names_of(named);
+        all_names.iter().filter_map(|name| self.invoices_of.get(name)).flatten().cloned().collect()
     }
 
     /// The payments that an invoice is linked to, resolved.

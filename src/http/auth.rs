@@ -24,7 +24,11 @@ impl FromRequest for Admin {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let token = request.app_data::<Data<HttpState>>().and_then(|state| state.admin_token.as_ref());
-        ready(if token.is_some_and(|token| bears(request, token)) { Ok(Self(())) } else { Err(unauthorized()) })
+        ready(if token.is_some_and(|token| bears(request, token)) {
+            Ok(Self(()))
+        } else {
+            Err(unauthorized())
+        })
     }
 }
 
@@ -32,19 +36,24 @@ fn bears(request: &HttpRequest, token: &SecretString) -> bool {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = header.and_then(|header| header.split_once(' '));
     given.is_some_and(|(scheme, given)| {
-        scheme.eq_ignore_ascii_case("bearer") && same(given.trim().as_bytes(), token.expose_secret().as_bytes())
+        scheme.eq_ignore_ascii_case("bearer")
+            && same(given.trim().as_bytes(), token.expose_secret().as_bytes())
     })
 }
 
 /// Compares without telling by its time how much fits: both are hashed under a fixed key first.
 fn same(given: &[u8], expected: &[u8]) -> bool {
     let digest = |text: &[u8]| {
-        let keyed = Hmac::<Sha256>::new(&Default::default());
+        let keyed = Hmac::<Sha256>::new(&hmac::digest::Key::<Hmac<Sha256>>::default());
         keyed.chain_update(text).finalize()
     };
     digest(given) == digest(expected)
 }
 
 fn unauthorized() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid token is needed: Authorization: Bearer <token>")
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "a valid token is needed: Authorization: Bearer <token>",
+    )
 }

@@ -1,6 +1,7 @@
 //! `POST /webhooks/stripe`: the signature is checked on the raw bytes; 200 means committed.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
@@ -22,7 +23,7 @@ pub async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let limits = state.limits;
     let body = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
-    let header = request.headers().get(SIGNATURE_HEADER).map(|value| value.as_bytes());
+    let header = request.headers().get(SIGNATURE_HEADER).map(HeaderValue::as_bytes);
     let event = state.verifier.verify(header, body, clock::now()).map_err(refuse)?;
     let submitted = state.intake.submit(&event).await;
     let (id, answer) = submitted.map_err(|error| come_back_later(error, limits.retry_after_s))?;

@@ -25,7 +25,9 @@ pub(super) async fn run(db: Database, mut jobs: mpsc::Receiver<Job>, settings: I
         let posting = tokio::spawn(post(db.clone(), batch, attempts));
         match tokio::time::timeout(PATIENCE, posting).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "a batch ended in a panic; its events are not acknowledged"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a batch ended in a panic; its events are not acknowledged");
+            }
             Err(_elapsed) => tracing::error!("a batch takes too long; the next one goes on beside it"),
         }
     }

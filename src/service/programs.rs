@@ -4,9 +4,7 @@ use uuid::Uuid;
 
 use super::error::{RefusalCode, ServiceError};
 use crate::domain::attribution::CodeOwner;
-use crate::domain::{
-    BasisPoints, Code, CommissionBase, ProgramKey, PromoterId, Terms, Timestamp,
-};
+use crate::domain::{BasisPoints, Code, CommissionBase, ProgramKey, PromoterId, Terms, Timestamp};
 use crate::store::admin::{self, Promoter};
 use crate::store::book::Wanted;
 use crate::store::{Database, StoreError, book};

@@ -4,9 +4,7 @@ use uuid::Uuid;
 
 use super::error::{RefusalCode, ServiceError};
 use super::programs::{invalid, name, normal_email};
-use crate::domain::{
-    Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Referral, Timestamp, UserId,
-};
+use crate::domain::{Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Referral, Timestamp, UserId};
 use crate::store::book::Wanted;
 use crate::store::{Database, StoreError, Txn, admin, book};
 
@@ -65,9 +63,8 @@ fn claim_of(
     lookback_s: i64,
     now: Timestamp,
 ) -> Result<(Claim, Option<String>), ServiceError> {
-    let optional = |field: &str, value: &Option<String>| {
-        value.as_deref().map(|value| name(field, value)).transpose()
-    };
+    let optional =
+        |field: &str, value: &Option<String>| value.as_deref().map(|value| name(field, value)).transpose();
     let customer = optional("customer", &request.customer)?.map(CustomerId::new);
     let user = optional("user_id", &request.user_id)?.map(UserId::new);
     if customer.is_none() && user.is_none() {
@@ -90,12 +87,7 @@ fn claim_of(
     Ok((claim, request.email.as_deref().map(normal_email).transpose()?))
 }
 
-async fn check(
-    txn: &Txn,
-    book: &Book,
-    claim: &Claim,
-    email: Option<&str>,
-) -> Result<(), ServiceError> {
+async fn check(txn: &Txn, book: &Book, claim: &Claim, email: Option<&str>) -> Result<(), ServiceError> {
     let Some(owner) = book.codes.get(&claim.code) else { return Err(unknown_code(claim.code.as_str())) };
     let known_user = claim.customer.as_ref().and_then(|customer| book.users.get(customer));
     if let (Some(known), Some(user)) = (known_user, &claim.user)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::ServiceError;
-use crate::domain::{Book, InvoiceId, book::PostedSums};
+use crate::domain::{Book, InvoiceId, NoCommission, book::PostedSums};
 use crate::store::ledger::{self, CommissionView};
 use crate::store::{Database, StoreError};
 
@@ -34,7 +34,8 @@ pub async fn verify(db: &Database, progress: impl Fn(u64) + Send) -> Result<Repo
     loop {
         let (ids, book) = ledger::page_of_invoices(&txn, after.as_ref(), PAGE).await?;
         let commissions = ledger::commissions(&txn, &ids).await?;
-        let commissions: BTreeMap<_, _> = commissions.into_iter().map(|row| (row.invoice.clone(), row)).collect();
+        let commissions: BTreeMap<_, _> =
+            commissions.into_iter().map(|row| (row.invoice.clone(), row)).collect();
         for id in &ids {
             check_invoice(&book, id, commissions.get(id), &mut report)?;
         }
@@ -96,10 +97,9 @@ fn check_invoice(
     let expected = (
         referral.map(|referral| &referral.promoter),
         assessment.commission_minor,
-        assessment.reason.map(|reason| reason.as_str()),
+        assessment.reason.map(NoCommission::as_str),
     );
-    let stored = commission
-        .map(|row| (row.promoter.as_ref(), row.amount_minor, row.reason.as_deref()));
+    let stored = commission.map(|row| (row.promoter.as_ref(), row.amount_minor, row.reason.as_deref()));
     if stored != Some(expected) {
         report.violate(format!("{id}: its commission row is not what the facts say"));
     }
@@ -111,7 +111,8 @@ fn check_parked(book: &Book, report: &mut Report) {
         let settled = book.graph.invoices_of(payment).iter().any(|id| book.invoices.contains_key(id));
         if settled {
             for event in events {
-                report.violate(format!("{event} is parked, but an invoice of its payment {payment} is known"));
+                report
+                    .violate(format!("{event} is parked, but an invoice of its payment {payment} is known"));
             }
         }
     }

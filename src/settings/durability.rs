@@ -7,10 +7,7 @@ use super::validate::parse_url;
 /// Why a SQLite database would not outlive the process, if so. `rest` is the URL after its scheme.
 pub(super) fn danger_of_sqlite(rest: &str) -> Result<Option<&'static str>, SettingsError> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path
-        .trim_start_matches('/')
-        .to_lowercase()
-        .replace("%3a", ":");
+    let path = path.trim_start_matches('/').to_lowercase().replace("%3a", ":");
     if path.contains(":memory:") || path.contains("mode=memory") {
         return Ok(Some("a database in memory"));
     }
@@ -30,13 +27,7 @@ pub(super) fn danger_of_sqlite(rest: &str) -> Result<Option<&'static str>, Setti
 /// configured to do is seen only once connected.
 pub(super) fn danger_of_postgres(url: &str) -> Result<Option<&'static str>, SettingsError> {
     let url = parse_url("database.url", url)?;
-    let names_it = |text: &str| {
-        text.to_lowercase()
-            .replace('-', "_")
-            .contains("synchronous_commit")
-    };
-    let set = url
-        .query_pairs()
-        .any(|(name, value)| names_it(&name) || names_it(&value));
+    let names_it = |text: &str| text.to_lowercase().replace('-', "_").contains("synchronous_commit");
+    let set = url.query_pairs().any(|(name, value)| names_it(&name) || names_it(&value));
     Ok(set.then_some("a session with its own synchronous_commit"))
 }

@@ -35,11 +35,7 @@ impl Key {
     }
 
     const fn new(path: &'static str, kind: Kind) -> Self {
-        Self {
-            path,
-            kind,
-            alias: None,
-        }
+        Self { path, kind, alias: None }
     }
 
     const fn or(mut self, alias: &'static str) -> Self {
@@ -55,11 +51,7 @@ pub(super) fn find(path: &str) -> Option<&'static Key> {
 
 /// Whether some key lives in the table of that name.
 pub(super) fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|key| {
-        key.path
-            .split_once('.')
-            .is_some_and(|(table, _)| table == name)
-    })
+    KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(table, _)| table == name))
 }
 
 /// Every key, in the order of `config/default.toml`.
@@ -112,10 +104,7 @@ mod tests {
         let mut table = "";
         let mut written = Vec::new();
         for line in crate::settings::DEFAULTS.lines() {
-            if let Some(name) = line
-                .strip_prefix('[')
-                .and_then(|rest| rest.strip_suffix(']'))
-            {
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 table = name;
             }
             let Some((key, _)) = line.split_once(" = ") else {

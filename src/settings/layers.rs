@@ -19,9 +19,8 @@ const TEST_PREFIX: &str = "REFERRALD_TEST_";
 
 /// The values of a TOML text. `origin` names it in errors.
 pub(super) fn from_toml(text: &str, origin: &str) -> Result<Layer, SettingsError> {
-    let tables = File::from_str(text, FileFormat::Toml)
-        .collect()
-        .map_err(|error| not_toml(&error, origin))?;
+    let tables =
+        File::from_str(text, FileFormat::Toml).collect().map_err(|error| not_toml(&error, origin))?;
     let mut layer = Layer::new();
     // Sorted, so that of several mistakes the same one is always reported.
     for (table, value) in tables.into_iter().collect::<BTreeMap<_, _>>() {
@@ -42,11 +41,8 @@ pub(super) fn from_toml(text: &str, origin: &str) -> Result<Layer, SettingsError
 }
 
 /// The values of the environment, the common names first so that ours win over them.
-pub(super) fn from_environment(
-    variables: &BTreeMap<String, String>,
-) -> Result<Layer, SettingsError> {
-    let own: BTreeMap<String, &'static Key> =
-        KEYS.iter().map(|key| (key.variable(), key)).collect();
+pub(super) fn from_environment(variables: &BTreeMap<String, String>) -> Result<Layer, SettingsError> {
+    let own: BTreeMap<String, &'static Key> = KEYS.iter().map(|key| (key.variable(), key)).collect();
     for name in variables.keys().filter(|name| is_setting(name)) {
         if !own.contains_key(name) {
             let guess = name.strip_prefix(OWN_PREFIX).unwrap_or(name).to_lowercase();
@@ -54,9 +50,7 @@ pub(super) fn from_environment(
             return Err(unknown(&guess, &origin_of(name)));
         }
     }
-    let aliases = KEYS
-        .iter()
-        .filter_map(|key| Some((key.alias?.to_owned(), key)));
+    let aliases = KEYS.iter().filter_map(|key| Some((key.alias?.to_owned(), key)));
     let mut layer = Layer::new();
     for (name, key) in aliases.chain(own) {
         // An empty variable counts as not set: that is what `${NAME:-}` in a compose file makes of a missing one.
@@ -78,14 +72,10 @@ pub(super) fn readable(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<(String, String)>, SettingsError> {
     let is_ours = |name: &str| {
-        name == CONFIG_VARIABLE
-            || is_setting(name)
-            || KEYS.iter().any(|key| key.alias == Some(name))
+        name == CONFIG_VARIABLE || is_setting(name) || KEYS.iter().any(|key| key.alias == Some(name))
     };
     variables
-        .filter_map(|(name, value)| {
-            Some((name.into_string().ok().filter(|name| is_ours(name))?, value))
-        })
+        .filter_map(|(name, value)| Some((name.into_string().ok().filter(|name| is_ours(name))?, value)))
         .map(|(name, value)| match value.into_string() {
             Ok(value) => Ok((name, value)),
             Err(_bytes) => Err(SettingsError::NotUnicode { name }),
@@ -108,11 +98,7 @@ fn parse(key: &'static Key, text: &str, origin: &str) -> Result<Value, SettingsE
                 _ => return Err(wrong_kind(key.path, "true or false", origin)),
             },
             Kind::Whole => ValueKind::from(text.parse::<u64>().map_err(|source| {
-                SettingsError::NotANumber {
-                    key: key.path,
-                    origin: origin.to_owned(),
-                    source,
-                }
+                SettingsError::NotANumber { key: key.path, origin: origin.to_owned(), source }
             })?),
             Kind::List => ValueKind::from(entries(text)),
         };
@@ -121,11 +107,7 @@ fn parse(key: &'static Key, text: &str, origin: &str) -> Result<Value, SettingsE
 }
 
 fn entries(text: &str) -> Vec<String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }
 
 fn check(key: &'static Key, value: &ValueKind, origin: &str) -> Result<(), SettingsError> {
@@ -135,20 +117,16 @@ fn check(key: &'static Key, value: &ValueKind, origin: &str) -> Result<(), Setti
         | (Kind::Flag, ValueKind::Boolean(_))
         | (Kind::Whole, ValueKind::U64(_) | ValueKind::I64(0..)) => Ok(()),
         (Kind::List, ValueKind::Array(items))
-            if items
-                .iter()
-                .all(|item| matches!(item.kind, ValueKind::String(_))) =>
+            if items.iter().all(|item| matches!(item.kind, ValueKind::String(_))) =>
         {
             Ok(())
         }
         (Kind::Word(words), ValueKind::String(word)) if words.contains(&word.as_str()) => Ok(()),
         (Kind::Address, ValueKind::String(text)) => match text.parse::<std::net::SocketAddr>() {
             Ok(_address) => Ok(()),
-            Err(source) => Err(SettingsError::NotAnAddress {
-                key: key.path,
-                origin: origin.to_owned(),
-                source,
-            }),
+            Err(source) => {
+                Err(SettingsError::NotAnAddress { key: key.path, origin: origin.to_owned(), source })
+            }
         },
         (Kind::Text | Kind::Address, _) => refuse("a string"),
         (Kind::Flag, _) => refuse("true or false"),
@@ -163,32 +141,17 @@ fn origin_of(variable: &str) -> String {
 }
 
 fn wrong_kind(key: &str, expected: &str, origin: &str) -> SettingsError {
-    SettingsError::WrongKind {
-        key: key.to_owned(),
-        expected: expected.to_owned(),
-        origin: origin.to_owned(),
-    }
+    SettingsError::WrongKind { key: key.to_owned(), expected: expected.to_owned(), origin: origin.to_owned() }
 }
 
 fn unknown(key: &str, origin: &str) -> SettingsError {
-    SettingsError::UnknownKey {
-        key: key.escape_debug().to_string(),
-        origin: origin.to_owned(),
-    }
+    SettingsError::UnknownKey { key: key.escape_debug().to_string(), origin: origin.to_owned() }
 }
 
 fn not_toml(error: &ConfigError, origin: &str) -> SettingsError {
     let text = error.to_string();
-    let position = text
-        .lines()
-        .next()
-        .and_then(|line| line.strip_prefix("TOML parse error"));
+    let position = text.lines().next().and_then(|line| line.strip_prefix("TOML parse error"));
     // Some causes have no position and might quote the value, such as a number too large for the parser.
-    let position = position
-        .filter(|rest| rest.starts_with(" at line"))
-        .unwrap_or_default();
-    SettingsError::NotToml {
-        origin: origin.to_owned(),
-        position: position.to_owned(),
-    }
+    let position = position.filter(|rest| rest.starts_with(" at line")).unwrap_or_default();
+    SettingsError::NotToml { origin: origin.to_owned(), position: position.to_owned() }
 }

@@ -19,8 +19,8 @@ use serde::Deserialize;
 
 pub use error::SettingsError;
 pub use tables::{
-    ApiSettings, AttributionSettings, DatabaseSettings, HttpSettings, IntakeSettings, LogFormat,
-    LogSettings, RedriveSettings, StripeSettings,
+    ApiSettings, AttributionSettings, DatabaseSettings, HttpSettings, IntakeSettings, LogFormat, LogSettings,
+    RedriveSettings, StripeSettings,
 };
 
 /// The reference of all keys and their defaults.
@@ -68,12 +68,8 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let environment: BTreeMap<String, String> = environment.into_iter().collect();
-        let named = || {
-            environment
-                .get(layers::CONFIG_VARIABLE)
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
-        };
+        let named =
+            || environment.get(layers::CONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
         let mut values = layers::from_toml(DEFAULTS, "the compiled-in defaults")?;
         if let Some(path) = config_file.map(Path::to_path_buf).or_else(named) {
             values.extend(read_file(path)?);
@@ -96,25 +92,15 @@ fn assemble(values: layers::Layer) -> Result<Settings, SettingsError> {
     let mut origins = BTreeMap::new();
     for (key, value) in values {
         origins.insert(key.path, value.origin().unwrap_or_default().to_owned());
-        builder = builder
-            .set_override(key.path, value)
-            .map_err(|error| unfit(&error, &origins))?;
+        builder = builder.set_override(key.path, value).map_err(|error| unfit(&error, &origins))?;
     }
-    builder
-        .build()
-        .and_then(Config::try_deserialize)
-        .map_err(|error| unfit(&error, &origins))
+    builder.build().and_then(Config::try_deserialize).map_err(|error| unfit(&error, &origins))
 }
 
 /// The kinds are known to be right by now, so this is a number too large for its field. The library's own text quotes the
 /// value and is not taken over.
 fn unfit(error: &ConfigError, origins: &BTreeMap<&str, String>) -> SettingsError {
-    let (key, expected) = if let ConfigError::Type {
-        key: Some(key),
-        expected,
-        ..
-    } = error
-    {
+    let (key, expected) = if let ConfigError::Type { key: Some(key), expected, .. } = error {
         (key.as_str(), *expected)
     } else {
         ("settings", "values that fit together")
@@ -122,9 +108,6 @@ fn unfit(error: &ConfigError, origins: &BTreeMap<&str, String>) -> SettingsError
     SettingsError::WrongKind {
         key: key.to_owned(),
         expected: expected.to_owned(),
-        origin: origins
-            .get(key)
-            .map_or("all layers", String::as_str)
-            .to_owned(),
+        origin: origins.get(key).map_or("all layers", String::as_str).to_owned(),
     }
 }

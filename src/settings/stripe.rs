@@ -10,50 +10,26 @@ use super::{SettingsError, StripeSettings};
 
 impl StripeSettings {
     pub(super) fn validate(&self) -> Result<(), SettingsError> {
-        within(
-            "stripe.signature_tolerance_s",
-            self.signature_tolerance_s,
-            1,
-            DAY_S,
-        )?;
+        within("stripe.signature_tolerance_s", self.signature_tolerance_s, 1, DAY_S)?;
         within("stripe.api_timeout_ms", self.api_timeout_ms, 1, HOUR_MS)?;
-        if self
-            .account
-            .as_ref()
-            .is_some_and(|id| !id.starts_with("acct_"))
-        {
-            return refuse(
-                "stripe.account",
-                "not an account id, which starts with acct_",
-            );
+        if self.account.as_ref().is_some_and(|id| !id.starts_with("acct_")) {
+            return refuse("stripe.account", "not an account id, which starts with acct_");
         }
         let base = parse_url("stripe.api_base", &self.api_base)?;
         match base.scheme() {
             "https" => Ok(()),
             "http" if is_loopback(&base) => Ok(()),
-            "http" => refuse(
-                "stripe.api_base",
-                "plain http is for loopback hosts only; use https",
-            ),
-            _ => refuse(
-                "stripe.api_base",
-                "must start with https:// (or http:// on a loopback host)",
-            ),
+            "http" => refuse("stripe.api_base", "plain http is for loopback hosts only; use https"),
+            _ => refuse("stripe.api_base", "must start with https:// (or http:// on a loopback host)"),
         }
     }
 
     pub(super) fn validate_webhook_secrets(&self) -> Result<(), SettingsError> {
         let total = self.webhook_secrets.len();
         if total == 0 {
-            return refuse(
-                "stripe.webhook_secrets",
-                "no webhook secret; set STRIPE_WEBHOOK_SECRET",
-            );
+            return refuse("stripe.webhook_secrets", "no webhook secret; set STRIPE_WEBHOOK_SECRET");
         }
-        match (1_usize..)
-            .zip(&self.webhook_secrets)
-            .find(|(_, secret)| is_short(secret))
-        {
+        match (1_usize..).zip(&self.webhook_secrets).find(|(_, secret)| is_short(secret)) {
             Some((position, _)) => refuse(
                 "stripe.webhook_secrets",
                 &format!("secret {position} of {total} is shorter than 16 characters"),
@@ -91,9 +67,6 @@ impl StripeSettings {
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    let address = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

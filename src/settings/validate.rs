@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    AttributionSettings, DatabaseSettings, HttpSettings, IntakeSettings, LogSettings,
-    RedriveSettings, Settings, SettingsError, durability,
+    AttributionSettings, DatabaseSettings, HttpSettings, IntakeSettings, LogSettings, RedriveSettings,
+    Settings, SettingsError, durability,
 };
 
 pub(super) const HOUR_MS: u64 = 3_600_000;
@@ -46,9 +46,7 @@ impl Settings {
         self.stripe.validate_webhook_secrets()?;
         self.stripe.validate_secret_key()?;
         match &self.api.admin_token {
-            Some(token) if is_short(token) => {
-                refuse("api.admin_token", "shorter than 16 characters")
-            }
+            Some(token) if is_short(token) => refuse("api.admin_token", "shorter than 16 characters"),
             Some(_) | None => Ok(()),
         }
     }
@@ -56,12 +54,7 @@ impl Settings {
 
 impl HttpSettings {
     fn validate(&self) -> Result<(), SettingsError> {
-        within(
-            "http.body_limit_bytes",
-            self.body_limit_bytes,
-            1_024,
-            16_777_216,
-        )?;
+        within("http.body_limit_bytes", self.body_limit_bytes, 1_024, 16_777_216)?;
         within("http.body_timeout_ms", self.body_timeout_ms, 1, HOUR_MS)?;
         within("http.header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS)?;
         within("http.workers", self.workers, 0, 1_024)?;
@@ -74,29 +67,16 @@ impl DatabaseSettings {
     fn validate(&self) -> Result<(), SettingsError> {
         within("database.max_connections", self.max_connections, 1, 10_000)?;
         within("database.read_connections", self.read_connections, 1, 1_000)?;
-        within(
-            "database.acquire_timeout_ms",
-            self.acquire_timeout_ms,
-            1,
-            HOUR_MS,
-        )?;
+        within("database.acquire_timeout_ms", self.acquire_timeout_ms, 1, HOUR_MS)?;
         within("database.busy_timeout_ms", self.busy_timeout_ms, 1, HOUR_MS)?;
-        within(
-            "database.statement_timeout_ms",
-            self.statement_timeout_ms,
-            1,
-            HOUR_MS,
-        )?;
+        within("database.statement_timeout_ms", self.statement_timeout_ms, 1, HOUR_MS)?;
         let url = self.url.expose_secret();
         let danger = if let Some(rest) = url.strip_prefix("sqlite:") {
             durability::danger_of_sqlite(rest)?
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             durability::danger_of_postgres(url)?
         } else {
-            return refuse(
-                "database.url",
-                "must start with sqlite: or postgres: (postgresql:)",
-            );
+            return refuse("database.url", "must start with sqlite: or postgres: (postgresql:)");
         };
         match danger {
             Some(danger) if !self.accept_loss_of_acknowledged_events => refuse(
@@ -134,10 +114,7 @@ impl AttributionSettings {
         if keys.len() > METADATA_KEYS_MAX {
             return refuse("attribution.metadata_keys", "more than 20 keys");
         }
-        if keys
-            .iter()
-            .any(|key| key.trim().is_empty() || key.chars().count() > METADATA_KEY_MAX_CHARS)
-        {
+        if keys.iter().any(|key| key.trim().is_empty() || key.chars().count() > METADATA_KEY_MAX_CHARS) {
             return refuse(
                 "attribution.metadata_keys",
                 "a key is empty or longer than Stripe's 40 characters",
@@ -183,8 +160,5 @@ pub(super) fn within<T: Copy + PartialOrd + Display>(
 }
 
 pub(super) fn refuse(key: &'static str, reason: &str) -> Result<(), SettingsError> {
-    Err(SettingsError::Refused {
-        key,
-        reason: reason.to_owned(),
-    })
+    Err(SettingsError::Refused { key, reason: reason.to_owned() })
 }

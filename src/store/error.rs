@@ -68,23 +68,25 @@ fn verdict(error: &DbErr) -> Verdict {
         return if matches!(error, DbErr::ConnectionAcquire(_)) { Verdict::Away } else { Verdict::Refused };
     };
     let RuntimeErr::SqlxError(cause) = runtime else { return Verdict::Away };
-    match cause.as_ref() {
-        sqlx::Error::Database(refusal) => {
-            let code = refusal.code().unwrap_or_default();
-            if refusal.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
-                of_sqlite(&code)
-            } else {
-                of_postgres(&code)
-            }
-        }
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => Verdict::Away,
-        _ => Verdict::Refused,
+    if let sqlx::Error::Database(refusal) = cause.as_ref() {
+        let code = refusal.code().unwrap_or_default();
+        return if refusal.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+            of_sqlite(&code)
+        } else {
+            of_postgres(&code)
+        };
     }
+    let is_away = matches!(
+        cause.as_ref(),
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed
+            | sqlx::Error::WorkerCrashed
+    );
+    if is_away { Verdict::Away } else { Verdict::Refused }
 }
 
 /// By SQLSTATE: connections, resources, shutdown, system and timeouts are the server's trouble, not the data's.

@@ -71,7 +71,8 @@ pub async fn insert(
         }
     });
     let once = OnConflict::column(event::Column::Id).do_nothing().to_owned();
-    let inserted = match event::Entity::insert_many(rows).on_conflict(once).exec_without_returning(txn).await {
+    let inserted = match event::Entity::insert_many(rows).on_conflict(once).exec_without_returning(txn).await
+    {
         Err(DbErr::RecordNotInserted) => 0,
         inserted => inserted?,
     };

@@ -3,8 +3,8 @@
 use entity::{commission, event, invoice, ledger_entry};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    AccessMode, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, IsolationLevel, QueryFilter,
-    QueryOrder, QuerySelect, TransactionTrait,
+    AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, FromQueryResult,
+    IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
 };
 
 use super::book::{Wanted, load};
@@ -126,13 +126,11 @@ pub async fn balances(
 /// [`StoreError`] when the database is away.
 pub async fn snapshot(db: &Database) -> Result<Txn, StoreError> {
     let reader = db.reader();
-    Ok(match reader.get_database_backend() {
-        sea_orm::DatabaseBackend::Postgres => {
-            let (isolation, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
-            reader.begin_with_config(Some(isolation), Some(access)).await?
-        }
-        _ => reader.begin().await?,
-    })
+    if reader.get_database_backend() == DatabaseBackend::Postgres {
+        let (isolation, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+        return Ok(reader.begin_with_config(Some(isolation), Some(access)).await?);
+    }
+    Ok(reader.begin().await?)
 }
 
 /// A page of paid invoices by id, filled into a book with everything that they connect to.
@@ -202,7 +200,7 @@ pub async fn outcomes(db: &impl ConnectionTrait) -> Result<Vec<(String, i64)>, S
 
 fn entry_view(row: ledger_entry::Model) -> Result<EntryView, StoreError> {
     Ok(EntryView {
-        kind: Kind::parse(&row.kind).ok_or_else(|| rows::corrupt("ledger_entry", row.id, &row.kind))?,
+        kind: Kind::parse(&row.kind).ok_or_else(|| rows::corrupt("ledger_entry", &row.id, &row.kind))?,
         currency: rows::currency("ledger_entry", &row.id.to_string(), &row.currency)?,
         id: row.id,
         promoter: PromoterId::new(row.promoter_id),

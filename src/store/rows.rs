@@ -11,7 +11,11 @@ use crate::domain::{
 };
 
 /// The error of a word that is not known.
-pub fn corrupt(table: &'static str, id: impl ToString, value: impl ToString) -> StoreError {
+pub fn corrupt(
+    table: &'static str,
+    id: &(impl ToString + ?Sized),
+    value: &(impl ToString + ?Sized),
+) -> StoreError {
     StoreError::Corrupt { table, id: id.to_string(), value: value.to_string() }
 }
 
@@ -86,7 +90,7 @@ pub fn refund_row(id: &crate::domain::RefundId, facts: &RefundFacts) -> refund::
 
 fn source(table: &'static str, id: &str, precedence: i32) -> Result<ClaimSource, StoreError> {
     let known = u16::try_from(precedence).ok().and_then(ClaimSource::from_precedence);
-    known.ok_or_else(|| corrupt(table, id, precedence))
+    known.ok_or_else(|| corrupt(table, id, &precedence))
 }
 
 pub fn claim(row: claim::Model) -> Result<Claim, StoreError> {
@@ -117,11 +121,11 @@ pub fn claim_row(claim: &Claim) -> claim::ActiveModel {
 
 pub fn terms_version(row: program_version::Model) -> Result<TermsVersion, StoreError> {
     let base = CommissionBase::parse(&row.commission_base)
-        .ok_or_else(|| corrupt("program_version", row.id, &row.commission_base))?;
+        .ok_or_else(|| corrupt("program_version", &row.id, &row.commission_base))?;
     let rate = u16::try_from(row.rate_bps).ok().and_then(BasisPoints::new);
-    let rate = rate.ok_or_else(|| corrupt("program_version", row.id, row.rate_bps))?;
+    let rate = rate.ok_or_else(|| corrupt("program_version", &row.id, &row.rate_bps))?;
     let hold_days =
-        u16::try_from(row.hold_days).or(Err(corrupt("program_version", row.id, row.hold_days)))?;
+        u16::try_from(row.hold_days).or(Err(corrupt("program_version", &row.id, &row.hold_days)))?;
     Ok(TermsVersion {
         id: row.id,
         program: ProgramKey::new(row.program_key),
@@ -134,7 +138,7 @@ pub fn terms_version(row: program_version::Model) -> Result<TermsVersion, StoreE
 pub fn referral(row: referral::Model, versions: &[TermsVersion]) -> Result<Option<Referral>, StoreError> {
     let Some(party) = row.party else { return Ok(None) };
     let version = versions.iter().find(|version| version.id == row.program_version_id);
-    let version = version.ok_or_else(|| corrupt("referral", &row.id, row.program_version_id))?;
+    let version = version.ok_or_else(|| corrupt("referral", &row.id, &row.program_version_id))?;
     Ok(Some(Referral {
         source: source("referral", &row.id, row.precedence)?,
         party: Party::parse(&party).ok_or_else(|| corrupt("referral", &row.id, &party))?,

@@ -75,8 +75,7 @@ impl<'e> Envelope<'e> {
     /// # Errors
     /// [`EnvelopeError`] when it is no event with an id.
     pub fn read(event: &'e SignedEvent) -> Result<Self, EnvelopeError> {
-        let raw: RawEnvelope<'e> =
-            serde_json::from_slice(event.body()).or(Err(EnvelopeError::NotJson))?;
+        let raw: RawEnvelope<'e> = serde_json::from_slice(event.body()).or(Err(EnvelopeError::NotJson))?;
         let object: Option<String> = lenient(raw.object);
         let thin = match object.as_deref() {
             Some("event") => false,

@@ -37,15 +37,11 @@ impl RootSpanBuilder for DaemonRootSpan {
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
         let (status, arrived) = match outcome {
-            Ok(response) => (
-                response.status(),
-                response.request().extensions().get::<Arrived>().copied(),
-            ),
+            Ok(response) => (response.status(), response.request().extensions().get::<Arrived>().copied()),
             Err(error) => (error.as_response_error().status_code(), None),
         };
         span.record("status", status.as_u16());
-        let duration_us =
-            arrived.and_then(|Arrived(at)| u64::try_from(at.elapsed().as_micros()).ok());
+        let duration_us = arrived.and_then(|Arrived(at)| u64::try_from(at.elapsed().as_micros()).ok());
         tracing::debug!(parent: &span, status = status.as_u16(), duration_us, "request answered");
     }
 }
@@ -104,14 +100,8 @@ mod tests {
         call_service(&app, request.to_request()).await;
 
         let text = lines.text();
-        assert!(
-            !text.contains("canary") && !text.contains("203.0.113.77"),
-            "{text}"
-        );
-        let spoke = text
-            .lines()
-            .find(|line| line.contains("a handler spoke"))
-            .unwrap();
+        assert!(!text.contains("canary") && !text.contains("203.0.113.77"), "{text}");
+        let spoke = text.lines().find(|line| line.contains("a handler spoke")).unwrap();
         let spoke: serde_json::Value = serde_json::from_str(spoke).unwrap();
         assert_eq!(spoke["amount_minor"], 5);
         assert!(spoke["timestamp"].as_str().unwrap().ends_with('Z'));
@@ -121,15 +111,9 @@ mod tests {
         assert_eq!(span["route"], "/things/{id}");
         assert_eq!(span["event_id"], "evt_1");
         assert_eq!(span["request_id"].as_str().unwrap().len(), 36);
-        let answered = text
-            .lines()
-            .find(|line| line.contains("request answered"))
-            .unwrap();
+        let answered = text.lines().find(|line| line.contains("request answered")).unwrap();
         let answered: serde_json::Value = serde_json::from_str(answered).unwrap();
-        assert_eq!(
-            (&answered["status"], &answered["spans"][0]["status"]),
-            (&202.into(), &202.into())
-        );
+        assert_eq!((&answered["status"], &answered["spans"][0]["status"]), (&202.into(), &202.into()));
         assert!(answered["duration_us"].is_u64());
     }
 
@@ -138,11 +122,7 @@ mod tests {
         let (lines, _guard) = capture();
         let app = init_service(App::new().wrap(TracingLogger::<DaemonRootSpan>::new())).await;
         let odd = Method::from_bytes(b"CANARY").unwrap();
-        call_service(
-            &app,
-            TestRequest::with_uri("/canary").method(odd).to_request(),
-        )
-        .await;
+        call_service(&app, TestRequest::with_uri("/canary").method(odd).to_request()).await;
         let text = lines.text();
         assert!(text.contains(r#""route":"unmatched""#) && text.contains(r#""method":"other""#));
         assert!(text.contains(r#""status":404"#) && !text.to_lowercase().contains("canary"));

@@ -123,15 +123,12 @@ impl Book {
     /// A customer turned out to belong to a user: its referral becomes the user's, or one with the user's.
     fn merge_referral_of(&mut self, customer: &CustomerId, user: &Party) {
         let Some(mut referral) = self.referrals.remove(&Party::Customer(customer.clone())) else { return };
-        match self.referrals.get(user) {
-            Some(of_user) => {
-                self.changes.merged.insert(referral.id, of_user.id.clone());
-            }
-            None => {
-                referral.party = user.clone();
-                self.changes.referrals.insert(user.clone());
-                self.referrals.insert(user.clone(), referral);
-            }
+        if let Some(of_user) = self.referrals.get(user) {
+            self.changes.merged.insert(referral.id, of_user.id.clone());
+        } else {
+            referral.party = user.clone();
+            self.changes.referrals.insert(user.clone());
+            self.referrals.insert(user.clone(), referral);
         }
         self.changes.referrals.remove(&Party::Customer(customer.clone()));
     }

@@ -30,13 +30,7 @@ impl Book {
         touched
     }
 
-    fn merge_invoice(
-        &mut self,
-        id: InvoiceId,
-        claim: PaidClaim,
-        paid_at: Timestamp,
-        touched: &mut Touched,
-    ) {
+    fn merge_invoice(&mut self, id: InvoiceId, claim: PaidClaim, paid_at: Timestamp, touched: &mut Touched) {
         let changed = match self.invoices.get_mut(&id) {
             None => {
                 self.invoices.insert(id.clone(), PaidInvoice::new(claim, paid_at));

@@ -38,11 +38,7 @@ struct EntryBody {
 }
 
 /// A page of entries.
-pub async fn list(
-    _: Admin,
-    page: Query<Page>,
-    state: Data<HttpState>,
-) -> Result<HttpResponse, Problem> {
+pub async fn list(_: Admin, page: Query<Page>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let limit = super::page_of(page.limit)?;
     let Page { promoter, cursor, .. } = page.into_inner();
     let promoter = promoter.map(PromoterId::new);

@@ -13,11 +13,7 @@ use crate::service::show;
 
 /// The balances of a promoter, one for each currency. Nothing is paid out yet, so `available` is what is earned and
 /// not held.
-pub async fn balance(
-    _: Admin,
-    id: Path<String>,
-    state: Data<HttpState>,
-) -> Result<HttpResponse, Problem> {
+pub async fn balance(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let db = state.db.clone();
     let view = state.uncancelled(async move { show::promoter(&db, &id, clock::now()).await }).await??;
     let Some(view) = view else {

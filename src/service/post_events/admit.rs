@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::handlers::{Inbound, id_of_body};
 use super::Answer;
+use super::handlers::{Inbound, id_of_body};
 use crate::domain::{EventId, Outcome, Reduced};
 use crate::store::events::{self, EventRow};
 use crate::store::{Database, StoreError};

@@ -55,11 +55,7 @@ pub fn charge_of(charge: Option<&Id>, payment_intent: Option<&Id>) -> Vec<Fact> 
     }
 }
 
-fn reduce_invoice(
-    event: &EventBody<'_>,
-    invoice: &Invoice,
-    policy: &Policy,
-) -> Result<Reduced, Rejection> {
+fn reduce_invoice(event: &EventBody<'_>, invoice: &Invoice, policy: &Policy) -> Result<Reduced, Rejection> {
     let id = InvoiceId::new(&invoice.id.0);
     let customer = invoice.customer.as_ref().or(invoice.customer_account.as_ref());
     let customer = customer.map(|Id(customer)| CustomerId::new(customer));

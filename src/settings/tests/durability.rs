@@ -20,32 +20,17 @@ fn a_database_that_forgets_is_refused_unless_the_loss_is_accepted() {
         "postgresql://canary@h/d?options=--synchronous-commit%3Doff",
     ] {
         refused(&[("DATABASE_URL", url)], "database.url: ");
-        let accepted = (
-            "REFERRALD_DATABASE__ACCEPT_LOSS_OF_ACKNOWLEDGED_EVENTS",
-            "true",
-        );
+        let accepted = ("REFERRALD_DATABASE__ACCEPT_LOSS_OF_ACKNOWLEDGED_EVENTS", "true");
         assert_eq!(serve(&[("DATABASE_URL", url), accepted]), None, "{url}");
     }
 }
 
 #[test]
 fn a_database_url_is_sqlite_or_postgres() {
-    for url in [
-        "mysql://canary@h/d",
-        "canary",
-        "sqlite",
-        "postgres",
-        "POSTGRES://h/d",
-    ] {
-        refused(
-            &[("DATABASE_URL", url)],
-            "database.url: must start with sqlite: or postgres:",
-        );
+    for url in ["mysql://canary@h/d", "canary", "sqlite", "postgres", "POSTGRES://h/d"] {
+        refused(&[("DATABASE_URL", url)], "database.url: must start with sqlite: or postgres:");
     }
-    refused(
-        &[("DATABASE_URL", "postgres://u:p@h:port/d")],
-        "database.url: not a URL: ",
-    );
+    refused(&[("DATABASE_URL", "postgres://u:p@h:port/d")], "database.url: not a URL: ");
     for url in [
         "sqlite:some.db",
         "sqlite:///var/lib/some.db?mode=rwc",

@@ -36,10 +36,7 @@ fn a_missing_or_short_webhook_secret_is_refused_by_position_for_serve_only() {
 #[test]
 fn a_short_admin_token_is_refused() {
     let token = "REFERRALD_API__ADMIN_TOKEN";
-    refused(
-        &[(token, "012345678901234")],
-        "api.admin_token: shorter than 16 characters",
-    );
+    refused(&[(token, "012345678901234")], "api.admin_token: shorter than 16 characters");
     assert_eq!(serve(&[(token, "0123456789012345")]), None);
     let empty = load_file("api.admin_token = ''", &[SECRET]).unwrap();
     assert!(text(empty.validate_for_serve()).starts_with("api.admin_token:"));
@@ -51,43 +48,17 @@ fn an_api_key_must_be_secret_and_of_the_right_mode() {
         ("pk_live_1", "true", "stripe.secret_key: a publishable key"),
         ("pk_test_1", "false", "stripe.secret_key: a publishable key"),
         ("whsec_1", "false", "stripe.secret_key: a webhook secret"),
-        (
-            "sk_live_1",
-            "false",
-            "stripe.secret_key: a live key, but stripe.livemode is false",
-        ),
-        (
-            "rk_live_1",
-            "false",
-            "stripe.secret_key: a live key, but stripe.livemode is false",
-        ),
-        (
-            "sk_test_1",
-            "true",
-            "stripe.secret_key: a test key, but stripe.livemode is true",
-        ),
-        (
-            "rk_test_1",
-            "true",
-            "stripe.secret_key: a test key, but stripe.livemode is true",
-        ),
+        ("sk_live_1", "false", "stripe.secret_key: a live key, but stripe.livemode is false"),
+        ("rk_live_1", "false", "stripe.secret_key: a live key, but stripe.livemode is false"),
+        ("sk_test_1", "true", "stripe.secret_key: a test key, but stripe.livemode is true"),
+        ("rk_test_1", "true", "stripe.secret_key: a test key, but stripe.livemode is true"),
     ] {
-        let set = [
-            ("STRIPE_SECRET_KEY", key),
-            ("REFERRALD_STRIPE__LIVEMODE", live),
-        ];
+        let set = [("STRIPE_SECRET_KEY", key), ("REFERRALD_STRIPE__LIVEMODE", live)];
         refused(&set, expected);
         load(&set).unwrap().validate_common().unwrap();
     }
-    for (key, live) in [
-        ("sk_live_1", "true"),
-        ("rk_test_1", "false"),
-        ("sk_org_1", "true"),
-    ] {
-        let set = [
-            ("STRIPE_SECRET_KEY", key),
-            ("REFERRALD_STRIPE__LIVEMODE", live),
-        ];
+    for (key, live) in [("sk_live_1", "true"), ("rk_test_1", "false"), ("sk_org_1", "true")] {
+        let set = [("STRIPE_SECRET_KEY", key), ("REFERRALD_STRIPE__LIVEMODE", live)];
         assert_eq!(serve(&set), None);
     }
 }
@@ -115,14 +86,8 @@ fn a_bound_of_nothing_is_refused_by_its_key() {
 #[test]
 fn a_body_limit_is_between_a_kibibyte_and_sixteen_mebibytes() {
     let key = "REFERRALD_HTTP__BODY_LIMIT_BYTES";
-    refused(
-        &[(key, "1023")],
-        "http.body_limit_bytes: 1023 is outside 1024..=16777216",
-    );
-    refused(
-        &[(key, "16777217")],
-        "http.body_limit_bytes: 16777217 is outside",
-    );
+    refused(&[(key, "1023")], "http.body_limit_bytes: 1023 is outside 1024..=16777216");
+    refused(&[(key, "16777217")], "http.body_limit_bytes: 16777217 is outside");
     assert_eq!(serve(&[(key, "1024")]), None);
     assert_eq!(serve(&[(key, "16777216")]), None);
 }
@@ -131,26 +96,11 @@ fn a_body_limit_is_between_a_kibibyte_and_sixteen_mebibytes() {
 fn the_api_is_reached_by_https_or_on_loopback() {
     let key = "REFERRALD_STRIPE__API_BASE";
     refused(&[(key, "api.stripe.com")], "stripe.api_base: not a URL: ");
-    refused(
-        &[(key, "ftp://api.stripe.com")],
-        "stripe.api_base: must start with https://",
-    );
-    for base in [
-        "http://api.stripe.com",
-        "http://localhost.evil.test",
-        "http://127.0.0.1.evil.test",
-    ] {
-        refused(
-            &[(key, base)],
-            "stripe.api_base: plain http is for loopback hosts only",
-        );
+    refused(&[(key, "ftp://api.stripe.com")], "stripe.api_base: must start with https://");
+    for base in ["http://api.stripe.com", "http://localhost.evil.test", "http://127.0.0.1.evil.test"] {
+        refused(&[(key, base)], "stripe.api_base: plain http is for loopback hosts only");
     }
-    for base in [
-        "https://x.test",
-        "http://127.0.0.1:9",
-        "http://[::1]:9",
-        "http://localhost:9",
-    ] {
+    for base in ["https://x.test", "http://127.0.0.1:9", "http://[::1]:9", "http://localhost:9"] {
         assert_eq!(serve(&[(key, base)]), None, "{base}");
     }
 }
@@ -160,14 +110,8 @@ fn other_values_that_cannot_work_are_refused() {
     refused(&[("REFERRALD_STRIPE__ACCOUNT", "ac_1")], "stripe.account: ");
     refused(&[("REFERRALD_LOG__FILTER", "a=b=c")], "log.filter: ");
     let keys = "REFERRALD_ATTRIBUTION__METADATA_KEYS";
-    refused(
-        &[(keys, &vec!["k"; 21].join(","))],
-        "attribution.metadata_keys: more than 20",
-    );
-    refused(
-        &[(keys, &"k".repeat(41))],
-        "attribution.metadata_keys: a key is empty or longer",
-    );
+    refused(&[(keys, &vec!["k"; 21].join(","))], "attribution.metadata_keys: more than 20");
+    refused(&[(keys, &"k".repeat(41))], "attribution.metadata_keys: a key is empty or longer");
     let empty = load_file("attribution.metadata_keys = ['ref', ' ']", &[]).unwrap();
     assert!(text(empty.validate_common()).starts_with("attribution.metadata_keys: "));
 }
@@ -175,10 +119,7 @@ fn other_values_that_cannot_work_are_refused() {
 #[test]
 fn no_secret_shows_in_debug_output_or_in_any_refusal() {
     let canaries = [
-        (
-            "REFERRALD_STRIPE__WEBHOOK_SECRETS",
-            "whsec_canary_0123456,canary",
-        ),
+        ("REFERRALD_STRIPE__WEBHOOK_SECRETS", "whsec_canary_0123456,canary"),
         ("STRIPE_WEBHOOK_SECRET", "whsec_canary_common"),
         ("STRIPE_SECRET_KEY", "pk_canary"),
         ("DATABASE_URL", "mysql://canary:canary@canary/canary"),

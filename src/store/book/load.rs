@@ -7,7 +7,10 @@ use entity::{
     claim, code, customer, event, invoice, ledger_entry, payment, payment_link, program_version, referral,
     refund,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QuerySelect,
+};
 
 use crate::domain::attribution::CodeOwner;
 use crate::domain::book::Posted;
@@ -109,8 +112,10 @@ impl Loader<'_> {
     /// Follows aliases and links until nothing new turns up, then reads the invoices.
     async fn payments_and_invoices(&mut self) -> Result<(), StoreError> {
         loop {
-            let payments: Vec<PaymentId> = self.keys.payments.difference(&self.done.payments).cloned().collect();
-            let invoices: Vec<InvoiceId> = self.keys.invoices.difference(&self.done.invoices).cloned().collect();
+            let payments: Vec<PaymentId> =
+                self.keys.payments.difference(&self.done.payments).cloned().collect();
+            let invoices: Vec<InvoiceId> =
+                self.keys.invoices.difference(&self.done.invoices).cloned().collect();
             if payments.is_empty() && invoices.is_empty() {
                 return Ok(());
             }
@@ -138,9 +143,11 @@ impl Loader<'_> {
         let of_payments = payments.iter().map(PaymentId::as_str);
         let of_invoices = invoices.iter().map(InvoiceId::as_str);
         let mut rows =
-            rows_in::<payment_link::Entity, _>(self.txn, payment_link::Column::PaymentId, of_payments).await?;
+            rows_in::<payment_link::Entity, _>(self.txn, payment_link::Column::PaymentId, of_payments)
+                .await?;
         rows.extend(
-            rows_in::<payment_link::Entity, _>(self.txn, payment_link::Column::InvoiceId, of_invoices).await?,
+            rows_in::<payment_link::Entity, _>(self.txn, payment_link::Column::InvoiceId, of_invoices)
+                .await?,
         );
         for row in rows {
             let (invoice, payment) = (InvoiceId::new(row.invoice_id), PaymentId::new(row.payment_id));
@@ -280,7 +287,8 @@ impl Loader<'_> {
         if payments.is_empty() {
             return Ok(());
         }
-        let parked = event::Entity::find().select_only().column(event::Column::Id).column(event::Column::ParkedOn);
+        let parked =
+            event::Entity::find().select_only().column(event::Column::Id).column(event::Column::ParkedOn);
         let parked = parked.filter(event::Column::ParkedOn.is_in(payments)).into_tuple::<(String, String)>();
         for (id, payment) in parked.all(self.txn).await? {
             let waiting = self.book.parked.entry(PaymentId::new(payment)).or_default();
@@ -296,7 +304,7 @@ impl Loader<'_> {
             promoter_id: String,
             currency: String,
             kind: String,
-            sum_minor: i64,
+            total_minor: i64,
             available_at: i64,
         }
         use ledger_entry::Column;
@@ -310,14 +318,14 @@ impl Loader<'_> {
             sums = sums.column(column).group_by(column);
         }
         let total = Column::AmountMinor.sum().cast_as("BIGINT");
-        let sums = sums.column_as(total, "sum_minor").column_as(Column::AvailableAt.max(), "available_at");
+        let sums = sums.column_as(total, "total_minor").column_as(Column::AvailableAt.max(), "available_at");
         for row in sums.filter(Column::InvoiceId.is_in(ids)).into_model::<Sum>().all(self.txn).await? {
             let kind = Kind::parse(&row.kind)
                 .ok_or_else(|| rows::corrupt("ledger_entry", &row.invoice_id, &row.kind))?;
             let currency = rows::currency("ledger_entry", &row.invoice_id, &row.currency)?;
             let key = (PromoterId::new(row.promoter_id), currency, kind);
             let available_at = Timestamp::from_unix(row.available_at);
-            let posted = Posted { sum_minor: row.sum_minor, available_at };
+            let posted = Posted { sum_minor: row.total_minor, available_at };
             self.book.posted.entry(InvoiceId::new(row.invoice_id)).or_default().insert(key, posted);
         }
         Ok(())

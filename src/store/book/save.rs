@@ -3,7 +3,9 @@
 
 use entity::{claim, customer, invoice, ledger_entry, payment, payment_link, referral, refund};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, ColumnTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
+};
 
 use crate::domain::{Book, CustomerId, Party, ReferralId, Timestamp};
 use crate::store::database::Txn;
@@ -19,14 +21,16 @@ pub async fn save(txn: &Txn, book: &Book, posted_at: Timestamp) -> Result<(), St
     facts(txn, book).await?;
     attribution(txn, book).await?;
     let commissions = &book.changes.commissions;
-    upsert(txn, commissions.iter().map(|(invoice, commission)| rows::commission_row(invoice, commission))).await?;
+    upsert(txn, commissions.iter().map(|(invoice, commission)| rows::commission_row(invoice, commission)))
+        .await?;
     let entries = book.changes.entries.iter().map(|entry| rows::entry_row(entry, posted_at));
     insert::<ledger_entry::ActiveModel>(txn, entries, None).await
 }
 
 async fn facts(txn: &Txn, book: &Book) -> Result<(), StoreError> {
     let changes = &book.changes;
-    let invoices = changes.invoices.iter().filter_map(|id| Some(rows::invoice_row(id, book.invoices.get(id)?)));
+    let invoices =
+        changes.invoices.iter().filter_map(|id| Some(rows::invoice_row(id, book.invoices.get(id)?)));
     upsert::<invoice::ActiveModel>(txn, invoices).await?;
     let payments = changes.payments.iter();
     let payments = payments.filter_map(|id| Some(rows::payment_row(id, book.graph.payment(id)?)));
