@@ -1,0 +1,313 @@
+//! What events do to the ledger, through the front door, on both databases.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_imports,
+    reason = "a test says what it expects by failing, and reads as a list of events"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::World;
+use support::events::*;
+
+/// $100.00 paid at 10 %, then $50.00 refunded.
+fn the_documented_example() -> Vec<Value> {
+    vec![
+        invoice_paid("in_1", "cus_1", 10_000),
+        invoice_payment("in_1", "pi_1", 10_000),
+        charge_refunded("pi_1", "cus_1", 10_000, 5_000),
+        refund("refund.created", "re_1", "pi_1", 5_000, "succeeded"),
+    ]
+}
+
+on_both_databases! {
+    async fn a_sale_of_100_dollars_at_10_percent_and_half_of_it_refunded(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        for (event, outcome) in
+            the_documented_example().iter().zip(["posted", "recorded", "posted", "recorded"])
+        {
+            world.expect(outcome, event).await;
+        }
+        let expected = [("in_1", "commission", 1_000), ("in_1", "refund", -500)];
+        let entries = world.entries().await;
+        let entries: Vec<_> =
+            entries.iter().map(|(invoice, kind, amount)| (invoice.as_str(), kind.as_str(), *amount)).collect();
+        assert_eq!(entries, expected);
+        assert_eq!(world.earned("anna").await, 500);
+    }
+
+    async fn the_refund_may_come_first(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        let [sale, link, refund, status] = the_documented_example().try_into().unwrap();
+        world.expect("parked", &refund).await;
+        world.expect("parked", &status).await;
+        world.expect("recorded", &link).await;
+        world.expect("posted", &sale).await;
+        assert_eq!(world.sums("in_1").await, (1_000, -500));
+        let parked = world.query("SELECT CAST(COUNT(*) AS TEXT) FROM event WHERE outcome = 'parked'").await;
+        assert_eq!(parked, "0", "both parked events are settled");
+        world.expect("duplicate", &refund).await;
+    }
+
+    async fn every_event_three_times_at_once(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        let events = the_documented_example();
+        let sent = events.iter().cycle().take(3 * events.len());
+        let outcomes = futures_util::future::join_all(sent.map(|event| world.send(event))).await;
+        let duplicates = outcomes.iter().filter(|outcome| *outcome == "duplicate").count();
+        assert_eq!(duplicates, 2 * events.len(), "{outcomes:?}");
+        assert_eq!(world.sums("in_1").await, (1_000, -500));
+        assert_eq!(world.count("event").await, 4);
+    }
+
+    async fn two_replicas_get_the_refund_and_the_sale_at_once(world: World) {
+        world.with_anna("10");
+        let replica = world.replica();
+        for round in 0..20 {
+            let [invoice, customer, payment] =
+                ["in", "cus", "pi"].map(|prefix| format!("{prefix}_{round}"));
+            world.refer("ANNA", &customer).await;
+            let sale = legacy_invoice_paid(&invoice, &customer, 10_000, &payment);
+            let refund = charge_refunded(&payment, &customer, 10_000, 5_000);
+            let here = support::post_event(&world.client, &world.daemon, &sale);
+            let there = support::post_event(&world.client, &replica, &refund);
+            let ((here, _), (there, _)) = tokio::join!(here, there);
+            assert_eq!((here, there), (200, 200));
+            assert_eq!(world.sums(&invoice).await, (1_000, -500), "round {round}");
+        }
+    }
+
+    async fn two_hundred_refunds_of_5_cents_leave_exactly_nothing(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        world.send(&invoice_paid("in_1", "cus_1", 1_000)).await;
+        world.send(&invoice_payment("in_1", "pi_1", 1_000)).await;
+        for number in 1..=200 {
+            let id = format!("re_{number}");
+            world.send(&refund("refund.created", &id, "pi_1", 5, "succeeded")).await;
+        }
+        assert_eq!(world.sums("in_1").await, (100, -100));
+    }
+
+    async fn paid_and_payment_succeeded_tell_one_sale(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        let told_again = event("invoice.payment_succeeded", basil_invoice("in_1", "cus_1", 10_000));
+        world.expect("recorded", &told_again).await;
+        let mut open = basil_invoice("in_2", "cus_1", 10_000);
+        open["status"] = json!("open");
+        world.expect("ignored", &event("invoice.payment_succeeded", open)).await;
+        assert_eq!(world.earned("anna").await, 1_000);
+        assert_eq!(world.count("commission").await, 1);
+    }
+
+    async fn every_paid_invoice_of_a_subscription_earns(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        for month in 1..=12 {
+            world.expect("posted", &invoice_paid(&format!("in_{month}"), "cus_1", 1_999)).await;
+        }
+        assert_eq!(world.earned("anna").await, 12 * 200);
+    }
+
+    async fn an_older_api_version_names_the_payment_on_the_invoice(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        world.expect("posted", &legacy_invoice_paid("in_1", "cus_1", 10_000, "pi_1")).await;
+        let refunds = [("re_1", 1_000), ("re_2", 1_500)];
+        world.expect("posted", &legacy_charge_refunded("pi_1", "cus_1", "in_1", 10_000, &refunds)).await;
+        assert_eq!(world.sums("in_1").await, (1_000, -250));
+        // The same refunds, told by a newer version, take nothing more.
+        world.expect("recorded", &charge_refunded("pi_1", "cus_1", 10_000, 2_500)).await;
+        world.expect("recorded", &refund("refund.created", "re_2", "pi_1", 1_500, "succeeded")).await;
+        assert_eq!(world.sums("in_1").await, (1_000, -250));
+    }
+
+    async fn a_charge_without_a_payment_intent_is_the_payment_until_the_intent_is_known(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        let mut by_charge = refund("refund.created", "re_1", "pi_1", 4_000, "succeeded");
+        by_charge["data"]["object"]["payment_intent"] = Value::Null;
+        world.expect("parked", &by_charge).await;
+        world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.expect("recorded", &invoice_payment("in_1", "pi_1", 10_000)).await;
+        assert_eq!(world.sums("in_1").await, (1_000, 0), "nobody said that ch_1 is of pi_1");
+        let charge = json!({ "id": "ch_1", "object": "charge", "amount": 10_000, "amount_captured": 10_000,
+            "amount_refunded": 0, "currency": "usd", "customer": "cus_1", "payment_intent": "pi_1",
+            "status": "succeeded" });
+        world.expect("posted", &event("charge.succeeded", charge)).await;
+        assert_eq!(world.sums("in_1").await, (1_000, -400));
+    }
+
+    async fn a_failed_refund_comes_back(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.send(&invoice_payment("in_1", "pi_1", 10_000)).await;
+        world.expect("posted", &refund("refund.created", "re_1", "pi_1", 3_000, "pending")).await;
+        assert_eq!(world.sums("in_1").await, (1_000, -300));
+        world.expect("posted", &refund("refund.failed", "re_1", "pi_1", 3_000, "failed")).await;
+        assert_eq!(world.sums("in_1").await, (1_000, 0));
+        // A late "succeeded" and the cumulative total of the charge do not take it again.
+        world.expect("recorded", &refund("refund.updated", "re_1", "pi_1", 3_000, "succeeded")).await;
+        world.expect("recorded", &charge_refunded("pi_1", "cus_1", 10_000, 3_000)).await;
+        assert_eq!(world.sums("in_1").await, (1_000, 0));
+    }
+
+    async fn one_payment_of_two_invoices_splits_its_refund(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        for (invoice, amount) in [("in_1", 3_000), ("in_2", 1_000)] {
+            world.send(&invoice_paid(invoice, "cus_1", amount)).await;
+            world.send(&invoice_payment(invoice, "pi_1", amount)).await;
+        }
+        world.send(&charge_refunded("pi_1", "cus_1", 4_000, 2_000)).await;
+        assert_eq!((world.sums("in_1").await, world.sums("in_2").await), ((300, -150), (100, -50)));
+        world.send(&charge_refunded("pi_1", "cus_1", 4_000, 4_000)).await;
+        assert_eq!((world.sums("in_1").await, world.sums("in_2").await), ((300, -300), (100, -100)));
+    }
+
+    async fn a_referral_that_arrives_after_the_invoice_still_earns(world: World) {
+        world.with_anna("10");
+        world.expect("recorded", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.expect("recorded", &invoice_payment("in_1", "pi_1", 10_000)).await;
+        world.expect("recorded", &charge_refunded("pi_1", "cus_1", 10_000, 2_500)).await;
+        assert_eq!(world.query("SELECT reason FROM commission").await, "not_referred");
+        world.refer("ANNA", "cus_1").await;
+        assert_eq!(world.sums("in_1").await, (1_000, -250));
+        // Beyond the lookback of a day it is too late.
+        let mut old = invoice_paid("in_0", "cus_1", 10_000);
+        old["data"]["object"]["status_transitions"]["paid_at"] = json!(created() - 2 * 86_400);
+        world.expect("recorded", &old).await;
+        let reason = world.query("SELECT reason FROM commission WHERE invoice_id = 'in_0'").await;
+        assert_eq!(reason, "before_referral");
+    }
+
+    async fn the_code_may_stand_in_the_metadata_of_the_subscription(world: World) {
+        world.with_anna("10");
+        world.expect("posted", &invoice_paid_with_code("in_1", "cus_1", 10_000, "ANNA")).await;
+        // From now on the customer is referred, also where an invoice does not say so.
+        world.expect("posted", &invoice_paid("in_2", "cus_1", 10_000)).await;
+        let mut older = legacy_invoice_paid("in_3", "cus_2", 10_000, "pi_3");
+        older["data"]["object"]["subscription_details"] = json!({ "metadata": { "ref": " ANNA " } });
+        world.expect("posted", &older).await;
+        let mut of_invoice = invoice_paid("in_4", "cus_3", 10_000);
+        of_invoice["data"]["object"]["metadata"] = json!({ "referral": "ANNA" });
+        world.expect("posted", &of_invoice).await;
+        assert_eq!(world.earned("anna").await, 4_000);
+    }
+
+    async fn a_code_that_is_made_later_settles_what_named_it(world: World) {
+        world.with_anna("10");
+        world.expect("recorded", &invoice_paid_with_code("in_1", "cus_1", 10_000, "BERT")).await;
+        assert_eq!(world.query("SELECT reason FROM commission").await, "unknown_code");
+        world.cli_ok(&["promoter", "create", "bert"]);
+        world.cli_ok(&["code", "create", "BERT", "--promoter", "bert", "--program", "default"]);
+        assert_eq!((world.earned("bert").await, world.earned("anna").await), (1_000, 0));
+    }
+
+    async fn the_claim_that_was_made_first_wins_however_late_it_arrives(world: World) {
+        world.with_anna("10");
+        world.cli_ok(&["program", "create", "other", "--rate", "20"]);
+        world.cli_ok(&["promoter", "create", "bert"]);
+        world.cli_ok(&["code", "create", "BERT", "--promoter", "bert", "--program", "other"]);
+        world.refer("ANNA", "cus_1").await;
+        world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.send(&invoice_payment("in_1", "pi_1", 10_000)).await;
+        world.send(&charge_refunded("pi_1", "cus_1", 10_000, 5_000)).await;
+        assert_eq!((world.earned("anna").await, world.earned("bert").await), (500, 0));
+        let earlier = json!({ "code": "BERT", "customer": "cus_1", "claimed_at": created() - 600 });
+        let (status, referral) = world.post_referral(&earlier).await;
+        assert_eq!((status, referral["code"].as_str()), (201, Some("BERT")));
+        assert_eq!((world.earned("anna").await, world.earned("bert").await), (0, 1_000));
+        // A later claim changes nothing, and is told who holds the referral.
+        let (status, referral) = world.post_referral(&json!({ "code": "ANNA", "customer": "cus_1" })).await;
+        assert_eq!((status, referral["code"].as_str()), (200, Some("BERT")));
+    }
+
+    async fn a_user_and_a_customer_turn_out_to_be_one(world: World) {
+        world.with_anna("10");
+        // At signup only the user is known; the invoice knows only the customer.
+        let (status, _) = world.post_referral(&json!({ "code": "ANNA", "user_id": "u1" })).await;
+        assert_eq!(status, 201);
+        world.expect("recorded", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        let both = json!({ "code": "ANNA", "user_id": "u1", "customer": "cus_1" });
+        assert_eq!(world.post_referral(&both).await.0, 201);
+        assert_eq!(world.earned("anna").await, 1_000);
+        // A second customer of the same user earns too; one of another user is refused.
+        let second = json!({ "code": "ANNA", "user_id": "u1", "customer": "cus_2" });
+        assert_eq!(world.post_referral(&second).await.0, 201);
+        world.expect("posted", &invoice_paid("in_2", "cus_2", 10_000)).await;
+        let stolen = json!({ "code": "ANNA", "user_id": "u2", "customer": "cus_1" });
+        let (status, problem) = world.post_referral(&stolen).await;
+        assert_eq!((status, problem["code"].as_str()), (409, Some("customer_of_another_user")));
+        assert_eq!((world.earned("anna").await, world.count("referral").await), (2_000, 1));
+    }
+
+    async fn two_referrals_become_one_when_their_customer_turns_out_to_be_a_user(world: World) {
+        world.with_anna("10");
+        world.cli_ok(&["promoter", "create", "bert"]);
+        world.cli_ok(&["code", "create", "BERT", "--promoter", "bert", "--program", "default"]);
+        let claim = |body: Value, ago: i64| {
+            let mut body = body;
+            body["claimed_at"] = json!(created() - ago);
+            body
+        };
+        world.post_referral(&claim(json!({ "code": "ANNA", "customer": "cus_1" }), 300)).await;
+        world.post_referral(&claim(json!({ "code": "BERT", "user_id": "u1" }), 600)).await;
+        world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;
+        assert_eq!((world.earned("anna").await, world.earned("bert").await), (1_000, 0));
+        let bond = claim(json!({ "code": "ANNA", "user_id": "u1", "customer": "cus_1" }), 0);
+        assert_eq!(world.post_referral(&bond).await.0, 201);
+        assert_eq!((world.earned("anna").await, world.earned("bert").await), (0, 1_000));
+    }
+
+    async fn nobody_refers_themselves(world: World) {
+        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
+        world.cli_ok(&["promoter", "create", "anna", "--email", "Anna@Example.com "]);
+        world.cli_ok(&["code", "create", "ANNA", "--promoter", "anna", "--program", "default"]);
+        for body in [
+            json!({ "code": "ANNA", "user_id": "anna", "customer": "cus_1" }),
+            json!({ "code": "ANNA", "customer": "cus_1", "email": " anna@example.COM" }),
+        ] {
+            let (status, problem) = world.post_referral(&body).await;
+            assert_eq!((status, problem["code"].as_str()), (422, Some("self_referral")), "{body}");
+        }
+        assert_eq!(world.count("claim").await, 0);
+    }
+
+    async fn zero_decimals_and_tax(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        let mut yen = invoice_paid("in_1", "cus_1", 1_195);
+        yen["data"]["object"]["currency"] = json!("jpy");
+        world.expect("posted", &yen).await;
+        assert_eq!(world.sums("in_1").await, (120, 0));
+        let mut taxed = legacy_invoice_paid("in_2", "cus_1", 11_900, "pi_2");
+        taxed["data"]["object"]["tax"] = json!(1_900);
+        taxed["data"]["object"]["total_tax_amounts"] = json!([{ "amount": 1_900, "inclusive": false }]);
+        world.expect("posted", &taxed).await;
+        assert_eq!(world.sums("in_2").await, (1_000, 0), "net of tax by default");
+        world.expect("recorded", &invoice_paid("in_3", "cus_1", 0)).await;
+        let reason = world.query("SELECT reason FROM commission WHERE invoice_id = 'in_3'").await;
+        assert_eq!(reason, "zero_amount");
+    }
+
+    async fn claims_that_contradict_each_other_are_flagged(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.expect("posted", &invoice_paid("in_1", "cus_1", 12_000)).await;
+        world.expect("recorded", &invoice_paid("in_1", "cus_1", 11_000)).await;
+        assert_eq!(world.sums("in_1").await, (1_200, 0));
+        assert!(world.cli_ok(&["verify"]).contains("contradict each other about in_1"));
+    }
+}
