@@ -29,6 +29,11 @@ pub struct Model {
     /// The raw body, compressed with zstd.
     #[sea_orm(column_type = "VarBinary(StringLen::None)")]
     pub body_zstd: Vec<u8>,
+    /// How often Stripe was asked about the payment while the event was parked. Written by the redrive loop.
+    pub lookups: i32,
+    /// The earliest time of the next such question, Unix seconds; none when the age of the event decides. Written by
+    /// the redrive loop.
+    pub lookup_at: Option<i64>,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -82,10 +82,13 @@ const STATEMENTS: [&str; 21] = [
         parked_on TEXT,
         body_sha256 {bytes} NOT NULL,
         body_zstd {bytes} NOT NULL,
+        lookups INTEGER NOT NULL DEFAULT 0 CHECK (lookups >= 0),
+        lookup_at BIGINT,
         CHECK ((outcome IN ('ignored', 'parked', 'quarantined')) = (reason IS NOT NULL)),
         CHECK ((outcome = 'parked') = (parked_on IS NOT NULL))
     )",
-    "CREATE INDEX event_parked ON event (parked_on) WHERE parked_on IS NOT NULL",
+    "CREATE INDEX event_parked ON event (parked_on) WHERE parked_on IS NOT NULL;
+    CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE parked_on IS NOT NULL",
     "CREATE TABLE invoice (
         id TEXT PRIMARY KEY,
         event_id TEXT NOT NULL,

@@ -14,10 +14,10 @@ use crate::app::App;
 use crate::clock;
 use crate::domain::{CommissionBase, Currency};
 use crate::service::refer::{ReferRequest, refer};
+use crate::service::show::EntryView;
 use crate::service::{programs, show, verify};
 use crate::settings::Settings;
 use crate::store::Database;
-use crate::store::ledger::EntryView;
 use crate::stripe::sample::Sample;
 
 /// What a sale costs: 100.00 USD.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Format;
 use crate::domain::Currency;
-use crate::store::ledger::EntryView;
+use crate::service::show::EntryView;
 
 /// Rows under a head.
 pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {

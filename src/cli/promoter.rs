@@ -9,10 +9,10 @@ use serde_json::json;
 use super::{Format, database, output};
 use crate::clock;
 use crate::domain::PromoterId;
+use crate::service::show::EntryView;
 use crate::service::{programs, show};
 use crate::settings::Settings;
 use crate::store::Database;
-use crate::store::ledger::EntryView;
 
 /// Entries that `show` prints.
 const SHOWN_ENTRIES: u64 = 200;

@@ -10,7 +10,6 @@ use tokio::task::JoinError;
 
 use crate::service::ServiceError;
 use crate::service::error::RefusalCode;
-use crate::store::StoreError;
 
 /// Seconds after which an API client may try again when the database is away.
 const RETRY_AFTER_S: u32 = 2;
@@ -89,12 +88,12 @@ impl ResponseError for Problem {
 
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
+        if error.is_passing() {
+            tracing::error!(?error, "the database did not do its part");
+            return Self::unavailable("the database is not available").retry_after(RETRY_AFTER_S);
+        }
         match error {
             ServiceError::Refused { code, message } => Self::new(status_of(code), code.as_str(), message),
-            ServiceError::Store(StoreError::Unavailable(_) | StoreError::Contention(_)) => {
-                tracing::error!(?error, "the database did not do its part");
-                Self::unavailable("the database is not available").retry_after(RETRY_AFTER_S)
-            }
             ServiceError::Store(_) | ServiceError::Money(_) => {
                 tracing::error!(?error, "a request failed");
                 Self::internal()

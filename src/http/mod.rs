@@ -19,8 +19,8 @@ use tokio::task::JoinError;
 pub use error::Problem;
 
 use crate::intake::Intake;
+use crate::service::Database;
 use crate::settings::Settings;
-use crate::store::Database;
 use crate::stripe::Verifier;
 
 /// Every route of the daemon.

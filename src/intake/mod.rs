@@ -13,9 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::domain::EventId;
+use crate::service::Database;
 use crate::service::post_events::{Answer, Inbound, Policy, reduce};
 use crate::settings::IntakeSettings;
-use crate::store::Database;
 use crate::stripe::SignedEvent;
 
 /// Why an event is not acknowledged. Stripe sends it again.

@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 
 use super::{IntakeError, Job};
 use crate::clock;
+use crate::service::Database;
 use crate::service::post_events::{PostError, post_events};
 use crate::settings::IntakeSettings;
-use crate::store::Database;
 
 /// A batch that takes longer than this no longer holds up the next one. It goes on by itself, with its connection;
 /// how many can do so is bounded by the connections of the database.

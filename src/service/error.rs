@@ -59,6 +59,11 @@ impl RefusalCode {
 }
 
 impl ServiceError {
+    /// True when the same request may succeed later: the database was away, or another transaction in the way.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable(_) | StoreError::Contention(_)))
+    }
+
     /// A refusal.
     pub fn refused(code: RefusalCode, message: impl Into<String>) -> Self {
         Self::Refused { code, message: message.into() }

@@ -7,4 +7,5 @@ pub mod refer;
 pub mod show;
 pub mod verify;
 
+pub use crate::store::Database;
 pub use error::ServiceError;

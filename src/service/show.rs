@@ -4,7 +4,8 @@ use super::error::ServiceError;
 use crate::domain::{Code, ProgramKey, PromoterId, TermsVersion, Timestamp};
 use crate::store::Database;
 use crate::store::admin::{self, Promoter};
-use crate::store::ledger::{self, Balance, EntryView};
+use crate::store::ledger;
+pub use crate::store::ledger::{Balance, EntryView};
 
 /// A promoter with codes and balances.
 #[derive(Debug, Clone)]

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use entity::event;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{Expr, Func, OnConflict};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
 use super::database::Txn;
 use super::error::StoreError;
-use crate::domain::{EventId, Outcome, Timestamp};
+use crate::domain::{EventId, Outcome, PaymentId, Timestamp};
 
 /// A new event, ready to be stored.
 #[derive(Debug, Clone)]
@@ -26,6 +29,17 @@ pub struct EventRow {
     pub body_sha256: [u8; 32],
     /// The raw body, compressed.
     pub body_zstd: Vec<u8>,
+}
+
+/// A parked event about whose payment Stripe may be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// The event.
+    pub id: EventId,
+    /// The payment that it waits for, as it named it.
+    pub payment: PaymentId,
+    /// How often Stripe was asked already.
+    pub lookups: u16,
 }
 
 /// The types of those events that are already in the inbox.
@@ -68,6 +82,8 @@ pub async fn insert(
             parked_on: Set(parked_on),
             body_sha256: Set(event.body_sha256.to_vec()),
             body_zstd: Set(event.body_zstd.clone()),
+            lookups: Set(0),
+            lookup_at: Set(None),
         }
     });
     let once = OnConflict::column(event::Column::Id).do_nothing().to_owned();
@@ -105,6 +121,67 @@ pub async fn settle<'a>(
             .await?;
     }
     Ok(())
+}
+
+/// Parked events that are to be looked up now, those that wait longest for their turn first: received up to
+/// `received_before`, not postponed beyond `now`, and looked up fewer than `max_lookups` times.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn due_for_lookup(
+    db: &impl ConnectionTrait,
+    received_before: Timestamp,
+    now: Timestamp,
+    max_lookups: u16,
+    limit: u16,
+) -> Result<Vec<Parked>, StoreError> {
+    use event::Column;
+    let turn = Func::coalesce([Column::LookupAt.into_expr(), Column::ReceivedAt.into_expr()]);
+    let rows = event::Entity::find().select_only().columns([Column::Id, Column::ParkedOn, Column::Lookups]);
+    let rows = rows
+        .filter(Column::ParkedOn.is_not_null())
+        .filter(Column::Lookups.lt(i32::from(max_lookups)))
+        .filter(Column::ReceivedAt.lte(received_before.unix()))
+        .filter(Column::LookupAt.is_null().or(Column::LookupAt.lte(now.unix())))
+        .order_by_asc(Expr::expr(turn))
+        .order_by_asc(Column::Id)
+        .limit(u64::from(limit));
+    let rows = rows.into_tuple::<(String, String, i32)>().all(db).await?;
+    let parked = rows.into_iter().map(|(id, payment, lookups)| Parked {
+        id: EventId::new(id),
+        payment: PaymentId::new(payment),
+        lookups: u16::try_from(lookups).unwrap_or(u16::MAX),
+    });
+    Ok(parked.collect())
+}
+
+/// Sets the next turn of events that are still parked and were looked up as often as `parked` says, and their number
+/// of lookups to `lookups`. Returns how many: one that another replica postponed or settled meanwhile stays as it is.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn postpone(
+    txn: &Txn,
+    parked: &Parked,
+    lookups: u16,
+    next_at: Timestamp,
+) -> Result<u64, StoreError> {
+    let update = event::Entity::update_many()
+        .col_expr(event::Column::Lookups, Expr::value(i32::from(lookups)))
+        .col_expr(event::Column::LookupAt, Expr::value(next_at.unix()))
+        .filter(event::Column::Id.eq(parked.id.as_str()))
+        .filter(event::Column::ParkedOn.is_not_null())
+        .filter(event::Column::Lookups.eq(i32::from(parked.lookups)));
+    Ok(update.exec(txn).await?.rows_affected)
+}
+
+/// How many events are parked that were received up to then.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn count_parked(db: &impl ConnectionTrait, received_before: Timestamp) -> Result<u64, StoreError> {
+    let parked = event::Entity::find().filter(event::Column::ParkedOn.is_not_null());
+    Ok(parked.filter(event::Column::ReceivedAt.lte(received_before.unix())).count(db).await?)
 }
 
 fn outcome_columns(outcome: &Outcome) -> (String, Option<String>, Option<String>) {

@@ -2,12 +2,14 @@
 //!
 //! Reads only the fields that the rules need, with narrow structs, so that one reader serves every API version.
 
+pub mod api;
 pub mod envelope;
 pub mod fields;
 pub mod objects;
 pub mod sample;
 pub mod signature;
 
+pub use api::{ApiError, InvoiceLink, StripeApi};
 pub use envelope::{Envelope, EnvelopeError, EventBody};
 pub use fields::FieldError;
 pub use signature::{SignatureError, SignedEvent, Verifier, sign};

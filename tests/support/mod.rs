@@ -14,6 +14,7 @@
 
 pub mod events;
 pub mod postgres;
+pub mod scenarios;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -252,11 +253,16 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM; returns the exit code and how long it took.
-    pub fn terminate(&mut self) -> (Option<i32>, Duration) {
-        let started = Instant::now();
+    /// Sends a signal; returns the exit code and how long it took.
+    pub fn signal(&mut self, signal: &str) -> (Option<i32>, Duration) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits for the end; returns the exit code and how long it took.
+    pub fn wait(&mut self) -> (Option<i32>, Duration) {
+        let started = Instant::now();
         let status = self.child.wait().unwrap();
         (status.code(), started.elapsed())
     }

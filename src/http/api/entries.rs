@@ -9,8 +9,7 @@ use crate::domain::PromoterId;
 use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
-use crate::service::show;
-use crate::store::ledger::EntryView;
+use crate::service::show::{self, EntryView};
 
 /// The query of the request.
 #[derive(Debug, Deserialize)]

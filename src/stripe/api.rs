@@ -1,0 +1,235 @@
+//! Calls to Stripe's API: requests and client of async-stripe, answers read like events.
+//!
+//! The typed answers of async-stripe are those of one API version, and refuse a whole page for one field that they
+//! miss. So an answer is taken as JSON, and the narrow structs that read events read it too.
+
+use std::fmt;
+use std::time::Duration;
+
+use miniserde::json::Value;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use stripe::{Client, ClientBuilder, RequestStrategy, StripeError, StripeRequest};
+use stripe_billing::invoice_payment::{
+    ListInvoicePayment, ListInvoicePaymentPayment, ListInvoicePaymentPaymentType,
+};
+use stripe_core::charge::RetrieveCharge;
+use thiserror::Error;
+
+use super::fields::{Amount, FieldError, Id, read};
+use super::objects::InvoicePayment;
+use crate::domain::{InvoiceId, PaymentId};
+
+/// Objects of one page: as many as Stripe gives.
+const PAGE_OBJECTS: i64 = 100;
+/// Pages of one list. One payment of 2000 invoices is not a payment but a mistake.
+const PAGES_LIMIT: u32 = 20;
+
+/// Why Stripe's API did not answer what it was asked. No text holds the key or anything of a body.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    /// The key, the address or the account cannot be put into a request.
+    #[error("stripe.secret_key, stripe.api_base or stripe.account cannot be used")]
+    Unusable(#[source] StripeError),
+    /// No connection, no answer in time, or one that is not from Stripe's API (the error page of a proxy).
+    #[error("Stripe's API cannot be reached")]
+    Unreachable(#[source] StripeError),
+    /// Stripe has trouble of its own, and says so.
+    #[error("Stripe's API is in trouble (status {status})")]
+    Failing {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// 429. async-stripe reads the answer's `Retry-After` and does not hand it on, so how long to wait is for the
+    /// caller to choose.
+    #[error("Stripe's API was asked too often")]
+    RateLimited,
+    /// Stripe does not do what it was asked: 401 and 403 are about the key, all else about the object.
+    #[error("Stripe's API refuses the request (status {status})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The answer lacks what a rule needs.
+    #[error("an answer of Stripe's API cannot be read")]
+    Unreadable(#[from] FieldError),
+    /// A list did not come to its end.
+    #[error("a list of Stripe's API did not end after {pages} pages")]
+    Endless {
+        /// Pages read.
+        pages: u32,
+    },
+}
+
+impl ApiError {
+    /// True when it is about the object that was asked for; asking for another one may well succeed.
+    pub const fn is_of_the_object(&self) -> bool {
+        match self {
+            Self::Refused { status } => !matches!(status, 401 | 403),
+            Self::Unreadable(_) | Self::Endless { .. } => true,
+            Self::Unusable(_) | Self::Unreachable(_) | Self::Failing { .. } | Self::RateLimited => false,
+        }
+    }
+}
+
+impl From<StripeError> for ApiError {
+    fn from(error: StripeError) -> Self {
+        match error {
+            // What Stripe says in the body quotes the request; only the status goes on.
+            StripeError::Stripe(_, 429) => Self::RateLimited,
+            StripeError::Stripe(_, status @ (408 | 409 | 424 | 425 | 500..)) => Self::Failing { status },
+            StripeError::Stripe(_, status) => Self::Refused { status },
+            StripeError::ConfigError(_) => Self::Unusable(error),
+            // Any JSON is taken as an answer, so this one was none: the client then tells no status either.
+            StripeError::ClientError(_) | StripeError::JSONDeserialize(_) | StripeError::Timeout => {
+                Self::Unreachable(error)
+            }
+        }
+    }
+}
+
+/// A payment pays (part of) an invoice, as Stripe's API says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvoiceLink {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// `pi_…`: the payment intent, also when its charge was asked for.
+    pub payment_intent: PaymentId,
+    /// `invoice_payment.amount_paid`.
+    pub amount_minor: Option<i64>,
+}
+
+/// Stripe's API, asked with our key. Cheap to clone.
+#[derive(Clone)]
+pub struct StripeApi {
+    client: Client,
+}
+
+impl fmt::Debug for StripeApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StripeApi").finish_non_exhaustive()
+    }
+}
+
+impl StripeApi {
+    /// An API at `base` (no path) whose every answer must come within `timeout`. With `account`, what is asked for
+    /// are the objects of that Connect account.
+    ///
+    /// Each request is sent once: when to try again is decided where the whole round is known.
+    ///
+    /// # Errors
+    /// [`ApiError::Unusable`]; the text does not hold the key.
+    pub fn new(
+        key: &SecretString,
+        base: &str,
+        timeout: Duration,
+        account: Option<&str>,
+    ) -> Result<Self, ApiError> {
+        let builder = ClientBuilder::new(key.expose_secret()).url(base).timeout(timeout);
+        let mut builder = builder.request_strategy(RequestStrategy::Once);
+        if let Some(account) = account {
+            builder = builder.account_id(account.into());
+        }
+        Ok(Self { client: builder.build().map_err(ApiError::Unusable)? })
+    }
+
+    /// The invoices that a payment has paid, all pages of them; none when Stripe knows of none.
+    ///
+    /// Stripe lists by payment intent only. A charge is first asked for its payment intent; the invoice of a charge
+    /// that has none (an invoice finalized before March 2019) cannot be found this way, since the API version of
+    /// async-stripe no longer has `charge.invoice`.
+    ///
+    /// # Errors
+    /// [`ApiError`]; nothing is known then, not even a part.
+    pub async fn invoice_payments_of(&self, payment: &PaymentId) -> Result<Vec<InvoiceLink>, ApiError> {
+        if !is_charge(payment) {
+            return self.invoice_payments_of_intent(payment).await;
+        }
+        match self.payment_intent_of(payment).await? {
+            Some(payment_intent) => self.invoice_payments_of_intent(&payment_intent).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn invoice_payments_of_intent(&self, intent: &PaymentId) -> Result<Vec<InvoiceLink>, ApiError> {
+        let mut filter = ListInvoicePaymentPayment::new(ListInvoicePaymentPaymentType::PaymentIntent);
+        filter.payment_intent = Some(intent.to_string());
+        let mut request = ListInvoicePayment::new().payment(filter).limit(PAGE_OBJECTS);
+        let mut links = Vec::new();
+        for _ in 0..PAGES_LIMIT {
+            let answer = self.get(&request).await?;
+            let page: Page<'_> = read(&answer, "invoice_payments")?;
+            let mut last = None;
+            for object in page.data {
+                let listed: Listed = read(object, OBJECT)?;
+                if listed.status.as_deref() == Some("paid") {
+                    links.extend(link_of(&read(object, OBJECT)?, intent));
+                }
+                last = Some(listed.id.0);
+            }
+            match last.filter(|_| page.has_more) {
+                Some(last) => request = request.starting_after(last),
+                None => return Ok(links),
+            }
+        }
+        Err(ApiError::Endless { pages: PAGES_LIMIT })
+    }
+
+    async fn payment_intent_of(&self, charge: &PaymentId) -> Result<Option<PaymentId>, ApiError> {
+        let answer = self.get(&RetrieveCharge::new(charge.as_str())).await?;
+        let charge: ChargeOfIntent = read(&answer, "charge")?;
+        Ok(charge.payment_intent.map(|Id(intent)| PaymentId::new(intent)))
+    }
+
+    /// async-stripe collects the whole answer, without a bound of its own; the timeout is the bound.
+    async fn get(&self, request: &(impl StripeRequest + Sync)) -> Result<Box<RawValue>, ApiError> {
+        let answer: Value = request.build().customize().send(&self.client).await?;
+        RawValue::from_string(miniserde::json::to_string(&answer)).map_err(|error| {
+            let rule = format!("not readable as JSON ({:?})", error.classify());
+            ApiError::from(FieldError { path: "answer".to_owned(), rule })
+        })
+    }
+}
+
+const OBJECT: &str = "invoice_payments.data[]";
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    data: Vec<&'a RawValue>,
+    #[serde(default)]
+    has_more: bool,
+}
+
+/// An object of a list: its id is the cursor. What is not `paid` is not read any further, however it looks.
+#[derive(Deserialize)]
+struct Listed {
+    id: Id,
+    status: Option<String>,
+}
+
+/// `charge`, where only its payment intent is wanted.
+#[derive(Deserialize)]
+struct ChargeOfIntent {
+    payment_intent: Option<Id>,
+}
+
+/// The link that a paid invoice payment makes; none when it is of another payment than was asked for, as it would be
+/// with a server that does not know the filter.
+fn link_of(paid: &InvoicePayment, intent: &PaymentId) -> Option<InvoiceLink> {
+    let is_asked_for = paid.payment.payment_intent.as_ref().is_some_and(|Id(of)| of == intent.as_str());
+    is_asked_for.then(|| InvoiceLink {
+        invoice: InvoiceId::new(&paid.invoice.0),
+        payment_intent: intent.clone(),
+        amount_minor: paid.amount_paid.map(|Amount(minor)| minor),
+    })
+}
+
+/// True for a name that can only be a charge's. It becomes part of a path, so it must be a plain word.
+fn is_charge(payment: &PaymentId) -> bool {
+    let name = payment.as_str();
+    (name.starts_with("ch_") || name.starts_with("py_"))
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
