@@ -13,6 +13,7 @@ use tracing_actix_web::TracingLogger;
 
 use crate::http::{HttpState, routes};
 use crate::intake::Intake;
+use crate::intake::redrive::Redrive;
 use crate::service::post_events::Policy;
 use crate::settings::Settings;
 use crate::store::Database;
@@ -24,6 +25,7 @@ pub struct App {
     address: SocketAddr,
     state: HttpState,
     writer: JoinHandle<()>,
+    redrive: Option<Redrive>,
     drain_timeout: Duration,
 }
 
@@ -52,13 +54,16 @@ impl App {
             lookback_s: settings.attribution.lookback_s.into(),
         };
         let (intake, writer) = Intake::start(db.clone(), policy, &settings.intake);
-        let state = HttpState::new(settings, db, intake, Handle::current());
+        let state = HttpState::new(settings, db.clone(), intake, Handle::current());
         let listener = TcpListener::bind(settings.http.bind)
             .with_context(|| format!("http.bind: {} cannot be bound", settings.http.bind))?;
         let address = listener.local_addr().context("http.bind: no local address")?;
         let server = serve(settings, listener, state.clone())?;
         let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
-        Ok(Self { server, address, state, writer, drain_timeout })
+        let redrive =
+            settings.redrive.enabled.then(|| Redrive::start(db, &settings.stripe, &settings.redrive));
+        let redrive = redrive.transpose().context("setting up the calls to Stripe")?;
+        Ok(Self { server, address, state, writer, redrive, drain_timeout })
     }
 
     /// Where it listens; the real port when the setting was 0.
@@ -71,7 +76,7 @@ impl App {
     /// # Errors
     /// When the server fails, or what is in flight does not end within `http.drain_timeout_s`.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, address, state, writer, drain_timeout } = self;
+        let Self { server, address, state, writer, redrive, drain_timeout } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         tracing::info!(%address, "listening");
@@ -81,6 +86,9 @@ impl App {
         }
         tracing::info!("stopping: answering what is in flight");
         state.drain();
+        if let Some(redrive) = &redrive {
+            redrive.stop();
+        }
         handle.stop(true).await;
         serving.await.context("the server's task ended")?.context("the server ended")?;
         let db = state.database();
@@ -90,6 +98,10 @@ impl App {
             .await
             .context("the queue was not empty in time")?
             .context("the writer's task ended")?;
+        if let Some(redrive) = redrive {
+            let ended = tokio::time::timeout(drain_timeout, redrive.ended()).await;
+            ended.context("the redrive loop did not end in time")?;
+        }
         db.close().await.context("closing the database")?;
         tracing::info!("stopped");
         Ok(())

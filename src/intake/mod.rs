@@ -3,6 +3,7 @@
 //! One writer takes whatever has arrived since the last commit as one batch, so that the cost of a commit is shared
 //! by all who wait for it, and nobody waits for a batch to fill. The queue is bounded; what does not fit is refused.
 
+pub mod redrive;
 mod writer;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 pub mod error;
 pub mod post_events;
 pub mod programs;
+pub mod redrive;
 pub mod refer;
 pub mod show;
 pub mod verify;

@@ -39,7 +39,7 @@ pub struct Pace {
     pub max_attempts: u16,
 }
 
-/// What one round did.
+/// What a round did.
 #[derive(Debug, Default)]
 pub struct Settled {
     /// Events that are no longer parked.
@@ -67,11 +67,12 @@ pub async fn settle_parked(
             answer = api.invoice_payments_of(&lookup.payment) => answer,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        match answer {
-            Ok(links) => lookup.settle(db, &links, &mut round).await?,
+        let settled = match answer {
+            Ok(links) if links.is_empty() => lookup.put_off(db, 1).await?,
+            Ok(links) => lookup.settle(db, &links).await?,
             Err(error) if error.is_of_the_object() => {
-                tracing::warn!(payment = %lookup.payment, %error, source = ?error, "a payment cannot be looked up");
-                lookup.settle(db, &[], &mut round).await?;
+                tracing::warn!(payment = %lookup.payment, ?error, "a payment cannot be looked up");
+                lookup.put_off(db, 1).await?
             }
             Err(error) => {
                 // Not counted, but no longer the first in line: should it be this payment that Stripe fails at, the
@@ -80,7 +81,9 @@ pub async fn settle_parked(
                 round.stopped = Some(error);
                 break;
             }
-        }
+        };
+        round.events = round.events.saturating_add(settled.events);
+        round.postponed = round.postponed.saturating_add(settled.postponed);
     }
     Ok(round)
 }
@@ -118,7 +121,8 @@ struct Lookup<'p> {
 
 async fn lookups<'p>(db: &Database, pace: &'p Pace, now: Timestamp) -> Result<Vec<Lookup<'p>>, StoreError> {
     let received_before = now.minus_seconds(pace.older_than_s.into());
-    let due = events::due_for_lookup(db.reader(), received_before, now, pace.max_attempts, pace.batch).await?;
+    let due =
+        events::due_for_lookup(db.reader(), received_before, now, pace.max_attempts, pace.batch).await?;
     let mut by_payment: BTreeMap<PaymentId, Vec<Parked>> = BTreeMap::new();
     for parked in due {
         by_payment.entry(parked.payment.clone()).or_default().push(parked);
@@ -129,27 +133,134 @@ async fn lookups<'p>(db: &Database, pace: &'p Pace, now: Timestamp) -> Result<Ve
 
 impl Lookup<'_> {
     /// Posts what Stripe says, and postpones the events that wait all the same. A payment that cannot be posted for a
-    /// reason of its own is postponed too, and does not hold up the others.
-    async fn settle(
-        &self,
-        db: &Database,
-        links: &[InvoiceLink],
-        round: &mut Settled,
-    ) -> Result<(), ServiceError> {
-        let before = round.events;
-        let result = match links {
-            [] => self.put_off(db, 1).await,
-            links => self.post(db, links, round).await,
-        };
-        let postponed = match result {
-            Err(ServiceError::Store(StoreError::Unavailable(_) | StoreError::Contention(_))) | Ok(_) => result?,
-            Err(error) => {
-                round.events = before;
-                tracing::error!(payment = %self.payment, %error, source = ?error, "a payment cannot be settled");
-                self.put_off(db, 1).await?
+    /// reason of its own is postponed too, so that it does not hold up the others.
+    async fn settle(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
+        match self.post(db, links).await {
+            Err(error) if !error.is_passing() => {
+                tracing::error!(payment = %self.payment, ?error, "a payment cannot be settled");
+                self.put_off(db, 1).await
             }
+            result => result,
+        }
+    }
+
+    /// One transaction for all events of the payment; begun again when another transaction was in the way.
+    async fn post(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
+        let mut attempt = 1;
+        loop {
+            match self.post_once(db, links).await {
+                Err(ServiceError::Store(StoreError::Contention(cause))) if attempt < ATTEMPTS => {
+                    tracing::debug!(?cause, attempt, "a payment is tried again");
+                    tokio::time::sleep(PAUSE.saturating_mul(attempt)).await;
+                    attempt = attempt.saturating_add(1);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn post_once(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
+        let (keys, facts) = self.facts(links);
+        let (txn, mut book) = book::open(db, Wanted { keys, ..Wanted::default() }).await?;
+        // What another replica, or the late event itself, has settled meanwhile is parked no more.
+        let waiting = book.parked.get(&self.payment).cloned().unwrap_or_default();
+        let parked: Vec<&Parked> = self.parked.iter().filter(|parked| waiting.contains(&parked.id)).collect();
+        let Some(cause) = parked.first() else {
+            txn.rollback().await.map_err(StoreError::from)?;
+            return Ok(Settled::default());
         };
-        round.postponed = round.postponed.saturating_add(postponed);
-        Ok(())
+        book.apply(&cause.id, &Reduced { facts, ..Reduced::default() })?;
+        book::save(&txn, &book, self.now).await?;
+        let settled = &book.changes.settled;
+        events::settle(&txn, settled.iter()).await?;
+        let unsettled = parked.into_iter().filter(|parked| !settled.contains_key(&parked.id));
+        let postponed = self.postpone(&txn, unsettled, 1).await?;
+        txn.commit().await.map_err(StoreError::from)?;
+        self.tell_given_up(&postponed);
+        Ok(Settled { events: settled.len(), postponed: postponed.len(), stopped: None })
+    }
+
+    /// Postpones the events without posting anything, counting so many lookups.
+    async fn put_off(&self, db: &Database, lookups: u16) -> Result<Settled, ServiceError> {
+        let txn = db.begin().await?;
+        // The lock under which the events of this payment are settled: nobody waits for a row that we hold.
+        lock(&txn, &Keys { payments: [self.payment.clone()].into(), ..Keys::default() }).await?;
+        let postponed = self.postpone(&txn, self.parked.iter(), lookups).await?;
+        txn.commit().await.map_err(StoreError::from)?;
+        self.tell_given_up(&postponed);
+        Ok(Settled { postponed: postponed.len(), ..Settled::default() })
+    }
+
+    /// Returns the number of lookups of each event that was postponed by us and not by another replica.
+    async fn postpone<'e>(
+        &self,
+        txn: &Txn,
+        parked: impl Iterator<Item = &'e Parked>,
+        lookups: u16,
+    ) -> Result<Vec<u16>, StoreError> {
+        let mut postponed = Vec::new();
+        for parked in parked {
+            let lookups = parked.lookups.saturating_add(lookups);
+            let pause_s = i64::try_from(pause_s(self.pace.interval_s, lookups)).unwrap_or(i64::MAX);
+            let next_at = self.now.minus_seconds(pause_s.saturating_neg());
+            if events::postpone(txn, parked, lookups, next_at).await? > 0 {
+                postponed.push(lookups);
+            }
+        }
+        Ok(postponed)
+    }
+
+    /// The facts of these links, and their keys.
+    fn facts(&self, links: &[InvoiceLink]) -> (Keys, Vec<Fact>) {
+        let mut keys = Keys { payments: [self.payment.clone()].into(), ..Keys::default() };
+        let mut facts = Vec::new();
+        for InvoiceLink { invoice, payment_intent, amount_minor } in links {
+            if *payment_intent != self.payment && keys.payments.insert(payment_intent.clone()) {
+                let (charge, payment_intent) = (self.payment.clone(), payment_intent.clone());
+                facts.push(Fact::ChargeOf { charge, payment_intent });
+            }
+            keys.invoices.insert(invoice.clone());
+            let (invoice, payment) = (invoice.clone(), payment_intent.clone());
+            facts.push(Fact::PaymentLink { invoice, payment, amount_minor: *amount_minor });
+        }
+        (keys, facts)
+    }
+
+    /// Says once that Stripe is not asked any more.
+    fn tell_given_up(&self, postponed: &[u16]) {
+        let events = postponed.iter().filter(|lookups| **lookups >= self.pace.max_attempts).count();
+        if events > 0 {
+            tracing::warn!(
+                payment = %self.payment,
+                events,
+                lookups = self.pace.max_attempts,
+                "Stripe knows no invoice of this payment that is known here as paid; its events stay parked"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_pause_doubles_up_to_six_hours_and_varies_by_half(tries in 0..2_000_u16, random in any::<u64>()) {
+            let longest = jittered(30, tries, 0);
+            prop_assert!((30..=LONGEST_PAUSE_S).contains(&longest));
+            prop_assert!(longest <= jittered(30, tries.saturating_add(1), 0));
+            let pause = jittered(30, tries, random);
+            prop_assert!((longest / 2..=longest).contains(&pause));
+        }
+    }
+
+    #[test]
+    fn the_first_pauses() {
+        let pauses: Vec<u64> = (1..=5).map(|tries| jittered(30, tries, 0)).collect();
+        assert_eq!(pauses, [30, 60, 120, 240, 480]);
+        assert_eq!(jittered(86_400, 12, 0), 86_400, "never below the interval of the settings");
     }
 }
