@@ -15,7 +15,7 @@ use crate::settings::{RedriveSettings, StripeSettings};
 use crate::stripe::{ApiError, StripeApi};
 
 /// How often it is told that events wait in vain for a key.
-const REMINDER: Duration = Duration::from_secs(3_600);
+const REMINDER: Duration = Duration::from_hours(1);
 /// Rounds in a row that ended early and still lengthen the pause: five make it up to sixteen times as long.
 const BACKOFF_LIMIT: u16 = 5;
 

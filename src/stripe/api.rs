@@ -41,8 +41,8 @@ pub enum ApiError {
         /// The HTTP status.
         status: u16,
     },
-    /// 429. async-stripe reads the answer's `Retry-After` and does not hand it on, so how long to wait is for the
-    /// caller to choose.
+    /// Status 429. async-stripe does not hand on the `Retry-After` of the answer, so the caller has to choose how long
+    /// it waits.
     #[error("Stripe's API was asked too often")]
     RateLimited,
     /// Stripe does not do what it was asked: 401 and 403 are about the key, all else about the object.
