@@ -33,6 +33,13 @@ macro_rules! ids {
     )+};
 }
 
+impl PaymentId {
+    /// True for a payment intent; anything else names a charge.
+    pub fn is_payment_intent(&self) -> bool {
+        self.0.starts_with("pi_")
+    }
+}
+
 ids! {
     /// One signed Stripe event: `evt_…`, or `body_<sha256>` for a signed body that has no usable id.
     EventId;

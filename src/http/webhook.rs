@@ -10,7 +10,9 @@ use tracing::Span;
 use super::error::Problem;
 use super::{HttpState, body};
 use crate::clock;
+use crate::domain::Outcome;
 use crate::intake::IntakeError;
+use crate::service::post_events::Answer;
 use crate::stripe::SignatureError;
 
 const SIGNATURE_HEADER: &str = "stripe-signature";
@@ -28,7 +30,13 @@ pub async fn receive(
     let submitted = state.intake.submit(&event).await;
     let (id, answer) = submitted.map_err(|error| come_back_later(error, limits.retry_after_s))?;
     Span::current().record("event_id", tracing::field::display(&id));
-    tracing::info!(outcome = answer.as_str(), "event committed");
+    match &answer {
+        Answer::New(Outcome::Quarantined(reason)) => {
+            tracing::warn!(reason, "event committed, but quarantined");
+        }
+        Answer::New(outcome) => tracing::info!(%outcome, "event committed"),
+        Answer::Duplicate => tracing::info!(outcome = "duplicate", "event committed before"),
+    }
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": answer.as_str() })))
 }
 

@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 
 use crate::clock;
 use crate::service::Database;
-use crate::service::redrive::{Pace, count_late, pause_s, settle_parked};
+use crate::service::backoff::pause_s;
+use crate::service::redrive::{Pace, count_late, settle_parked};
 use crate::settings::{RedriveSettings, StripeSettings};
 use crate::stripe::{ApiError, StripeApi};
 

@@ -1,5 +1,6 @@
 //! The business acts: each is one transaction, and does the same when it is repeated.
 
+pub mod backoff;
 pub mod error;
 pub mod post_events;
 pub mod programs;

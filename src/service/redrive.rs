@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use uuid::Uuid;
 
+use super::backoff::pause_s;
 use super::error::ServiceError;
 use crate::domain::{Fact, PaymentId, Reduced, Timestamp};
 use crate::store::book::Wanted;
@@ -21,8 +21,6 @@ use crate::stripe::{ApiError, InvoiceLink, StripeApi};
 const ATTEMPTS: u32 = 8;
 /// The pause before it is tried again, times the attempt.
 const PAUSE: Duration = Duration::from_millis(5);
-/// An event is looked up again after this time at the latest, however often it was: 6 hours.
-const LONGEST_PAUSE_S: u64 = 21_600;
 /// What is parked for longer is not about to be settled by an event that is only late: 1 hour.
 const LATE_S: i64 = 3_600;
 
@@ -94,21 +92,6 @@ pub async fn settle_parked(
 /// [`ServiceError`] when the database is away.
 pub async fn count_late(db: &Database, now: Timestamp) -> Result<u64, ServiceError> {
     Ok(events::count_parked(db.reader(), now.minus_seconds(LATE_S)).await?)
-}
-
-/// Seconds until the next try after `tries` in vain: `interval_s`, doubled each time up to six hours, less up to one
-/// half by chance, so that what failed together does not come back together.
-pub fn pause_s(interval_s: u64, tries: u16) -> u64 {
-    jittered(interval_s, tries, Uuid::now_v7().as_u64_pair().1)
-}
-
-fn jittered(interval_s: u64, tries: u16, random: u64) -> u64 {
-    let factor = 2_u64.saturating_pow(u32::from(tries.saturating_sub(1)));
-    let pause = interval_s.saturating_mul(factor).min(LONGEST_PAUSE_S.max(interval_s));
-    // The low half of a UUID of version 7 ends in 32 random bits.
-    let choices = (pause / 2).saturating_add(1);
-    let chance = (random & u64::from(u32::MAX)).checked_rem(choices).unwrap_or(0);
-    pause.saturating_sub(chance)
 }
 
 /// The parked events of one payment, as it was named.
@@ -237,30 +220,5 @@ impl Lookup<'_> {
                 "Stripe knows no invoice of this payment that is known here as paid; its events stay parked"
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_pause_doubles_up_to_six_hours_and_varies_by_half(tries in 0..2_000_u16, random in any::<u64>()) {
-            let longest = jittered(30, tries, 0);
-            prop_assert!((30..=LONGEST_PAUSE_S).contains(&longest));
-            prop_assert!(longest <= jittered(30, tries.saturating_add(1), 0));
-            let pause = jittered(30, tries, random);
-            prop_assert!((longest / 2..=longest).contains(&pause));
-        }
-    }
-
-    #[test]
-    fn the_first_pauses() {
-        let pauses: Vec<u64> = (1..=5).map(|tries| jittered(30, tries, 0)).collect();
-        assert_eq!(pauses, [30, 60, 120, 240, 480]);
-        assert_eq!(jittered(86_400, 12, 0), 86_400, "never below the interval of the settings");
     }
 }

@@ -16,6 +16,8 @@ use stripe_billing::invoice_payment::{
 };
 use stripe_core::charge::RetrieveCharge;
 use thiserror::Error;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::fields::{Amount, FieldError, Id, read};
 use super::objects::InvoicePayment;
@@ -182,9 +184,11 @@ impl StripeApi {
         Ok(charge.payment_intent.map(|Id(intent)| PaymentId::new(intent)))
     }
 
-    /// async-stripe collects the whole answer, without a bound of its own; the timeout is the bound.
+    /// async-stripe collects the whole answer, without a bound of its own; the timeout is the bound. It also logs each
+    /// failure, twice; ours is logged once, where the round ends, so it is kept quiet.
     async fn get(&self, request: &(impl StripeRequest + Sync)) -> Result<Box<RawValue>, ApiError> {
-        let answer: Value = request.build().customize().send(&self.client).await?;
+        let answer = request.build().customize::<Value>().send(&self.client);
+        let answer = answer.with_subscriber(NoSubscriber::default()).await?;
         RawValue::from_string(miniserde::json::to_string(&answer)).map_err(|error| {
             let rule = format!("not readable as JSON ({:?})", error.classify());
             ApiError::from(FieldError { path: "answer".to_owned(), rule })

@@ -36,6 +36,8 @@ pub fn read<'e, T: Deserialize<'e>>(raw: &'e RawValue, at: &str) -> Result<T, Fi
     let mut json = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let inside = error.path().to_string();
+        // The keys of metadata are the host's own words: anything may stand in them.
+        let inside = inside.split_inclusive("metadata").next().unwrap_or_default().to_owned();
         let path = if inside == "." { at.to_owned() } else { format!("{at}.{inside}") };
         field_error(path, &error.inner().to_string())
     })

@@ -39,7 +39,7 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
     let refunded = |id: &str, amount, status| event(refund("refund.updated", id, &pi, amount, status));
     let mut charge_of_other_tax = invoice_paid(&in1, &cus, 10_000);
     charge_of_other_tax["data"]["object"]["total_excluding_tax"] = Value::Null;
-    let by_charge_only = {
+    let by_charge_only = || {
         let mut event = refund("refund.created", &re1, &pi, 4_000, "succeeded");
         event["data"]["object"]["payment_intent"] = Value::Null;
         event
@@ -157,7 +157,22 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
         ),
         scenario(
             "a refund names only the charge",
-            vec![claim("ANNA", 0), event(by_charge_only), event(alias), sale(), link(10_000)],
+            vec![claim("ANNA", 0), event(by_charge_only()), event(alias), sale(), link(10_000)],
+            net(1_000, -400),
+        ),
+        scenario(
+            "a refund is told once by its charge and once by its payment intent",
+            vec![
+                claim("ANNA", 0),
+                event(by_charge_only()),
+                event({
+                    let mut event = refund("refund.updated", &re1, &pi, 4_000, "pending");
+                    event["data"]["object"]["charge"] = Value::Null;
+                    event
+                }),
+                sale(),
+                link(10_000),
+            ],
             net(1_000, -400),
         ),
         scenario(

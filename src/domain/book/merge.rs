@@ -65,6 +65,8 @@ impl Book {
     }
 
     fn merge_payment(&mut self, payment: PaymentId, facts: PaymentFacts, touched: &mut Touched) {
+        // A charge that moves from one payment intent to another moves the loss of the invoices of both.
+        touched.payments.insert(self.graph.resolve(&payment).clone());
         if self.graph.merge_payment(&payment, facts) {
             self.changes.payments.insert(payment.clone());
             touched.changed = true;
@@ -74,10 +76,24 @@ impl Book {
 
     fn merge_refund(&mut self, refund: RefundId, facts: RefundFacts, touched: &mut Touched) {
         let payment = facts.payment.clone();
+        if let Some((charge, payment_intent)) = self.names_of_one_payment(&refund, &payment) {
+            let facts = PaymentFacts { payment_intent: Some(payment_intent), ..PaymentFacts::default() };
+            self.merge_payment(charge, facts, touched);
+        }
         if self.graph.merge_refund(&refund, facts) {
             self.changes.refunds.insert(refund);
             touched.changed = true;
         }
         touched.payments.insert(payment);
+    }
+
+    /// A refund takes from one payment: told once by its charge and once by its payment intent, it connects the two.
+    fn names_of_one_payment(&self, refund: &RefundId, named: &PaymentId) -> Option<(PaymentId, PaymentId)> {
+        let known = &self.graph.refund(refund)?.payment;
+        match (known.is_payment_intent(), named.is_payment_intent()) {
+            (true, false) => Some((named.clone(), known.clone())),
+            (false, true) => Some((known.clone(), named.clone())),
+            (true, true) | (false, false) => None,
+        }
     }
 }
