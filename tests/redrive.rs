@@ -22,7 +22,7 @@ use wiremock::matchers::{method, path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const KEY: &str = "sk_test_canary_0123456789";
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An object of Stripe's list of invoice payments, with what a later version may add.
 fn invoice_payment_of(status: &str, invoice: &str, payment: &str, amount: i64) -> Value {
@@ -38,7 +38,8 @@ fn paid(invoice: &str, payment: &str, amount: i64) -> Value {
 }
 
 fn page(objects: &[Value], has_more: bool) -> ResponseTemplate {
-    let list = json!({ "object": "list", "url": "/v1/invoice_payments", "has_more": has_more, "data": objects });
+    let list =
+        json!({ "object": "list", "url": "/v1/invoice_payments", "has_more": has_more, "data": objects });
     ResponseTemplate::new(200).set_body_json(list)
 }
 
@@ -71,7 +72,7 @@ fn asking(world: &World, stripe: &MockServer, more: &[(&str, &str)]) -> Daemon {
     let mut settings = vec![
         ("STRIPE_SECRET_KEY", KEY),
         ("REFERRALD_STRIPE__API_BASE", base.as_str()),
-        ("REFERRALD_STRIPE__API_TIMEOUT_MS", "500"),
+        ("REFERRALD_STRIPE__API_TIMEOUT_MS", "2000"),
         ("REFERRALD_REDRIVE__INTERVAL_S", "1"),
         ("REFERRALD_REDRIVE__OLDER_THAN_S", "1"),
     ];
@@ -116,6 +117,7 @@ async fn is_not_an_attempt(world: &World, failure: ResponseTemplate) {
     settles(world, "in_1", (1_000, -500)).await;
     assert_eq!(asked(&stripe).await, 2);
     let log = daemon.log();
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
     assert!(log.contains("parked events wait for the next round"), "{log}");
     keeps_secrets(&log);
 }
@@ -166,7 +168,7 @@ on_both_databases! {
     }
 
     async fn an_answer_that_is_late_is_not_an_attempt(world: World) {
-        is_not_an_attempt(&world, page(&[], false).set_delay(Duration::from_secs(5))).await;
+        is_not_an_attempt(&world, page(&[], false).set_delay(Duration::from_secs(20))).await;
     }
 
     async fn the_error_page_of_a_proxy_is_not_an_attempt(world: World) {
@@ -344,7 +346,8 @@ async fn a_list_without_an_end_is_an_error() {
 
 #[tokio::test]
 async fn no_error_tells_the_key_or_a_body() {
-    let wrong = json!({ "object": "list", "data": [{ "id": "inpay_1", "status": "paid", "invoice": "canary" }] });
+    let wrong =
+        json!({ "object": "list", "data": [{ "id": "inpay_1", "status": "paid", "invoice": "canary" }] });
     for (answer, expected) in [
         (refusal(429), "asked too often"),
         (refusal(503), "in trouble (status 503)"),
