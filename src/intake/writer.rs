@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{IntakeError, Job};
 use crate::clock;
 use crate::service::Database;
-use crate::service::post_events::{PostError, post_events};
+use crate::service::post_events::post_events;
 use crate::settings::IntakeSettings;
 
 /// A batch that takes longer than this no longer holds up the next one. It goes on by itself, with its connection;
@@ -35,34 +35,9 @@ pub(super) async fn run(db: Database, mut jobs: mpsc::Receiver<Job>, settings: I
 
 async fn post(db: Database, batch: Vec<Job>, attempts: u32) {
     let (events, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.inbound, job.reply)).unzip();
-    let results = post_events(&db, &events, clock::now(), attempts).await;
-    let mut failed = 0_usize;
-    let mut cause: Option<PostError> = None;
-    for (reply, result) in replies.into_iter().zip(results) {
-        let answer = result.map_err(|error| {
-            failed = failed.saturating_add(1);
-            cause.get_or_insert(error);
-            IntakeError::Unavailable
-        });
+    let answers = post_events(&db, &events, clock::now(), attempts).await;
+    for (reply, answer) in replies.into_iter().zip(answers) {
         // Whoever waited may have gone away; the event is committed all the same.
-        drop(reply.send(answer));
+        drop(reply.send(answer.ok_or(IntakeError::Unavailable)));
     }
-    if let Some(cause) = cause {
-        tracing::error!(cause = %chain(&cause), events = failed, "events could not be committed");
-    }
-}
-
-/// An error with its sources, on one line. The store's errors name tables and codes, never values of events.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

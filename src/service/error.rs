@@ -69,3 +69,18 @@ impl ServiceError {
         Self::Refused { code, message: message.into() }
     }
 }
+
+/// An error with its sources, on one line, for the log. The store's errors name tables and codes, never values.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

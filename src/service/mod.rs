@@ -1,6 +1,7 @@
 //! The business acts: each is one transaction, and does the same when it is repeated.
 
 pub mod backoff;
+mod contention;
 pub mod error;
 pub mod post_events;
 pub mod programs;

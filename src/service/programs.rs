@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
 use crate::domain::attribution::CodeOwner;
 use crate::domain::{BasisPoints, Code, CommissionBase, ProgramKey, PromoterId, Terms, Timestamp};
@@ -90,6 +91,22 @@ pub async fn create_code(
 ) -> Result<NewCode, ServiceError> {
     let code = Code::new(name("code", code)?);
     let program = ProgramKey::new(name("program", program)?);
+    let mut contention = Contention::at_most(ATTEMPTS);
+    loop {
+        let result = create_code_once(db, &code, promoter, &program, now).await;
+        if !contention.is_worth_another_try(&result).await {
+            return result;
+        }
+    }
+}
+
+async fn create_code_once(
+    db: &Database,
+    code: &Code,
+    promoter: &str,
+    program: &ProgramKey,
+    now: Timestamp,
+) -> Result<NewCode, ServiceError> {
     let mut wanted = Wanted { new_code: Some(code.clone()), ..Wanted::default() };
     wanted.keys.codes.insert(code.clone());
     let (txn, mut book) = book::open(db, wanted).await?;
@@ -97,23 +114,23 @@ pub async fn create_code(
         let message = format!("promoter: there is no promoter {promoter}");
         return Err(ServiceError::refused(RefusalCode::UnknownPromoter, message));
     };
-    let versions = admin::terms_versions(&txn, Some(&program)).await?;
+    let versions = admin::terms_versions(&txn, Some(program)).await?;
     if versions.is_empty() {
         let message = format!("program: there is no program {program}");
         return Err(ServiceError::refused(RefusalCode::UnknownProgram, message));
     }
-    let owner = CodeOwner { promoter: promoter.id, program };
-    if !admin::insert_code(&txn, &code, &owner, now).await? {
+    let owner = CodeOwner { promoter: promoter.id, program: program.clone() };
+    if !admin::insert_code(&txn, code, &owner, now).await? {
         let message = format!("code: {code} exists already");
         return Err(ServiceError::refused(RefusalCode::AlreadyExists, message));
     }
     book.versions.retain(|version| version.program != owner.program);
     book.versions.extend(versions);
     book.codes.insert(code.clone(), owner.clone());
-    let settled_referrals = book.judge_again(&code)?;
+    let settled_referrals = book.judge_again(code)?;
     book::save(&txn, &book, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
-    Ok(NewCode { code, owner, settled_referrals })
+    Ok(NewCode { code: code.clone(), owner, settled_referrals })
 }
 
 /// An e-mail as it is compared: trimmed, lower case.

@@ -4,11 +4,11 @@
 //! transaction for each payment, so two replicas that ask about the same payment post the same, and post it once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::backoff::pause_s;
+use super::contention::{ATTEMPTS, Contention};
 use super::error::ServiceError;
 use crate::domain::{Fact, PaymentId, Reduced, Timestamp};
 use crate::store::book::Wanted;
@@ -17,10 +17,6 @@ use crate::store::lock::{Keys, lock};
 use crate::store::{Database, StoreError, Txn, book};
 use crate::stripe::{ApiError, InvoiceLink, StripeApi};
 
-/// Times a payment's transaction is tried when another one is in the way.
-const ATTEMPTS: u32 = 8;
-/// The pause before it is tried again, times the attempt.
-const PAUSE: Duration = Duration::from_millis(5);
 /// What is parked for longer is not about to be settled by an event that is only late: 1 hour.
 const LATE_S: i64 = 3_600;
 
@@ -129,15 +125,11 @@ impl Lookup<'_> {
 
     /// One transaction for all events of the payment; begun again when another transaction was in the way.
     async fn post(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
-        let mut attempt = 1;
+        let mut contention = Contention::at_most(ATTEMPTS);
         loop {
-            match self.post_once(db, links).await {
-                Err(ServiceError::Store(StoreError::Contention(cause))) if attempt < ATTEMPTS => {
-                    tracing::debug!(?cause, attempt, "a payment is tried again");
-                    tokio::time::sleep(PAUSE.saturating_mul(attempt)).await;
-                    attempt = attempt.saturating_add(1);
-                }
-                result => return result,
+            let result = self.post_once(db, links).await;
+            if !contention.is_worth_another_try(&result).await {
+                return result;
             }
         }
     }

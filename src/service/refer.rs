@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
 use super::programs::{invalid, name, normal_email};
 use crate::domain::{Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Referral, Timestamp, UserId};
@@ -46,13 +47,28 @@ pub async fn refer(
     now: Timestamp,
 ) -> Result<Referred, ServiceError> {
     let (claim, email) = claim_of(request, lookback_s, now)?;
+    let mut contention = Contention::at_most(ATTEMPTS);
+    loop {
+        let result = refer_once(db, &claim, email.as_deref(), now).await;
+        if !contention.is_worth_another_try(&result).await {
+            return result;
+        }
+    }
+}
+
+async fn refer_once(
+    db: &Database,
+    claim: &Claim,
+    email: Option<&str>,
+    now: Timestamp,
+) -> Result<Referred, ServiceError> {
     let mut wanted = Wanted { claims: vec![claim.clone()], ..Wanted::default() };
     wanted.keys.customers.extend(claim.customer.clone());
     wanted.keys.users.extend(claim.user.clone());
     let (txn, mut book) = book::open(db, wanted).await?;
-    check(&txn, &book, &claim, email.as_deref()).await?;
-    let referral = book.refer(claim)?.cloned();
-    let referral = referral.ok_or_else(|| unknown_code(&request.code))?;
+    check(&txn, &book, claim, email).await?;
+    let referral = book.refer(claim.clone())?.cloned();
+    let referral = referral.ok_or_else(|| unknown_code(claim.code.as_str()))?;
     book::save(&txn, &book, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
     Ok(Referred { referral, is_new: !book.changes.claims.is_empty() })

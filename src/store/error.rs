@@ -30,23 +30,6 @@ pub enum StoreError {
     NotDurable(String),
 }
 
-impl StoreError {
-    /// The same verdict for another event of the same batch, without the cause, which belongs to the first.
-    #[must_use]
-    pub fn for_another(&self) -> Self {
-        let same = || DbErr::Custom("the batch of this event failed".to_owned());
-        match self {
-            Self::Unavailable(_) => Self::Unavailable(same()),
-            Self::Contention(_) => Self::Contention(None),
-            Self::Rejected(_) => Self::Rejected(same()),
-            Self::Corrupt { table, id, value } => {
-                Self::Corrupt { table, id: id.clone(), value: value.clone() }
-            }
-            Self::NotDurable(reason) => Self::NotDurable(reason.clone()),
-        }
-    }
-}
-
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         match verdict(&error) {

@@ -12,18 +12,14 @@ mod refund;
 mod wanted;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-use thiserror::Error;
 
 pub use handlers::{HANDLERS, Inbound, Policy, Rejection, reduce};
 
 use self::admit::{Admission, Fresh};
+use super::contention::Contention;
+use super::error::{ServiceError, chain};
 use crate::domain::{Book, EventId, MoneyError, Outcome, Timestamp};
 use crate::store::{Database, StoreError, Txn, book, events};
-
-/// The pause before a batch is tried again after another transaction was in the way, times the attempt.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// What became of an event that was sent: all of it is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,30 +40,8 @@ impl Answer {
     }
 }
 
-/// Why an event is not committed. It may be sent again.
-#[derive(Debug, Error)]
-pub enum PostError {
-    /// The database did not do its part.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An amount does not fit.
-    #[error(transparent)]
-    Money(#[from] MoneyError),
-}
-
-impl PostError {
-    /// True when the cause is the event itself and not the state of the world.
-    fn is_of_the_event(&self) -> bool {
-        match self {
-            Self::Money(_) | Self::Store(StoreError::Rejected(_) | StoreError::Corrupt { .. }) => true,
-            Self::Store(
-                StoreError::Unavailable(_) | StoreError::Contention(_) | StoreError::NotDurable(_),
-            ) => false,
-        }
-    }
-}
-
-/// Posts a batch of events in one transaction. Each result stands where its event stands.
+/// Posts a batch of events in one transaction. Each answer stands where its event stands; `None` is an event that is
+/// not committed and may be sent again (why is logged here).
 ///
 /// A batch that fails because of one of its events is posted event by event; an event that then still fails for a
 /// reason of its own is kept as quarantined. A second call with the same events answers `Duplicate`.
@@ -76,52 +50,43 @@ pub async fn post_events(
     events: &[Inbound],
     now: Timestamp,
     attempts: u32,
-) -> Vec<Result<Answer, PostError>> {
+) -> Vec<Option<Answer>> {
     match post_batch(db, events, now, attempts).await {
-        Ok(answers) => answers.into_iter().map(Ok).collect(),
-        Err(error) if error.is_of_the_event() && events.len() > 1 => {
-            tracing::warn!(%error, events = events.len(), "a batch failed; its events are posted one by one");
-            let mut results = Vec::with_capacity(events.len());
+        Ok(answers) => answers.into_iter().map(Some).collect(),
+        Err(error) if is_of_an_event(&error) => {
+            tracing::warn!(error = %chain(&error), events = events.len(), "a batch failed; posting one by one");
+            let mut answers = Vec::with_capacity(events.len());
             for event in events {
-                results.push(post_one(db, event, now, attempts).await);
+                answers.push(post_one(db, event, now, attempts).await);
             }
-            results
+            answers
         }
-        Err(error) => match events {
-            [event] if error.is_of_the_event() => vec![quarantine(db, event, &error, now, attempts).await],
-            _ => {
-                let error = std::sync::Arc::new(error);
-                events.iter().map(|_| Err(copy_of(&error))).collect()
-            }
-        },
+        Err(error) => {
+            tracing::error!(error = %chain(&error), events = events.len(), "events could not be committed");
+            events.iter().map(|_| None).collect()
+        }
     }
 }
 
-async fn post_one(
-    db: &Database,
-    event: &Inbound,
-    now: Timestamp,
-    attempts: u32,
-) -> Result<Answer, PostError> {
-    match post_batch(db, std::slice::from_ref(event), now, attempts).await {
-        Ok(answers) => Ok(answers.into_iter().next().unwrap_or(Answer::Duplicate)),
-        Err(error) if error.is_of_the_event() => quarantine(db, event, &error, now, attempts).await,
-        Err(error) => Err(error),
+async fn post_one(db: &Database, event: &Inbound, now: Timestamp, attempts: u32) -> Option<Answer> {
+    let id = &event.row.id;
+    let posted = match post_batch(db, std::slice::from_ref(event), now, attempts).await {
+        Err(error) if is_of_an_event(&error) => {
+            tracing::error!(event_id = %id, error = %chain(&error), "an event is quarantined");
+            // It is kept with the reason, and without its facts.
+            let work = Err(Outcome::Quarantined(error.to_string()));
+            let kept = Inbound { row: event.row.clone(), work };
+            post_batch(db, std::slice::from_ref(&kept), now, attempts).await
+        }
+        posted => posted,
+    };
+    match posted {
+        Ok(answers) => answers.into_iter().next(),
+        Err(error) => {
+            tracing::error!(event_id = %id, error = %chain(&error), "an event could not be committed");
+            None
+        }
     }
-}
-
-/// Keeps an event that cannot be posted, with the reason, and without its facts.
-async fn quarantine(
-    db: &Database,
-    event: &Inbound,
-    error: &PostError,
-    now: Timestamp,
-    attempts: u32,
-) -> Result<Answer, PostError> {
-    tracing::error!(event_id = %event.row.id, error = %error, source = ?error, "an event is quarantined");
-    let kept = Inbound { row: event.row.clone(), work: Err(Outcome::Quarantined(error.to_string())) };
-    let answers = post_batch(db, std::slice::from_ref(&kept), now, attempts).await?;
-    Ok(answers.into_iter().next().unwrap_or(Answer::Duplicate))
 }
 
 /// One transaction for the whole batch; begun again when another transaction was in the way.
@@ -130,16 +95,12 @@ async fn post_batch(
     events: &[Inbound],
     now: Timestamp,
     attempts: u32,
-) -> Result<Vec<Answer>, PostError> {
-    let mut attempt = 1;
+) -> Result<Vec<Answer>, ServiceError> {
+    let mut contention = Contention::at_most(attempts);
     loop {
-        match post_batch_once(db, events, now).await {
-            Err(PostError::Store(StoreError::Contention(cause))) if attempt < attempts => {
-                tracing::debug!(?cause, attempt, "a batch is tried again");
-                tokio::time::sleep(PAUSE.saturating_mul(attempt)).await;
-                attempt = attempt.saturating_add(1);
-            }
-            result => return result,
+        let result = post_batch_once(db, events, now).await;
+        if !contention.is_worth_another_try(&result).await {
+            return result;
         }
     }
 }
@@ -148,7 +109,7 @@ async fn post_batch_once(
     db: &Database,
     events: &[Inbound],
     now: Timestamp,
-) -> Result<Vec<Answer>, PostError> {
+) -> Result<Vec<Answer>, ServiceError> {
     let (mut answers, fresh) = admit::admit(db, events).await?;
     if fresh.is_empty() {
         return Ok(answers.into_iter().map(Admission::into_answer).collect());
@@ -201,10 +162,14 @@ async fn save(
     events::insert(txn, &mut rows, now).await
 }
 
-/// The same error for every event of a batch; the whole chain is logged once, by the intake.
-fn copy_of(error: &PostError) -> PostError {
+/// True when the cause is an event itself and not the state of the world.
+const fn is_of_an_event(error: &ServiceError) -> bool {
     match error {
-        PostError::Money(error) => PostError::Money(*error),
-        PostError::Store(error) => PostError::Store(error.for_another()),
+        ServiceError::Money(_)
+        | ServiceError::Refused { .. }
+        | ServiceError::Store(StoreError::Rejected(_) | StoreError::Corrupt { .. }) => true,
+        ServiceError::Store(
+            StoreError::Unavailable(_) | StoreError::Contention(_) | StoreError::NotDurable(_),
+        ) => false,
     }
 }
