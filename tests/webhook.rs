@@ -277,8 +277,8 @@ async fn while_a_secret_is_rolled_both_are_good() {
     ] {
         let body = invoice_paid("in_1", "cus_1", 10_000).to_string().into_bytes();
         let headers: Vec<String> = secrets.iter().map(|secret| signed_by(secret, 0, &body)).collect();
-        let more: String = headers.iter().skip(1).map(|header| format!(",v1={}", v1(header))).collect();
-        let header = format!("{}{more}", headers[0]);
+        let more: Vec<&str> = headers.iter().skip(1).map(|header| v1(header)).collect();
+        let header = [&[headers[0].as_str()], more.as_slice()].concat().join(",v1=");
         let (got, _, answer) = post(&world, &daemon, Some(&header), body.clone()).await;
         assert_eq!(got, status, "{secrets:?}: {answer}");
         // A daemon that knows only the old secret takes what is signed with both.

@@ -64,7 +64,7 @@ pub fn money() -> Vec<Case> {
         json!(CANARY),
         json!(i64::MAX),
         json!(i64::MIN),
-        json!(i64::MAX as u64 + 1),
+        json!(i64::MAX.unsigned_abs() + 1),
         json!(true),
         json!([10_000]),
         Value::Null,
@@ -160,7 +160,7 @@ pub fn envelopes() -> Vec<Case> {
     cases.push(sale("charge.refunded around an invoice", |event| event["type"] = json!("charge.refunded")));
     cases.push(sale("refund.created around an invoice", |event| event["type"] = json!("refund.created")));
     cases.push(sale("invoice_payment.paid around an invoice", |event| {
-        event["type"] = json!("invoice_payment.paid")
+        event["type"] = json!("invoice_payment.paid");
     }));
     cases
 }
@@ -172,7 +172,7 @@ pub fn texts() -> Vec<Case> {
         sale_text(
             "nested objects, unread",
             lists,
-            &format!("\"x\":{},\"lines\":{{", nested("{\"x\":", "}").replacen("}", "1}", 1)),
+            &format!("\"x\":{},\"lines\":{{", nested("{\"x\":", "}").replacen('}', "1}", 1)),
         ),
         sale_text(
             "nested lists as metadata",
@@ -182,7 +182,7 @@ pub fn texts() -> Vec<Case> {
         sale_text(
             "nested ids",
             "\"customer\":\"cus_1\"",
-            &format!("\"customer\":{}", nested("{\"id\":", "}").replacen("}", "1}", 1)),
+            &format!("\"customer\":{}", nested("{\"id\":", "}").replacen('}', "1}", 1)),
         ),
         sale_text("nested without an end", lists, &"[".repeat(100_000)),
         sale_text("amount_paid twice", "\"amount_paid\":10000", "\"amount_paid\":10000,\"amount_paid\":1"),
@@ -284,7 +284,7 @@ pub fn refunds() -> Vec<Case> {
     for (what, amount, status) in [
         ("negative", json!(-1), json!("succeeded")),
         ("boundless", json!(i64::MAX), json!("succeeded")),
-        ("beyond bounds", json!(i64::MAX as u64 + 1), json!("succeeded")),
+        ("beyond bounds", json!(i64::MAX.unsigned_abs() + 1), json!("succeeded")),
         ("of an unknown status", json!(1), json!("\0")),
         ("of a status of a list", json!(1), json!([])),
     ] {
