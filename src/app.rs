@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App as ActixApp, HttpServer};
 use anyhow::Context;
@@ -11,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
 
-use crate::http::{HttpState, routes};
+use crate::http::{HttpState, close_unread, routes};
 use crate::intake::Intake;
 use crate::intake::redrive::Redrive;
 use crate::service::post_events::Policy;
@@ -41,7 +42,11 @@ impl App {
     /// # Errors
     /// When the database cannot be used, or the port cannot be bound.
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
-        let db = Database::connect(&settings.database).await.context("connecting to the database")?;
+        // First the port: a second daemon must not migrate under the first one.
+        let listener = TcpListener::bind(settings.http.bind)
+            .with_context(|| format!("http.bind: {} cannot be bound", settings.http.bind))?;
+        let address = listener.local_addr().context("http.bind: no local address")?;
+        let db = Database::connect(&settings.database).await.context("database.url")?;
         if settings.database.migrate_on_start {
             for migration in db.migrate().await.context("applying migrations")? {
                 tracing::info!(migration, "migration applied");
@@ -55,9 +60,6 @@ impl App {
         };
         let (intake, writer) = Intake::start(db.clone(), policy, &settings.intake);
         let state = HttpState::new(settings, db.clone(), intake, Handle::current());
-        let listener = TcpListener::bind(settings.http.bind)
-            .with_context(|| format!("http.bind: {} cannot be bound", settings.http.bind))?;
-        let address = listener.local_addr().context("http.bind: no local address")?;
         let server = serve(settings, listener, state.clone())?;
         let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
         let redrive =
@@ -116,7 +118,11 @@ fn serve(settings: &Settings, listener: TcpListener, state: HttpState) -> anyhow
     };
     let state = Data::new(state);
     let server = HttpServer::new(move || {
-        ActixApp::new().app_data(state.clone()).wrap(TracingLogger::<DaemonRootSpan>::new()).configure(routes)
+        ActixApp::new()
+            .app_data(state.clone())
+            .wrap(from_fn(close_unread))
+            .wrap(TracingLogger::<DaemonRootSpan>::new())
+            .configure(routes)
     });
     Ok(server
         .workers(workers)

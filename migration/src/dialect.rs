@@ -24,10 +24,26 @@ pub fn refuse_change(table: &str, columns: &[&str], backend: DatabaseBackend) ->
     } else {
         "FOR EACH ROW EXECUTE FUNCTION refuse_change()".to_owned()
     };
-    vec![
+    let mut statements = vec![
         format!("CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON {table} {body}"),
         format!("CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {body}"),
-    ]
+    ];
+    if backend == DatabaseBackend::Postgres {
+        statements.push(format!(
+            "CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} \
+             FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        ));
+    }
+    statements
+}
+
+/// SQLite's `INSERT OR REPLACE` deletes without asking the trigger for deletes; this one refuses it before.
+pub fn refuse_replace(table: &str) -> String {
+    format!(
+        "CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} FOR EACH ROW \
+         WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) \
+         BEGIN SELECT RAISE(ABORT, 'rows of {table} are only ever inserted'); END"
+    )
 }
 
 /// The function that PostgreSQL's triggers call; SQLite's carry their body themselves.

@@ -5,7 +5,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, spell};
+use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spell};
 
 /// The migration of this file.
 #[derive(Debug, DeriveMigrationName)]
@@ -178,6 +178,9 @@ impl MigrationTrait for Migration {
             for statement in refuse_change(table, columns, backend) {
                 db.execute_unprepared(&statement).await?;
             }
+        }
+        if backend == DatabaseBackend::Sqlite {
+            db.execute_unprepared(&refuse_replace("ledger_entry")).await?;
         }
         Ok(())
     }

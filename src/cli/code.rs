@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
-use super::database;
+use super::{Format, database, output};
 use crate::clock;
 use crate::service::programs;
 use crate::settings::Settings;
@@ -25,6 +26,9 @@ pub struct Create {
     /// The program under whose terms it earns.
     #[arg(long)]
     program: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 /// Runs the command.
@@ -33,9 +37,17 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
     let Command::Create(create) = command;
     let new =
         programs::create_code(&db, &create.code, &create.promoter, &create.program, clock::now()).await?;
-    println!("code {} of {} in program {}", new.code, new.owner.promoter, new.owner.program);
+    let (code, owner) = (&new.code, &new.owner);
+    let mut text = format!("code {code} of {} in program {}", owner.promoter, owner.program);
     if new.settled_referrals > 0 {
-        println!("{} customers had been referred by it before it existed", new.settled_referrals);
+        text = format!("{text}; referrals that had named it before it existed: {}", new.settled_referrals);
     }
+    let json = json!({
+        "code": code.as_str(),
+        "promoter": owner.promoter.as_str(),
+        "program": owner.program.as_str(),
+        "settled_referrals": new.settled_referrals,
+    });
+    output::made(create.format, &text, &json);
     Ok(ExitCode::SUCCESS)
 }

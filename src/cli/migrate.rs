@@ -9,7 +9,7 @@ use crate::store::Database;
 
 /// Applies what is missing and prints its names.
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let db = Database::connect(&settings.database).await.context("connecting to the database")?;
+    let db = Database::connect(&settings.database).await.context("database.url")?;
     let applied = db.migrate().await.context("applying migrations")?;
     if applied.is_empty() {
         println!("nothing to apply");

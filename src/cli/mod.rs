@@ -94,7 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// The database of a command, with all migrations.
 async fn database(settings: &Settings) -> anyhow::Result<Database> {
-    let db = Database::connect(&settings.database).await.context("connecting to the database")?;
+    let db = Database::connect(&settings.database).await.context("database.url")?;
     if settings.database.migrate_on_start {
         db.migrate().await.context("applying migrations")?;
     }

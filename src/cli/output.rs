@@ -32,6 +32,14 @@ pub fn print<const N: usize>(format: Format, head: [&str; N], rows: Vec<[String;
     }
 }
 
+/// Prints what a command has made: a sentence, or JSON.
+pub fn made(format: Format, text: &str, json: &Value) {
+    match format {
+        Format::Table => println!("{text}"),
+        Format::Json => println!("{json}"),
+    }
+}
+
 /// The amount with its sign, as a ledger shows it.
 pub fn signed(currency: Currency, amount_minor: i64) -> String {
     let sign = if amount_minor > 0 { "+" } else { "" };

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde_json::json;
 
 use super::{Format, database, output};
 use crate::clock;
@@ -38,6 +39,9 @@ pub struct Create {
     /// Days between payment and the moment an amount may be paid out.
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     hold_days: u16,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -60,12 +64,10 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
             let (rate, hold_days) = (create.rate, create.hold_days);
             let terms =
                 programs::create_program(&db, &create.key, rate, base, hold_days, clock::now()).await?;
-            println!(
-                "program {}: {} of {}, held for {hold_days} days",
-                create.key,
-                terms.rate,
-                base.as_str()
-            );
+            let (key, base) = (create.key.trim(), base.as_str());
+            let text = format!("program {key}: {} of {base}, held for {hold_days} days", terms.rate);
+            let json = json!({ "key": key, "rate_bps": rate, "base": base, "hold_days": hold_days });
+            output::made(create.format, &text, &json);
         }
         Command::List { format } => {
             let versions = show::programs(&db).await?.into_iter().map(|version| {

@@ -50,6 +50,9 @@ pub struct Create {
     /// The promoter's e-mail; a customer with the same one cannot be referred by this promoter.
     #[arg(long)]
     email: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 /// Runs the command.
@@ -59,7 +62,8 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         Command::Create(create) => {
             let email = create.email.as_deref();
             let promoter = programs::create_promoter(&db, &create.user_id, email, clock::now()).await?;
-            println!("{}", promoter.id);
+            let json = json!({ "id": promoter.id.as_str(), "user_id": promoter.user_id });
+            output::made(create.format, promoter.id.as_str(), &json);
         }
         Command::List { after, limit, format } => {
             let promoters = show::promoters(&db, after.map(PromoterId::new).as_ref(), limit).await?;

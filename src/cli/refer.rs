@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
-use super::database;
+use super::{Format, database, output};
 use crate::clock;
 use crate::domain::Timestamp;
 use crate::service::refer::{ReferRequest, refer};
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// When the customer was referred (RFC 3339), for imports; now by default.
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     claimed_at: Option<Timestamp>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 /// Runs the command.
@@ -45,10 +49,17 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     let referral = &referred.referral;
     let new = if referred.is_new { "" } else { " (nothing new)" };
     let (id, party, promoter) = (&referral.id, &referral.party, &referral.promoter);
-    println!(
-        "{id}: {party} was referred by {promoter} with {} at {}{new}",
-        referral.code, referral.claimed_at
-    );
+    let (code, claimed_at) = (&referral.code, referral.claimed_at);
+    let text = format!("{id}: {party} was referred by {promoter} with {code} at {claimed_at}{new}");
+    let json = json!({
+        "id": id.as_str(),
+        "party": party.to_string(),
+        "promoter": promoter.as_str(),
+        "code": code.as_str(),
+        "claimed_at": claimed_at.unix(),
+        "is_new": referred.is_new,
+    });
+    output::made(arguments.format, &text, &json);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -87,7 +87,7 @@ fn sample(arguments: &Arguments) -> anyhow::Result<Value> {
     let sample = Sample {
         invoice: arguments.invoice.clone().unwrap_or_else(|| fresh("in")),
         customer: arguments.customer.clone().unwrap_or_else(|| fresh("cus")),
-        amount_minor: if is_refund { AMOUNT_MINOR.max(amount_minor) } else { amount_minor },
+        amount_minor: if is_refund { 0 } else { amount_minor },
         refunded_minor: if is_refund { amount_minor } else { 0 },
         currency: arguments.currency,
         created: clock::now(),

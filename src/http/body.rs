@@ -24,7 +24,10 @@ pub async fn read(
     limit_bytes: usize,
     timeout: Duration,
 ) -> Result<Vec<u8>, Problem> {
-    let encoded = request.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity");
+    let encoded = request
+        .headers()
+        .get(CONTENT_ENCODING)
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
         let detail = "the body must not be encoded: its raw bytes are what is signed";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded_body", detail).closing());

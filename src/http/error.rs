@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use tokio::task::JoinError;
@@ -22,12 +22,13 @@ pub struct Problem {
     detail: String,
     retry_after_s: Option<u32>,
     closes: bool,
+    allowed: Option<Method>,
 }
 
 impl Problem {
     /// A problem with a stable `code` and a sentence for the client.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after_s: None, closes: false }
+        Self { status, code, detail: detail.into(), retry_after_s: None, closes: false, allowed: None }
     }
 
     /// Tells the client when to come back.
@@ -66,8 +67,8 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            response.insert_header((ALLOW, "POST"));
+        if let Some(method) = &self.allowed {
+            response.insert_header((ALLOW, method.as_str()));
         }
         if self.closes {
             response.force_close();
@@ -132,7 +133,14 @@ const fn status_of(code: RefusalCode) -> StatusCode {
     }
 }
 
+/// The answer to every method but the allowed one.
+pub fn method_not_allowed(allowed: Method) -> Problem {
+    let detail = format!("only {allowed} is answered here");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+    Problem { allowed: Some(allowed), ..problem }
+}
+
 /// The answer where there is nothing.
-pub async fn no_such_route() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
+pub fn no_such_route() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
 }

@@ -5,18 +5,22 @@ mod auth;
 mod body;
 mod error;
 mod health;
+mod unread;
 mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Resource};
 use secrecy::SecretString;
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
 pub use error::Problem;
+pub use unread::close_unread;
 
 use crate::intake::Intake;
 use crate::service::Database;
@@ -26,20 +30,24 @@ use crate::stripe::Verifier;
 /// Every route of the daemon.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .app_data(api::query_config())
+        .service(resource("/webhooks/stripe", Method::POST).route(web::post().to(webhook::receive)))
+        .service(resource("/healthz", Method::GET).route(web::get().to(health::healthz)))
+        .service(resource("/readyz", Method::GET).route(web::get().to(health::readyz)))
+        .service(resource("/v1/referrals", Method::POST).route(web::post().to(api::referrals::create)))
         .service(
-            web::resource("/webhooks/stripe")
-                .route(web::post().to(webhook::receive))
-                .default_service(web::to(webhook::method_not_allowed)),
+            resource("/v1/promoters/{id}/balance", Method::GET).route(web::get().to(api::promoters::balance)),
         )
-        .route("/healthz", web::get().to(health::healthz))
-        .route("/readyz", web::get().to(health::readyz))
-        .service(
-            web::scope("/v1")
-                .route("/referrals", web::post().to(api::referrals::create))
-                .route("/promoters/{id}/balance", web::get().to(api::promoters::balance))
-                .route("/entries", web::get().to(api::entries::list)),
-        )
-        .default_service(web::to(error::no_such_route));
+        .service(resource("/v1/entries", Method::GET).route(web::get().to(api::entries::list)))
+        .default_service(web::to(|| async { Err::<HttpResponse, Problem>(error::no_such_route()) }));
+}
+
+/// A resource that answers every method but this one with 405.
+fn resource(path: &str, allowed: Method) -> Resource {
+    web::resource(path).default_service(web::to(move || {
+        let problem = error::method_not_allowed(allowed.clone());
+        async { Err::<HttpResponse, Problem>(problem) }
+    }))
 }
 
 /// What handlers share.

@@ -27,23 +27,18 @@ pub async fn receive(
     let body = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
     let header = request.headers().get(SIGNATURE_HEADER).map(HeaderValue::as_bytes);
     let event = state.verifier.verify(header, body, clock::now()).map_err(refuse)?;
-    let submitted = state.intake.submit(&event).await;
-    let (id, answer) = submitted.map_err(|error| come_back_later(error, limits.retry_after_s))?;
-    Span::current().record("event_id", tracing::field::display(&id));
+    let later = |error| come_back_later(error, limits.retry_after_s);
+    let inbound = state.intake.read(&event).map_err(later)?;
+    Span::current().record("event_id", tracing::field::display(&inbound.row.id));
+    let answer = state.intake.submit(inbound).await.map_err(later)?;
     match &answer {
         Answer::New(Outcome::Quarantined(reason)) => {
-            tracing::warn!(reason, "event committed, but quarantined");
+            tracing::warn!(outcome = answer.as_str(), reason, "event committed, but quarantined");
         }
         Answer::New(outcome) => tracing::info!(%outcome, "event committed"),
         Answer::Duplicate => tracing::info!(outcome = "duplicate", "event committed before"),
     }
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": answer.as_str() })))
-}
-
-/// Any other method.
-pub async fn method_not_allowed() -> Result<HttpResponse, Problem> {
-    let detail = "events are sent here with POST";
-    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
 }
 
 fn refuse(error: SignatureError) -> Problem {

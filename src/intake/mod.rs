@@ -13,7 +13,6 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::domain::EventId;
 use crate::service::Database;
 use crate::service::post_events::{Answer, Inbound, Policy, reduce};
 use crate::settings::IntakeSettings;
@@ -58,24 +57,30 @@ impl Intake {
         (Self { queue, policy: Arc::new(policy), answer_within }, writer)
     }
 
-    /// Takes in a signed event. `Ok` means committed. A caller that goes away while it waits changes nothing: the
-    /// event is posted all the same.
+    /// Reads a signed event.
+    ///
+    /// # Errors
+    /// [`IntakeError::Unavailable`] when there is no memory to compress its body.
+    pub fn read(&self, event: &SignedEvent) -> Result<Inbound, IntakeError> {
+        reduce(event, &self.policy).map_err(|error| {
+            tracing::error!(%error, "an event could not be compressed");
+            IntakeError::Unavailable
+        })
+    }
+
+    /// Takes in an event. `Ok` means committed. A caller that goes away while it waits changes nothing: the event is
+    /// posted all the same.
     ///
     /// # Errors
     /// [`IntakeError`]; the event is then not acknowledged and may be sent again.
-    pub async fn submit(&self, event: &SignedEvent) -> Result<(EventId, Answer), IntakeError> {
-        let inbound = reduce(event, &self.policy).map_err(|error| {
-            tracing::error!(%error, "an event could not be compressed");
-            IntakeError::Unavailable
-        })?;
-        let id = inbound.row.id.clone();
+    pub async fn submit(&self, inbound: Inbound) -> Result<Answer, IntakeError> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Job { inbound, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => IntakeError::Full,
             mpsc::error::TrySendError::Closed(_) => IntakeError::Unavailable,
         })?;
         match tokio::time::timeout(self.answer_within, answer).await {
-            Ok(Ok(answer)) => Ok((id, answer?)),
+            Ok(Ok(answer)) => answer,
             Ok(Err(_writer_is_gone)) => Err(IntakeError::Unavailable),
             Err(_elapsed) => Err(IntakeError::Late),
         }

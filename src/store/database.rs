@@ -10,7 +10,7 @@ use std::time::Duration;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::sqlx::{ConnectOptions as _, Executor as _};
+use sea_orm::sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
     SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions,
@@ -35,6 +35,9 @@ pub struct Database {
 }
 
 impl Database {
+    /// How long the first connection may take at start.
+    const FIRST_CONNECTION: Duration = Duration::from_secs(10);
+
     /// Connects, and refuses a database that may lose what it has acknowledged.
     ///
     /// # Errors
@@ -97,6 +100,10 @@ impl Database {
                 ("default_transaction_isolation", "read committed"),
             ])
             .disable_statement_logging();
+        // A pool only says that it waited in vain; one connection of its own says why.
+        let first = tokio::time::timeout(Self::FIRST_CONNECTION, options.connect()).await;
+        let first = first.map_err(|_elapsed| connection_error(sqlx::Error::PoolTimedOut))?;
+        first.map_err(connection_error)?.close().await.map_err(connection_error)?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))

@@ -13,6 +13,12 @@ use super::database::Txn;
 use super::error::StoreError;
 use crate::domain::{Code, CustomerId, InvoiceId, PaymentId, RefundId, UserId};
 
+/// Every transaction holds this lock ("everyone" in ASCII) shared; one with very many keys holds it alone instead of its
+/// keys, because PostgreSQL keeps all locks in a table of fixed size.
+const EVERYTHING: i64 = 0x6576_6572_796f_6e65;
+/// Keys that are locked one by one at most: PostgreSQL has room for 6 400 locks by default, over all connections.
+const LOCKS_LIMIT: usize = 1_500;
+
 /// The keys that a transaction touches. The order of the fields is the order in which they are locked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
@@ -81,12 +87,16 @@ pub async fn lock(txn: &Txn, keys: &Keys) -> Result<(), StoreError> {
         return Ok(());
     }
     // Raw SQL: the entities have no word for it. `unnest` gives the numbers in their order, and so they are locked.
-    let statement = Statement::from_sql_and_values(
-        DatabaseBackend::Postgres,
-        "SELECT COUNT(pg_advisory_xact_lock(number)) AS locked \
-         FROM unnest(string_to_array($1, ',')::bigint[]) AS keys (number)",
-        [numbers.join(",").into()],
-    );
+    let statement = if numbers.len() > LOCKS_LIMIT {
+        let sql = "SELECT COUNT(pg_advisory_xact_lock($1)) AS locked";
+        Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [EVERYTHING.into()])
+    } else {
+        let sql = "WITH everything AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($1)) \
+                   SELECT COUNT(pg_advisory_xact_lock(number)) AS locked \
+                   FROM everything, unnest(string_to_array($2, ',')::bigint[]) AS keys (number)";
+        let values = [EVERYTHING.into(), numbers.join(",").into()];
+        Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
+    };
     txn.query_one_raw(statement).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::fields::{Amount, CurrencyCode, Id};
+use super::fields::{Amount, CurrencyCode, Id, SignedAmount};
 
 /// Metadata: any value is taken, only texts are used.
 pub type Metadata = BTreeMap<String, serde_json::Value>;
@@ -25,11 +25,11 @@ pub struct Invoice {
     /// What was paid, tax included.
     pub amount_paid: Amount,
     /// What was due before customer credit; negative for a credit.
-    pub total: i64,
+    pub total: SignedAmount,
     /// `total` less exclusive and inclusive tax.
-    pub total_excluding_tax: Option<i64>,
+    pub total_excluding_tax: Option<SignedAmount>,
     /// Tax until 2025-03-31.
-    pub tax: Option<i64>,
+    pub tax: Option<SignedAmount>,
     /// Taxes until 2025-03-31.
     pub total_tax_amounts: Option<Vec<TaxAmount>>,
     /// Taxes since 2025-03-31.
@@ -52,7 +52,7 @@ pub struct Invoice {
 #[derive(Debug, Deserialize)]
 pub struct TaxAmount {
     /// Minor units.
-    pub amount: i64,
+    pub amount: SignedAmount,
 }
 
 /// `invoice.status_transitions`.

@@ -16,7 +16,7 @@ pub struct Sample {
     pub invoice: String,
     /// `cus_…`.
     pub customer: String,
-    /// What the invoice is about, in minor units.
+    /// What the invoice is about, in minor units; 0 when only its refund is told of.
     pub amount_minor: i64,
     /// What is refunded in all, in minor units.
     pub refunded_minor: i64,
@@ -128,7 +128,7 @@ impl Sample {
             "id": self.id("ch"),
             "object": "charge",
             "amount": amount_minor,
-            "amount_captured": amount_minor,
+            "amount_captured": self.amount_minor,
             "amount_refunded": self.refunded_minor,
             "captured": true,
             "currency": self.currency.as_str(),

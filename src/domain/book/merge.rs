@@ -80,6 +80,8 @@ impl Book {
             let facts = PaymentFacts { payment_intent: Some(payment_intent), ..PaymentFacts::default() };
             self.merge_payment(charge, facts, touched);
         }
+        // What it took from the payment that it was told to be of before comes back.
+        touched.payments.extend(self.graph.refund(&refund).map(|known| known.payment.clone()));
         if self.graph.merge_refund(&refund, facts) {
             self.changes.refunds.insert(refund);
             touched.changed = true;

@@ -18,8 +18,8 @@ pub struct Page {
     /// Only entries of this promoter.
     promoter: Option<String>,
     /// `next_cursor` of the page before.
-    cursor: Option<i64>,
-    limit: Option<u64>,
+    cursor: Option<String>,
+    limit: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,8 +38,9 @@ struct EntryBody {
 
 /// A page of entries.
 pub async fn list(_: Admin, page: Query<Page>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let limit = super::page_of(page.limit)?;
-    let Page { promoter, cursor, .. } = page.into_inner();
+    let Page { promoter, cursor, limit } = page.into_inner();
+    let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
+    let cursor: Option<i64> = super::number("cursor", cursor.as_deref())?;
     let promoter = promoter.map(PromoterId::new);
     let db = state.db.clone();
     let one_more = limit.saturating_add(1);

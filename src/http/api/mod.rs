@@ -4,7 +4,10 @@ pub mod entries;
 pub mod promoters;
 pub mod referrals;
 
+use std::str::FromStr;
+
 use actix_web::http::StatusCode;
+use actix_web::web::QueryConfig;
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
@@ -17,9 +20,27 @@ const PAGE_LIMIT: u64 = 200;
 /// Reads a JSON body; the error names the field.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let detail = format!("{}: {}", error.path(), error.inner());
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail)
+    let invalid = |detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail);
+    let read = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| invalid(format!("{}: {}", error.path(), error.inner())))?;
+    json.end().map_err(|error| invalid(error.to_string()))?;
+    Ok(read)
+}
+
+/// A number in a query.
+fn number<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
+    let invalid = |_| {
+        let detail = format!("{name}: not a whole number in its range");
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", detail)
+    };
+    text.map(str::parse).transpose().map_err(invalid)
+}
+
+/// How a query is read; the error names a parameter that is not known.
+pub fn query_config() -> QueryConfig {
+    QueryConfig::default().error_handler(|error, _| {
+        let detail = error.to_string();
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", detail).into()
     })
 }
 

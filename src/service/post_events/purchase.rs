@@ -6,7 +6,7 @@ use crate::domain::outcome::NOT_PAID;
 use crate::domain::{
     CustomerId, Fact, InvoiceId, MoneyError, PaidClaim, PaymentId, Reduced, Timestamp, money::narrow,
 };
-use crate::stripe::fields::{FieldError, Id, read};
+use crate::stripe::fields::{FieldError, Id, SignedAmount, read};
 use crate::stripe::objects::{Invoice, InvoicePayment, TaxAmount};
 use crate::stripe::{EventBody, fields::Amount};
 
@@ -44,14 +44,15 @@ pub fn handle_invoice_payment(event: &EventBody<'_>, _: &Policy) -> Result<Reduc
     Ok(Reduced { facts, ..Reduced::default() })
 }
 
-/// The charge belongs to the payment intent, when both are named.
+/// The charge belongs to the payment intent, when both are named, and by names of their kinds: so no name can stand
+/// for another that stands for a third.
 pub fn charge_of(charge: Option<&Id>, payment_intent: Option<&Id>) -> Vec<Fact> {
-    match (charge, payment_intent) {
-        (Some(Id(charge)), Some(Id(payment_intent))) if charge != payment_intent => vec![Fact::ChargeOf {
-            charge: PaymentId::new(charge),
-            payment_intent: PaymentId::new(payment_intent),
-        }],
-        (Some(_) | None, Some(_) | None) => Vec::new(),
+    let (Some(Id(charge)), Some(Id(payment_intent))) = (charge, payment_intent) else { return Vec::new() };
+    let (charge, payment_intent) = (PaymentId::new(charge), PaymentId::new(payment_intent));
+    if payment_intent.is_payment_intent() && !charge.is_payment_intent() {
+        vec![Fact::ChargeOf { charge, payment_intent }]
+    } else {
+        Vec::new()
     }
 }
 
@@ -65,8 +66,8 @@ fn reduce_invoice(event: &EventBody<'_>, invoice: &Invoice, policy: &Policy) -> 
         customer: customer.clone(),
         currency: invoice.currency.0,
         amount_paid_minor: invoice.amount_paid.0,
-        total_minor: invoice.total,
-        total_excluding_tax_minor: invoice.total_excluding_tax,
+        total_minor: invoice.total.0,
+        total_excluding_tax_minor: invoice.total_excluding_tax.map(|SignedAmount(minor)| minor),
         tax_minor: tax(invoice)?,
     };
     let paid_at = paid_at.map_or(event.created, Timestamp::from_unix);
@@ -83,9 +84,9 @@ fn reduce_invoice(event: &EventBody<'_>, invoice: &Invoice, policy: &Policy) -> 
 
 /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.
 fn tax(invoice: &Invoice) -> Result<Option<i64>, MoneyError> {
-    let sum = |taxes: &Vec<TaxAmount>| narrow(taxes.iter().map(|tax| i128::from(tax.amount)).sum());
+    let sum = |taxes: &Vec<TaxAmount>| narrow(taxes.iter().map(|tax| i128::from(tax.amount.0)).sum());
     match invoice.total_taxes.as_ref().or(invoice.total_tax_amounts.as_ref()) {
         Some(taxes) => sum(taxes).map(Some),
-        None => Ok(invoice.tax),
+        None => Ok(invoice.tax.map(|SignedAmount(minor)| minor)),
     }
 }
