@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`money`] and [`terms`] are the units; [`facts`] says what Stripe has told us and how
 //! two tellings merge; [`payments`] turns facts into the loss of an invoice; [`attribution`] chooses the
-//! referral; [`assess`] says what the ledger should hold; [`book`] holds the facts that one transaction
+//! referral; [`mod@assess`] says what the ledger should hold; [`book`] holds the facts that one transaction
 //! touches and posts the difference between that target and what is already posted.
 
 pub mod assess;

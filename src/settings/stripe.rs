@@ -39,7 +39,7 @@ impl StripeSettings {
     }
 
     /// That the API key, if there is one, is a secret key and of the mode that `stripe.livemode` says. For every command
-    /// that calls Stripe; part of [`Settings::validate_for_serve`].
+    /// that calls Stripe; part of [`super::Settings::validate_for_serve`].
     ///
     /// # Errors
     /// `stripe.secret_key`, never with its text.

@@ -1,6 +1,6 @@
 //! Claims that events carry: who referred the customer, as the metadata of an invoice says.
 
-use super::handlers::Policy;
+use super::policy::Policy;
 use crate::domain::{Claim, ClaimId, ClaimSource, Code, CustomerId};
 use crate::stripe::EventBody;
 use crate::stripe::fields::is_name;

@@ -2,9 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
+use super::policy::{Policy, Rejection};
 use super::{purchase, refund};
 use crate::domain::outcome::{FOREIGN_ACCOUNT, THIN_EVENT, UNHANDLED_TYPE, WRONG_MODE};
-use crate::domain::{EventId, MoneyError, Outcome, Reduced};
+use crate::domain::{EventId, Outcome, Reduced};
 use crate::store::events::EventRow;
 use crate::stripe::{Envelope, EventBody, FieldError, SignedEvent};
 
@@ -28,40 +29,6 @@ pub const HANDLERS: [(&str, Handler); 11] = [
 
 /// zstd's fastest level with a good ratio: an invoice of 6 KB becomes about 1.5 KB.
 const COMPRESSION_LEVEL: i32 = 1;
-
-/// The settings that decide what is taken in.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// The mode of this daemon: events of the other one are ignored.
-    pub livemode: bool,
-    /// The Connect account whose events are ours; none for the own account.
-    pub account: Option<String>,
-    /// Metadata keys that carry a code, by precedence.
-    pub metadata_keys: Vec<String>,
-    /// The attribution lookback in seconds that new claims are frozen to.
-    pub lookback_s: i64,
-}
-
-/// Why an event brings no facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rejection {
-    /// Not for this ledger.
-    Ignored(&'static str),
-    /// It cannot be used as it is.
-    Quarantined(String),
-}
-
-impl From<FieldError> for Rejection {
-    fn from(error: FieldError) -> Self {
-        Self::Quarantined(error.to_string())
-    }
-}
-
-impl From<MoneyError> for Rejection {
-    fn from(error: MoneyError) -> Self {
-        Self::Quarantined(error.to_string())
-    }
-}
 
 /// A signed event, reduced and ready to be posted.
 #[derive(Debug, Clone)]

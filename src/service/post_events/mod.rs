@@ -5,15 +5,17 @@
 //! differences → save → commit.
 
 mod admit;
-mod attribution;
-mod handlers;
-mod purchase;
-mod refund;
+pub mod attribution;
+pub mod handlers;
+mod policy;
+pub mod purchase;
+pub mod refund;
 mod wanted;
 
 use std::collections::BTreeMap;
 
-pub use handlers::{HANDLERS, Inbound, Policy, Rejection, reduce};
+pub use handlers::{HANDLERS, Inbound, reduce};
+pub use policy::{Policy, Rejection};
 
 use self::admit::{Admission, Fresh};
 use super::contention::Contention;

@@ -1,7 +1,7 @@
 //! The purchase handler: `invoice.paid` and what tells that a payment paid an invoice.
 
 use super::attribution;
-use super::handlers::{Policy, Rejection};
+use super::policy::{Policy, Rejection};
 use crate::domain::outcome::NOT_PAID;
 use crate::domain::{
     CustomerId, Fact, InvoiceId, MoneyError, PaidClaim, PaymentId, Reduced, Timestamp, money::narrow,
@@ -13,11 +13,17 @@ use crate::stripe::{EventBody, fields::Amount};
 const AT: &str = "data.object";
 
 /// `invoice.paid`: the invoice was paid, or marked paid by hand.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
 pub fn handle_purchase(event: &EventBody<'_>, policy: &Policy) -> Result<Reduced, Rejection> {
     reduce_invoice(event, &read(event.object, AT)?, policy)
 }
 
 /// `invoice.payment_succeeded`: tells the same as `invoice.paid`, but also of payments that leave a rest open.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong, or the invoice is not paid.
 pub fn handle_payment_succeeded(event: &EventBody<'_>, policy: &Policy) -> Result<Reduced, Rejection> {
     let invoice: Invoice = read(event.object, AT)?;
     if invoice.status.as_deref() != Some("paid") {
@@ -27,6 +33,9 @@ pub fn handle_payment_succeeded(event: &EventBody<'_>, policy: &Policy) -> Resul
 }
 
 /// `invoice_payment.paid`: since 2025-03-31 the only event that links a payment to an invoice.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong, or it is not paid.
 pub fn handle_invoice_payment(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejection> {
     let link: InvoicePayment = read(event.object, AT)?;
     if link.status.as_deref() != Some("paid") {

@@ -1,6 +1,6 @@
 //! The refund handler: `charge.refunded`, the events of refunds, and what else charges tell.
 
-use super::handlers::{Policy, Rejection};
+use super::policy::{Policy, Rejection};
 use super::purchase::charge_of;
 use crate::domain::{Fact, InvoiceId, PaymentId, Reduced, RefundFacts, RefundId, RefundState};
 use crate::stripe::EventBody;
@@ -12,6 +12,9 @@ const AT: &str = "data.object";
 const NO_PAYMENT: &str = "no_payment";
 
 /// `charge.refunded`: (part of) a payment was refunded. Sent for every refund; its amounts are cumulative.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
 pub fn handle_refund(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejection> {
     let charge: Charge = read(event.object, AT)?;
     Ok(Reduced {
@@ -22,12 +25,18 @@ pub fn handle_refund(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejec
 }
 
 /// `charge.succeeded`, `charge.captured`, `charge.updated`: how much was captured, and for which invoice.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
 pub fn handle_charge(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejection> {
     let charge: Charge = read(event.object, AT)?;
     Ok(Reduced { facts: facts_of_charge(&charge), ..Reduced::default() })
 }
 
 /// `refund.created`, `refund.updated`, `refund.failed`, `charge.refund.updated`: one refund and its status.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong, or no payment is named.
 pub fn handle_refund_status(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejection> {
     let refund: Refund = read(event.object, AT)?;
     let Some(Id(payment)) = refund.payment_intent.as_ref().or(refund.charge.as_ref()) else {
