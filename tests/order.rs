@@ -24,7 +24,8 @@ use serde_json::{Value, json};
 use support::scenarios::{Scenario, Step, scenarios};
 use support::{SECRET, World, now};
 
-type Sums = BTreeMap<(String, String), (i64, i64)>;
+/// Σ (commission, refund, dispute) by (invoice, promoter).
+type Sums = BTreeMap<(String, String), (i64, i64, i64)>;
 
 /// A small generator of numbers, so that a failing order can be run again from its seed.
 struct Random(u64);
@@ -112,7 +113,7 @@ fn apply(book: &mut Book, step: &Prepared) {
     }
 }
 
-/// Σ (commission, refund) by (invoice, promoter), without those that are all zero.
+/// The sums of a book, without those that are all zero.
 fn sums(book: &Book) -> Sums {
     let mut sums = Sums::new();
     for entry in &book.changes.entries {
@@ -120,18 +121,24 @@ fn sums(book: &Book) -> Sums {
         match entry.kind {
             Kind::Commission => sum.0 += entry.amount_minor,
             Kind::Refund => sum.1 += entry.amount_minor,
+            Kind::Dispute => sum.2 += entry.amount_minor,
         }
     }
-    sums.retain(|_, sum| *sum != (0, 0));
+    sums.retain(|_, sum| *sum != (0, 0, 0));
     sums
 }
 
 fn expected(scenario: &Scenario) -> Sums {
-    let rows = scenario.expected.iter().filter(|(_, _, commission, refund)| (*commission, *refund) != (0, 0));
-    let row = |(invoice, promoter, commission, refund): &(String, &str, i64, i64)| {
-        ((invoice.clone(), (*promoter).to_owned()), (*commission, *refund))
-    };
-    rows.map(row).collect()
+    let mut sums = Sums::new();
+    for (invoice, promoter, commission, refund) in &scenario.expected {
+        let sum = sums.entry((invoice.clone(), (*promoter).to_owned())).or_default();
+        (sum.0, sum.1) = (*commission, *refund);
+    }
+    for (invoice, promoter, dispute) in &scenario.disputed {
+        sums.entry((invoice.clone(), (*promoter).to_owned())).or_default().2 = *dispute;
+    }
+    sums.retain(|_, sum| *sum != (0, 0, 0));
+    sums
 }
 
 /// Calls `visit` with every permutation of `items` (Heap's algorithm).
@@ -263,14 +270,19 @@ async fn ledger_of_round(world: &World, round: usize) -> Sums {
             let promoter = promoters[entry["promoter"].as_str().unwrap()];
             let sum = sums.entry((invoice.to_owned(), promoter.to_owned())).or_default();
             let amount = entry["amount"].as_i64().unwrap();
-            if entry["kind"] == "commission" { sum.0 += amount } else { sum.1 += amount }
+            match entry["kind"].as_str() {
+                Some("commission") => sum.0 += amount,
+                Some("refund") => sum.1 += amount,
+                Some("dispute") => sum.2 += amount,
+                kind => panic!("an entry of kind {kind:?}"),
+            }
         }
         match page["next_cursor"].as_i64() {
             Some(next) => cursor = next,
             None => break,
         }
     }
-    sums.retain(|_, sum| *sum != (0, 0));
+    sums.retain(|_, sum| *sum != (0, 0, 0));
     sums
 }
 

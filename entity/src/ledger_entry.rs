@@ -13,7 +13,7 @@ pub struct Model {
     pub promoter_id: String,
     /// The invoice that it is about; none for entries about no invoice.
     pub invoice_id: Option<String>,
-    /// `commission` or `refund`.
+    /// `commission`, `refund` or `dispute`.
     pub kind: String,
     /// The signed amount, never 0.
     pub amount_minor: i64,

@@ -5,7 +5,9 @@
 pub mod claim;
 pub mod code;
 pub mod commission;
+pub mod credit_note;
 pub mod customer;
+pub mod dispute;
 pub mod event;
 pub mod invoice;
 pub mod ledger_entry;

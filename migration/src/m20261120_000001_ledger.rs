@@ -11,7 +11,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 #[derive(Debug, DeriveMigrationName)]
 pub struct Migration;
 
-const STATEMENTS: [&str; 21] = [
+const STATEMENTS: [&str; 23] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -123,6 +123,21 @@ const STATEMENTS: [&str; 21] = [
         state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed'))
     );
     CREATE INDEX refund_payment ON refund (payment_id)",
+    "CREATE TABLE dispute (
+        id TEXT PRIMARY KEY,
+        payment_id TEXT NOT NULL,
+        amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+        currency TEXT NOT NULL CHECK (length(currency) = 3),
+        state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'returned', 'lost'))
+    );
+    CREATE INDEX dispute_payment ON dispute (payment_id)",
+    "CREATE TABLE credit_note (
+        id TEXT PRIMARY KEY,
+        invoice_id TEXT NOT NULL,
+        amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+        void BOOLEAN NOT NULL
+    );
+    CREATE INDEX credit_note_invoice ON credit_note (invoice_id)",
     "CREATE TABLE commission (
         invoice_id TEXT PRIMARY KEY,
         referral_id TEXT,

@@ -3,6 +3,7 @@
 use super::attribution::Referral;
 use super::facts::{PaidClaim, PaidInvoice};
 use super::money::{MoneyError, minus, share_floor, share_half_up};
+use super::payments::Loss;
 use super::terms::CommissionBase;
 use super::time::Timestamp;
 
@@ -40,6 +41,8 @@ pub struct Assessment {
     pub commission_minor: i64,
     /// kept(R) − C, ≤ 0. The target of `refund`.
     pub refund_minor: i64,
+    /// kept(L) − kept(R), ≤ 0. The target of `dispute`.
+    pub dispute_minor: i64,
     /// From when on the amounts may be paid out: `paid_at` + hold period.
     pub available_at: Timestamp,
     /// Why `commission_minor` is 0, when there is a reason.
@@ -48,20 +51,20 @@ pub struct Assessment {
 
 /// What an invoice earns for the promoter of its referral.
 ///
-/// `unreferred` is the reason when there is no referral; `loss_minor` is R of the semantics,
-/// 0 ≤ R ≤ `amount_paid`.
+/// `referral` is the reason when there is none; `loss` is R and L of the semantics, 0 ≤ R ≤ L ≤ `amount_paid`.
 ///
 /// # Errors
 /// [`MoneyError`] when an amount does not fit 64 bits.
 pub fn assess(
     invoice: &PaidInvoice,
     referral: Result<&Referral, NoCommission>,
-    loss_minor: i64,
+    loss: Loss,
 ) -> Result<Assessment, MoneyError> {
     let nothing = |base_minor, available_at, reason| Assessment {
         base_minor,
         commission_minor: 0,
         refund_minor: 0,
+        dispute_minor: 0,
         available_at,
         reason: Some(reason),
     };
@@ -78,11 +81,14 @@ pub fn assess(
         return Ok(nothing(base_minor, available_at, NoCommission::BeforeReferral));
     }
     let commission_minor = referral.terms.rate.of(base_minor)?;
-    let kept_minor = kept(commission_minor, loss_minor, invoice.claim.amount_paid_minor)?;
+    let paid_minor = invoice.claim.amount_paid_minor;
+    let after_refunds_minor = kept(commission_minor, loss.refunds_minor, paid_minor)?;
+    let after_all_minor = kept(commission_minor, loss.total_minor, paid_minor)?;
     Ok(Assessment {
         base_minor,
         commission_minor,
-        refund_minor: minus(kept_minor, commission_minor)?,
+        refund_minor: minus(after_refunds_minor, commission_minor)?,
+        dispute_minor: minus(after_all_minor, after_refunds_minor)?,
         available_at,
         reason: None,
     })
@@ -155,7 +161,9 @@ mod tests {
     }
 
     fn figures(invoice: &PaidInvoice, rate_bps: u16, base: CommissionBase, loss: i64) -> (i64, i64, i64) {
+        let loss = Loss { refunds_minor: loss, total_minor: loss };
         let assessed = assess(invoice, Ok(&referral(rate_bps, base)), loss).unwrap();
+        assert_eq!(assessed.dispute_minor, 0);
         (assessed.base_minor, assessed.commission_minor, assessed.refund_minor)
     }
 
@@ -165,6 +173,19 @@ mod tests {
         assert_eq!(figures(&paid, 1_000, CommissionBase::NetOfTax, 0), (10_000, 1_000, 0));
         assert_eq!(figures(&paid, 1_000, CommissionBase::NetOfTax, 5_000), (10_000, 1_000, -500));
         assert_eq!(figures(&paid, 1_000, CommissionBase::NetOfTax, 10_000), (10_000, 1_000, -1_000));
+    }
+
+    #[test]
+    fn a_refund_beside_an_open_dispute_splits_the_kinds_anew() {
+        let paid = invoice(10_000, 10_000, Some(10_000), None);
+        let referral = referral(1_000, CommissionBase::NetOfTax);
+        let split = |refunds_minor, total_minor| {
+            let assessed = assess(&paid, Ok(&referral), Loss { refunds_minor, total_minor }).unwrap();
+            (assessed.refund_minor, assessed.dispute_minor)
+        };
+        assert_eq!(split(0, 10_000), (0, -1_000));
+        assert_eq!(split(50, 10_000), (-5, -995));
+        assert_eq!(split(5_000, 5_000), (-500, 0));
     }
 
     #[test]
@@ -188,7 +209,8 @@ mod tests {
 
     #[test]
     fn reasons_come_in_their_order() {
-        let reason = |invoice: &PaidInvoice, referral| assess(invoice, referral, 0).unwrap().reason;
+        let reason =
+            |invoice: &PaidInvoice, referral| assess(invoice, referral, Loss::default()).unwrap().reason;
         let referral = referral(1_000, CommissionBase::NetOfTax);
         let (sale, zero) = (invoice(100, 100, None, None), invoice(0, 100, None, None));
         let mut early = sale.clone();

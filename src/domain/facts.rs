@@ -3,7 +3,8 @@
 //! Every merge is commutative, associative and idempotent: the order and the number of tellings never matter.
 
 use super::attribution::Claim;
-use super::ids::{CustomerId, EventId, InvoiceId, PaymentId, RefundId};
+use super::disputes::{CreditNoteFacts, DisputeFacts};
+use super::ids::{CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, PaymentId, RefundId};
 use super::money::Currency;
 use super::time::Timestamp;
 
@@ -50,6 +51,20 @@ pub enum Fact {
         refund: RefundId,
         /// What is known of it.
         facts: RefundFacts,
+    },
+    /// A dispute and its state.
+    Dispute {
+        /// The dispute.
+        dispute: DisputeId,
+        /// What is known of it.
+        facts: DisputeFacts,
+    },
+    /// A credit note and its state.
+    CreditNote {
+        /// The credit note.
+        credit_note: CreditNoteId,
+        /// What is known of it.
+        facts: CreditNoteFacts,
     },
     /// Somebody says that a customer was referred by a code.
     Claim(Claim),

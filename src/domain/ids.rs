@@ -49,6 +49,10 @@ ids! {
     PaymentId;
     /// A Stripe refund: `re_…` (older `pyr_…`).
     RefundId;
+    /// A Stripe dispute: `du_…` (older `dp_…`).
+    DisputeId;
+    /// A Stripe credit note: `cn_…`.
+    CreditNoteId;
     /// A Stripe customer: `cus_…`.
     CustomerId;
     /// A user of the host application, as that application names it.

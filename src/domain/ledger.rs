@@ -12,17 +12,20 @@ pub enum Kind {
     Commission,
     /// What refunds took back (negative), or what a failed refund gave back (positive).
     Refund,
+    /// What disputes took beyond refunds (negative), or what a won one gave back (positive).
+    Dispute,
 }
 
 impl Kind {
     /// The kinds that an invoice posts, in the order in which they are posted.
-    pub const OF_INVOICE: [Self; 2] = [Self::Commission, Self::Refund];
+    pub const OF_INVOICE: [Self; 3] = [Self::Commission, Self::Refund, Self::Dispute];
 
     /// The word in the database and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Commission => "commission",
             Self::Refund => "refund",
+            Self::Dispute => "dispute",
         }
     }
 

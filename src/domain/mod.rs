@@ -8,6 +8,7 @@
 pub mod assess;
 pub mod attribution;
 pub mod book;
+pub mod disputes;
 pub mod facts;
 pub mod ids;
 pub mod ledger;
@@ -20,10 +21,11 @@ pub mod time;
 pub use assess::{Assessment, NoCommission, assess};
 pub use attribution::{Claim, ClaimSource, Party, Referral};
 pub use book::{Book, Cause};
+pub use disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
 pub use facts::{Fact, PaidClaim, PaidInvoice, PaymentFacts, Reduced, RefundFacts, RefundState};
 pub use ids::{
-    ClaimId, Code, CustomerId, EventId, InvoiceId, PaymentId, ProgramKey, PromoterId, ReferralId, RefundId,
-    UserId,
+    ClaimId, Code, CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey,
+    PromoterId, ReferralId, RefundId, UserId,
 };
 pub use ledger::{Commission, Kind, LedgerEntry};
 pub use money::{BasisPoints, Currency, MoneyError};

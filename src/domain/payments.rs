@@ -2,12 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::disputes::{CreditNoteFacts, DisputeFacts};
 use super::facts::{PaymentFacts, RefundFacts};
-use super::ids::{InvoiceId, PaymentId, RefundId};
-use super::money::{MoneyError, narrow, share_floor};
+use super::ids::{CreditNoteId, DisputeId, InvoiceId, PaymentId, RefundId};
+use super::money::{Currency, MoneyError, narrow, share_floor};
 
 /// `amount_paid` of an invoice in minor units; `None` while the invoice is not known as paid.
 pub type AmountPaid<'a> = dyn Fn(&InvoiceId) -> Option<i64> + 'a;
+
+/// What was taken from an invoice: 0 ≤ refunds ≤ total ≤ `amount_paid`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loss {
+    /// R: by refunds and credit notes alone.
+    pub refunds_minor: i64,
+    /// L: by disputes too.
+    pub total_minor: i64,
+}
 
 /// The payments that a transaction touches, everything that takes from them, and what they pay.
 ///
@@ -19,6 +29,8 @@ pub struct PaymentGraph {
     charges_of: BTreeMap<PaymentId, BTreeSet<PaymentId>>,
     refunds: BTreeMap<RefundId, RefundFacts>,
     refunds_of: BTreeMap<PaymentId, BTreeSet<RefundId>>,
+    disputes: BTreeMap<DisputeId, DisputeFacts>,
+    credit_notes: BTreeMap<CreditNoteId, CreditNoteFacts>,
     links: BTreeMap<InvoiceId, BTreeMap<PaymentId, Option<i64>>>,
     invoices_of: BTreeMap<PaymentId, BTreeSet<InvoiceId>>,
 }
@@ -32,6 +44,16 @@ impl PaymentGraph {
     /// A refund, if known.
     pub fn refund(&self, refund: &RefundId) -> Option<&RefundFacts> {
         self.refunds.get(refund)
+    }
+
+    /// A dispute, if known.
+    pub fn dispute(&self, dispute: &DisputeId) -> Option<&DisputeFacts> {
+        self.disputes.get(dispute)
+    }
+
+    /// A credit note, if known.
+    pub fn credit_note(&self, credit_note: &CreditNoteId) -> Option<&CreditNoteFacts> {
+        self.credit_notes.get(credit_note)
     }
 
     /// The link of an invoice and a payment as named: `Some(None)` is a link whose amount is not known.
@@ -78,6 +100,28 @@ impl PaymentGraph {
             self.refunds_of.entry(after).or_default().insert(refund.clone());
         }
         changed
+    }
+
+    /// Merges a dispute. True when something changed.
+    pub fn merge_dispute(&mut self, dispute: &DisputeId, facts: DisputeFacts) -> bool {
+        let Some(known) = self.disputes.get_mut(dispute) else {
+            self.disputes.insert(dispute.clone(), facts);
+            return true;
+        };
+        let before = known.clone();
+        known.merge(facts);
+        *known != before
+    }
+
+    /// Merges a credit note. True when something changed.
+    pub fn merge_credit_note(&mut self, credit_note: &CreditNoteId, facts: CreditNoteFacts) -> bool {
+        let Some(known) = self.credit_notes.get_mut(credit_note) else {
+            self.credit_notes.insert(credit_note.clone(), facts);
+            return true;
+        };
+        let before = known.clone();
+        known.merge(facts);
+        *known != before
     }
 
     /// Merges a link: the union of links, the greatest of the amounts told. True when something changed.
@@ -136,26 +180,38 @@ impl PaymentGraph {
         affected
     }
 
-    /// What refunds have taken from an invoice, 0 ≤ loss ≤ `amount_paid`; 0 for one that is not known as paid.
+    /// What was taken from an invoice; nothing from one that is not known as paid.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`] when a sum does not fit.
-    pub fn loss(&self, invoice: &InvoiceId, amount_paid: &AmountPaid<'_>) -> Result<i64, MoneyError> {
-        let Some(paid_minor) = amount_paid(invoice) else { return Ok(0) };
-        let mut loss: i128 = 0;
+    pub fn loss(
+        &self,
+        invoice: &InvoiceId,
+        currency: Currency,
+        amount_paid: &AmountPaid<'_>,
+    ) -> Result<Loss, MoneyError> {
+        let Some(paid_minor) = amount_paid(invoice) else { return Ok(Loss::default()) };
+        let of_invoice = self.credit_notes.values().filter(|note| note.invoice == *invoice);
+        let credited: i128 = of_invoice.map(|note| i128::from(note.taken_minor())).sum();
+        let (mut refunded, mut total) = (credited, credited);
         for payment in self.payments_of(invoice) {
             let weight = self.weight(invoice, &payment, amount_paid)?;
-            let part = self.share_of_loss(&payment, weight, amount_paid)?;
-            loss = loss.checked_add(i128::from(part)).ok_or(MoneyError::Overflow)?;
+            let refunds = self.share_of_loss(&payment, weight, None, amount_paid)?;
+            let all = self.share_of_loss(&payment, weight, Some(currency), amount_paid)?;
+            refunded = refunded.checked_add(i128::from(refunds)).ok_or(MoneyError::Overflow)?;
+            total = total.checked_add(i128::from(all)).ok_or(MoneyError::Overflow)?;
         }
-        narrow(loss.min(i128::from(paid_minor)))
+        let capped = |loss: i128| narrow(loss.min(i128::from(paid_minor)));
+        Ok(Loss { refunds_minor: capped(refunded)?, total_minor: capped(total)? })
     }
 
-    /// The part of what was taken from `payment` that falls on a link of this weight.
+    /// The part of what was taken from `payment` that falls on a link of this weight; by refunds alone, or also by
+    /// disputes, as an invoice in `disputed` currency sees them.
     fn share_of_loss(
         &self,
         payment: &PaymentId,
         weight_minor: i64,
+        disputed: Option<Currency>,
         amount_paid: &AmountPaid<'_>,
     ) -> Result<i64, MoneyError> {
         let mut linked: i128 = 0;
@@ -166,7 +222,7 @@ impl PaymentGraph {
         let linked_minor = narrow(linked)?;
         let known_minor = self.rows_of(payment).map(|row| row.captured_minor).max().unwrap_or(0);
         let captured_minor = if known_minor > 0 { known_minor } else { linked_minor };
-        let taken_minor = self.taken(payment, captured_minor)?;
+        let taken_minor = self.taken(payment, captured_minor, disputed)?;
         if taken_minor == 0 {
             return Ok(0);
         }
@@ -176,8 +232,14 @@ impl PaymentGraph {
         share_floor(taken_minor, weight_minor, captured_minor.max(linked_minor))
     }
 
-    /// min(captured, Σ refunds not failed + what `amount_refunded` tells beyond all known refunds).
-    fn taken(&self, payment: &PaymentId, captured_minor: i64) -> Result<i64, MoneyError> {
+    /// min(captured, Σ refunds not failed + what `amount_refunded` tells beyond all known refunds, and where asked for
+    /// + Σ disputes that take; one in another currency takes all).
+    fn taken(
+        &self,
+        payment: &PaymentId,
+        captured_minor: i64,
+        disputed: Option<Currency>,
+    ) -> Result<i64, MoneyError> {
         let (mut counted, mut known): (i128, i128) = (0, 0);
         for refund in self.refunds_of_payment(payment) {
             counted = counted.checked_add(i128::from(refund.taken_minor())).ok_or(MoneyError::Overflow)?;
@@ -185,7 +247,12 @@ impl PaymentGraph {
         }
         let told = self.rows_of(payment).map(|row| row.amount_refunded_minor).max().unwrap_or(0);
         let untold = i128::from(told).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0);
-        let taken = counted.checked_add(untold).ok_or(MoneyError::Overflow)?;
+        let mut taken = counted.checked_add(untold).ok_or(MoneyError::Overflow)?;
+        for dispute in disputed.iter().flat_map(|_| self.disputes_of_payment(payment)) {
+            let whole = dispute.taken_minor() > 0 && disputed != Some(dispute.currency);
+            let part = if whole { captured_minor } else { dispute.taken_minor() };
+            taken = taken.checked_add(i128::from(part)).ok_or(MoneyError::Overflow)?;
+        }
         narrow(taken.min(i128::from(captured_minor)))
     }
 
@@ -213,6 +280,10 @@ impl PaymentGraph {
     fn rows_of<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a PaymentFacts> {
         let charges = self.charges_of.get(payment).into_iter().flatten();
         charges.chain([payment]).filter_map(|name| self.payments.get(name))
+    }
+
+    fn disputes_of_payment<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a DisputeFacts> {
+        self.disputes.values().filter(move |dispute| self.resolve(&dispute.payment) == payment)
     }
 
     fn refunds_of_payment<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a RefundFacts> {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::database::Txn;
 use super::error::StoreError;
-use crate::domain::{Code, CustomerId, InvoiceId, PaymentId, RefundId, UserId};
+use crate::domain::{Code, CreditNoteId, CustomerId, DisputeId, InvoiceId, PaymentId, RefundId, UserId};
 
 /// Every transaction holds this lock ("everyone" in ASCII) shared; one with very many keys holds it alone instead of its
 /// keys, because PostgreSQL keeps all locks in a table of fixed size.
@@ -28,6 +28,10 @@ pub struct Keys {
     pub payments: BTreeSet<PaymentId>,
     /// Refunds: a later event may name another payment for one than an earlier did.
     pub refunds: BTreeSet<RefundId>,
+    /// Disputes, for the same reason.
+    pub disputes: BTreeSet<DisputeId>,
+    /// Credit notes: a later event may name another invoice.
+    pub credit_notes: BTreeSet<CreditNoteId>,
     /// Invoices.
     pub invoices: BTreeSet<InvoiceId>,
     /// Stripe customers.
@@ -42,6 +46,8 @@ impl Keys {
         self.codes.extend(other.codes.iter().cloned());
         self.payments.extend(other.payments.iter().cloned());
         self.refunds.extend(other.refunds.iter().cloned());
+        self.disputes.extend(other.disputes.iter().cloned());
+        self.credit_notes.extend(other.credit_notes.iter().cloned());
         self.invoices.extend(other.invoices.iter().cloned());
         self.customers.extend(other.customers.iter().cloned());
         self.users.extend(other.users.iter().cloned());
@@ -52,6 +58,8 @@ impl Keys {
         self.codes.is_superset(&other.codes)
             && self.payments.is_superset(&other.payments)
             && self.refunds.is_superset(&other.refunds)
+            && self.disputes.is_superset(&other.disputes)
+            && self.credit_notes.is_superset(&other.credit_notes)
             && self.invoices.is_superset(&other.invoices)
             && self.customers.is_superset(&other.customers)
             && self.users.is_superset(&other.users)
@@ -66,6 +74,8 @@ impl Keys {
         class("code", &mut self.codes.iter().map(Code::as_str));
         class("payment", &mut self.payments.iter().map(PaymentId::as_str));
         class("refund", &mut self.refunds.iter().map(RefundId::as_str));
+        class("dispute", &mut self.disputes.iter().map(DisputeId::as_str));
+        class("credit note", &mut self.credit_notes.iter().map(CreditNoteId::as_str));
         class("invoice", &mut self.invoices.iter().map(InvoiceId::as_str));
         class("customer", &mut self.customers.iter().map(CustomerId::as_str));
         class("user", &mut self.users.iter().map(UserId::as_str));

@@ -1,13 +1,17 @@
 //! Rows to domain values and back. A word in a row that this version does not know is an error, never a guess.
 
-use entity::{claim, commission, invoice, ledger_entry, payment, program_version, referral, refund};
+use entity::{
+    claim, commission, credit_note, dispute, invoice, ledger_entry, payment, program_version, referral,
+    refund,
+};
 use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::error::StoreError;
 use crate::domain::{
-    BasisPoints, Claim, ClaimId, ClaimSource, Code, Commission, CommissionBase, Currency, CustomerId,
-    EventId, InvoiceId, LedgerEntry, PaidClaim, PaidInvoice, Party, PaymentFacts, PaymentId, ProgramKey,
-    PromoterId, Referral, ReferralId, RefundFacts, RefundState, Terms, TermsVersion, Timestamp, UserId,
+    BasisPoints, Claim, ClaimId, ClaimSource, Code, Commission, CommissionBase, CreditNoteFacts,
+    CreditNoteId, Currency, CustomerId, DisputeFacts, DisputeId, DisputeState, EventId, InvoiceId,
+    LedgerEntry, PaidClaim, PaidInvoice, Party, PaymentFacts, PaymentId, ProgramKey, PromoterId, Referral,
+    ReferralId, RefundFacts, RefundState, Terms, TermsVersion, Timestamp, UserId,
 };
 
 /// The error of a word that is not known.
@@ -85,6 +89,37 @@ pub fn refund_row(id: &crate::domain::RefundId, facts: &RefundFacts) -> refund::
         payment_id: Set(facts.payment.to_string()),
         amount_minor: Set(facts.amount_minor),
         state: Set(facts.state.as_str().to_owned()),
+    }
+}
+
+pub fn dispute_facts(row: dispute::Model) -> Result<(DisputeId, DisputeFacts), StoreError> {
+    let state = DisputeState::parse(&row.state).ok_or_else(|| corrupt("dispute", &row.id, &row.state))?;
+    let currency = currency("dispute", &row.id, &row.currency)?;
+    let (payment, amount_minor) = (PaymentId::new(row.payment_id), row.amount_minor);
+    Ok((DisputeId::new(row.id), DisputeFacts { payment, amount_minor, currency, state }))
+}
+
+pub fn dispute_row(id: &DisputeId, facts: &DisputeFacts) -> dispute::ActiveModel {
+    dispute::ActiveModel {
+        id: Set(id.to_string()),
+        payment_id: Set(facts.payment.to_string()),
+        amount_minor: Set(facts.amount_minor),
+        currency: Set(facts.currency.to_string()),
+        state: Set(facts.state.as_str().to_owned()),
+    }
+}
+
+pub fn credit_note_facts(row: credit_note::Model) -> (CreditNoteId, CreditNoteFacts) {
+    let (invoice, amount_minor) = (InvoiceId::new(row.invoice_id), row.amount_minor);
+    (CreditNoteId::new(row.id), CreditNoteFacts { invoice, amount_minor, void: row.void })
+}
+
+pub fn credit_note_row(id: &CreditNoteId, facts: &CreditNoteFacts) -> credit_note::ActiveModel {
+    credit_note::ActiveModel {
+        id: Set(id.to_string()),
+        invoice_id: Set(facts.invoice.to_string()),
+        amount_minor: Set(facts.amount_minor),
+        void: Set(facts.void),
     }
 }
 

@@ -138,6 +138,48 @@ pub struct Refund {
     pub payment_intent: Option<Id>,
 }
 
+/// `dispute`.
+#[derive(Debug, Deserialize)]
+pub struct Dispute {
+    /// `du_…`.
+    pub id: Id,
+    /// What is disputed.
+    pub amount: Amount,
+    /// Its currency, that of the cardholder's bank where it differs.
+    pub currency: CurrencyCode,
+    /// `needs_response`, `under_review`, `won`, `lost`, `warning_…`, `prevented`, `charge_refunded`.
+    pub status: Option<String>,
+    /// The charge.
+    pub charge: Option<Id>,
+    /// The payment intent.
+    pub payment_intent: Option<Id>,
+}
+
+/// `credit_note`.
+#[derive(Debug, Deserialize)]
+pub struct CreditNote {
+    /// `cn_…`.
+    pub id: Id,
+    /// The invoice that it credits.
+    pub invoice: Id,
+    /// `issued` or `void`.
+    pub status: Option<String>,
+    /// What was paid back outside Stripe.
+    pub out_of_band_amount: Option<Amount>,
+    /// Its refunds, since 2025-03-31.
+    pub refunds: Option<Vec<CreditNoteRefund>>,
+}
+
+/// One refund of a credit note.
+#[derive(Debug, Deserialize)]
+pub struct CreditNoteRefund {
+    /// What it paid back.
+    pub amount_refunded: Option<Amount>,
+    /// `refund` or `payment_record_refund`.
+    #[serde(rename = "type")]
+    pub refund_type: Option<String>,
+}
+
 /// A list inside an object.
 #[derive(Debug, Deserialize)]
 pub struct List<T> {

@@ -128,3 +128,25 @@ pub fn legacy_charge_refunded(
         }),
     )
 }
+
+/// `charge.dispute.updated`; the status decides.
+pub fn dispute(dispute: &str, payment: &str, amount: i64, currency: &str, status: &str) -> Value {
+    event(
+        "charge.dispute.updated",
+        json!({
+            "id": dispute, "object": "dispute", "amount": amount, "currency": currency,
+            "charge": payment.replacen("pi_", "ch_", 1), "payment_intent": payment, "status": status,
+        }),
+    )
+}
+
+/// A credit note that was paid back outside Stripe.
+pub fn credit_note(event_type: &str, note: &str, invoice: &str, amount: i64, status: &str) -> Value {
+    event(
+        event_type,
+        json!({
+            "id": note, "object": "credit_note", "amount": amount, "currency": "usd", "invoice": invoice,
+            "out_of_band_amount": amount, "refunds": [], "status": status,
+        }),
+    )
+}

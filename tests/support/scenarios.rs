@@ -23,6 +23,16 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// (invoice, promoter, Σ commission, Σ refund); promoters without a row of an invoice have 0 of it.
     pub expected: Vec<(String, &'static str, i64, i64)>,
+    /// (invoice, promoter, Σ dispute), where there are any.
+    pub disputed: Vec<(String, &'static str, i64)>,
+}
+
+impl Scenario {
+    /// The same history with these sums of disputes.
+    fn disputed(mut self, invoice: &str, promoter: &'static str, dispute: i64) -> Self {
+        self.disputed.push((invoice.to_owned(), promoter, dispute));
+        self
+    }
 }
 
 /// All histories; `tag` makes their ids unique. `anna` earns 10 % by `ANNA`, `bert` 20 % by `BERT`.
@@ -55,7 +65,9 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
         event["data"]["object"]["status_transitions"]["paid_at"] = json!(created() - 3 * 86_400);
         event
     };
-    let scenario = |name, steps, expected| Scenario { name, steps, expected };
+    let scenario = |name, steps, expected| Scenario { name, steps, expected, disputed: Vec::new() };
+    let du1 = id("du_1");
+    let disputed = |status, amount| event(dispute(&du1, &pi, amount, "usd", status));
     vec![
         scenario(
             "the documented example",
@@ -217,6 +229,62 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
             "more is refunded than was captured",
             vec![claim("ANNA", 0), sale(), link(10_000), charge(10_000), refunded(&re1, 25_000, "succeeded")],
             net(1_000, -1_000),
+        ),
+        scenario(
+            "a dispute is won in the end",
+            vec![
+                claim("ANNA", 0),
+                sale(),
+                link(10_000),
+                disputed("warning_needs_response", 10_000),
+                disputed("needs_response", 10_000),
+                disputed("won", 10_000),
+            ],
+            net(1_000, 0),
+        ),
+        scenario(
+            "a dispute ends as lost, although funds were reinstated in part",
+            vec![
+                claim("ANNA", 0),
+                sale(),
+                link(10_000),
+                disputed("under_review", 10_000),
+                disputed("lost", 6_000),
+                disputed("won", 10_000),
+            ],
+            net(1_000, 0),
+        )
+        .disputed(&in1, "anna", -600),
+        scenario(
+            "a refund beside an open dispute",
+            vec![
+                claim("ANNA", 0),
+                sale(),
+                link(10_000),
+                disputed("needs_response", 10_000),
+                refunded(&re1, 50, "succeeded"),
+            ],
+            net(1_000, -5),
+        )
+        .disputed(&in1, "anna", -995),
+        scenario(
+            "a dispute in another currency takes the whole payment",
+            vec![claim("ANNA", 0), sale(), link(10_000), event(dispute(&du1, &pi, 17, "jpy", "lost"))],
+            net(1_000, 0),
+        )
+        .disputed(&in1, "anna", -1_000),
+        scenario(
+            "a credit note paid back outside Stripe, and one that is void",
+            vec![
+                claim("ANNA", 0),
+                sale(),
+                event(credit_note("credit_note.created", &id("cn_1"), &in1, 2_000, "issued")),
+                event(credit_note("credit_note.created", &id("cn_2"), &in1, 3_000, "issued")),
+                event(credit_note("credit_note.voided", &id("cn_2"), &in1, 3_000, "void")),
+                link(10_000),
+                charge(1_000),
+            ],
+            net(1_000, -300),
         ),
     ]
 }

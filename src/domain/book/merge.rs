@@ -1,7 +1,10 @@
 //! Merging facts into a book.
 
 use super::{Book, InvoiceId, PaymentId, RefundId, Touched};
-use crate::domain::{Fact, PaidClaim, PaidInvoice, PaymentFacts, RefundFacts, time::Timestamp};
+use crate::domain::{
+    CreditNoteFacts, CreditNoteId, DisputeFacts, DisputeId, Fact, PaidClaim, PaidInvoice, PaymentFacts,
+    RefundFacts, time::Timestamp,
+};
 
 impl Book {
     pub(super) fn merge(&mut self, facts: &[Fact]) -> Touched {
@@ -24,6 +27,10 @@ impl Book {
                     self.merge_payment(payment, facts, &mut touched);
                 }
                 Fact::Refund { refund, facts } => self.merge_refund(refund, facts, &mut touched),
+                Fact::Dispute { dispute, facts } => self.merge_dispute(dispute, facts, &mut touched),
+                Fact::CreditNote { credit_note, facts } => {
+                    self.merge_credit_note(credit_note, facts, &mut touched);
+                }
                 Fact::Claim(claim) => self.merge_claim(claim, &mut touched),
             }
         }
@@ -87,6 +94,24 @@ impl Book {
             touched.changed = true;
         }
         touched.payments.insert(payment);
+    }
+
+    fn merge_dispute(&mut self, dispute: DisputeId, facts: DisputeFacts, touched: &mut Touched) {
+        touched.payments.insert(facts.payment.clone());
+        touched.payments.extend(self.graph.dispute(&dispute).map(|known| known.payment.clone()));
+        if self.graph.merge_dispute(&dispute, facts) {
+            self.changes.disputes.insert(dispute);
+            touched.changed = true;
+        }
+    }
+
+    fn merge_credit_note(&mut self, id: CreditNoteId, facts: CreditNoteFacts, touched: &mut Touched) {
+        touched.invoices.insert(facts.invoice.clone());
+        touched.invoices.extend(self.graph.credit_note(&id).map(|known| known.invoice.clone()));
+        if self.graph.merge_credit_note(&id, facts) {
+            self.changes.credit_notes.insert(id);
+            touched.changed = true;
+        }
     }
 
     /// A refund takes from one payment: told once by its charge and once by its payment intent, it connects the two.

@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::ledger::Cause;
 use super::{
-    Claim, ClaimId, Code, Commission, CustomerId, EventId, InvoiceId, Kind, LedgerEntry, MoneyError, Outcome,
-    PaidInvoice, Party, PaymentId, PromoterId, Reduced, Referral, ReferralId, RefundId, TermsVersion, UserId,
-    attribution::CodeOwner, money::Currency, payments::PaymentGraph, time::Timestamp,
+    Claim, ClaimId, Code, Commission, CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, Kind,
+    LedgerEntry, MoneyError, Outcome, PaidInvoice, Party, PaymentId, PromoterId, Reduced, Referral,
+    ReferralId, RefundId, TermsVersion, UserId, attribution::CodeOwner, money::Currency,
+    payments::PaymentGraph, time::Timestamp,
 };
 
 /// What is already posted for an invoice under one (promoter, currency, kind).
@@ -65,6 +66,10 @@ pub struct Changes {
     pub links: BTreeSet<(InvoiceId, PaymentId)>,
     /// Changed refunds.
     pub refunds: BTreeSet<RefundId>,
+    /// Changed disputes.
+    pub disputes: BTreeSet<DisputeId>,
+    /// Changed credit notes.
+    pub credit_notes: BTreeSet<CreditNoteId>,
     /// Customers newly bound to a user.
     pub customers: BTreeSet<CustomerId>,
     /// New claims.

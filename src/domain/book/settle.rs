@@ -37,9 +37,9 @@ impl Book {
     ) -> Result<Option<(Assessment, Option<&Referral>)>, MoneyError> {
         let Some(paid) = self.invoices.get(invoice) else { return Ok(None) };
         let amount_paid = |id: &InvoiceId| self.invoices.get(id).map(|paid| paid.claim.amount_paid_minor);
-        let loss_minor = self.graph.loss(invoice, &amount_paid)?;
+        let loss = self.graph.loss(invoice, paid.claim.currency, &amount_paid)?;
         let referral = self.referral_of(paid.claim.customer.as_ref());
-        Ok(Some((assess(paid, referral, loss_minor)?, referral.ok())))
+        Ok(Some((assess(paid, referral, loss)?, referral.ok())))
     }
 
     /// The sums that the ledger should hold for an assessment: one for each kind, for the present promoter only.
@@ -51,6 +51,7 @@ impl Book {
         let target = |kind| match kind {
             Kind::Commission => assessment.commission_minor,
             Kind::Refund => assessment.refund_minor,
+            Kind::Dispute => assessment.dispute_minor,
         };
         let of_promoter = |referral: &Referral| {
             let promoter = referral.promoter.clone();

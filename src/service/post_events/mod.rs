@@ -6,6 +6,8 @@
 
 mod admit;
 pub mod attribution;
+pub mod credit_note;
+pub mod dispute;
 pub mod handlers;
 mod policy;
 pub mod purchase;

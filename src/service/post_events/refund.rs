@@ -9,7 +9,7 @@ use crate::stripe::objects::{Charge, Refund};
 
 const AT: &str = "data.object";
 /// The reason of an ignored refund that names no payment.
-const NO_PAYMENT: &str = "no_payment";
+pub(super) const NO_PAYMENT: &str = "no_payment";
 
 /// `charge.refunded`: (part of) a payment was refunded. Sent for every refund; its amounts are cumulative.
 ///

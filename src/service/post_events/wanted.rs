@@ -44,6 +44,14 @@ fn add_fact(wanted: &mut Wanted, fact: &Fact) {
             keys.refunds.insert(refund.clone());
             keys.payments.insert(facts.payment.clone());
         }
+        Fact::Dispute { dispute, facts } => {
+            keys.disputes.insert(dispute.clone());
+            keys.payments.insert(facts.payment.clone());
+        }
+        Fact::CreditNote { credit_note, facts } => {
+            keys.credit_notes.insert(credit_note.clone());
+            keys.invoices.insert(facts.invoice.clone());
+        }
         Fact::Claim(claim) => {
             add_claim(keys, claim);
             wanted.claims.push(claim.clone());

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use entity::{
-    claim, code, customer, event, invoice, ledger_entry, payment, payment_link, program_version, referral,
-    refund,
+    claim, code, credit_note, customer, dispute, event, invoice, ledger_entry, payment, payment_link,
+    program_version, referral, refund,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
@@ -15,8 +15,8 @@ use sea_orm::{
 use crate::domain::attribution::CodeOwner;
 use crate::domain::book::Posted;
 use crate::domain::{
-    Book, Claim, Code, CustomerId, EventId, InvoiceId, Kind, Party, PaymentId, ProgramKey, PromoterId,
-    RefundId, Timestamp, UserId,
+    Book, Claim, Code, CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, Kind, Party, PaymentId,
+    ProgramKey, PromoterId, RefundId, Timestamp, UserId,
 };
 use crate::store::database::{Database, Txn};
 use crate::store::error::StoreError;
@@ -76,7 +76,7 @@ pub(in crate::store) async fn load(txn: &Txn, wanted: &Wanted) -> Result<Loaded,
     if let Some(code) = &wanted.new_code {
         loader.claims_of_code(code).await?;
     }
-    loader.payments_of_refunds().await?;
+    loader.payments_of_losses().await?;
     loop {
         loader.payments_and_invoices().await?;
         loader.parties(&wanted.claims).await?;
@@ -86,7 +86,7 @@ pub(in crate::store) async fn load(txn: &Txn, wanted: &Wanted) -> Result<Loaded,
             break;
         }
     }
-    loader.refunds_and_parked().await?;
+    loader.losses_and_parked().await?;
     loader.posted_sums().await?;
     Ok(Loaded { book: loader.book, keys: loader.keys })
 }
@@ -101,11 +101,17 @@ struct Loader<'t> {
 }
 
 impl Loader<'_> {
-    /// A refund may be kept under another name of its payment than the one that an event gives now.
-    async fn payments_of_refunds(&mut self) -> Result<(), StoreError> {
+    /// A refund or dispute may be kept under another name of its payment than the one that an event gives now.
+    async fn payments_of_losses(&mut self) -> Result<(), StoreError> {
         let ids = self.keys.refunds.iter().map(RefundId::as_str);
         let rows = rows_in::<refund::Entity, _>(self.txn, refund::Column::Id, ids).await?;
         self.keys.payments.extend(rows.into_iter().map(|row| PaymentId::new(row.payment_id)));
+        let ids = self.keys.disputes.iter().map(DisputeId::as_str);
+        let rows = rows_in::<dispute::Entity, _>(self.txn, dispute::Column::Id, ids).await?;
+        self.keys.payments.extend(rows.into_iter().map(|row| PaymentId::new(row.payment_id)));
+        let ids = self.keys.credit_notes.iter().map(CreditNoteId::as_str);
+        let rows = rows_in::<credit_note::Entity, _>(self.txn, credit_note::Column::Id, ids).await?;
+        self.keys.invoices.extend(rows.into_iter().map(|row| InvoiceId::new(row.invoice_id)));
         Ok(())
     }
 
@@ -277,13 +283,27 @@ impl Loader<'_> {
         Ok(())
     }
 
-    async fn refunds_and_parked(&mut self) -> Result<(), StoreError> {
+    async fn losses_and_parked(&mut self) -> Result<(), StoreError> {
         let ids = || self.keys.payments.iter().map(PaymentId::as_str);
         for row in rows_in::<refund::Entity, _>(self.txn, refund::Column::PaymentId, ids()).await? {
             let (id, facts) = rows::refund_facts(row)?;
             self.book.graph.merge_refund(&id, facts);
         }
-        let payments: Vec<&str> = ids().collect();
+        for row in rows_in::<dispute::Entity, _>(self.txn, dispute::Column::PaymentId, ids()).await? {
+            let (id, facts) = rows::dispute_facts(row)?;
+            self.book.graph.merge_dispute(&id, facts);
+        }
+        let invoices = self.keys.invoices.iter().map(InvoiceId::as_str);
+        let column = credit_note::Column::InvoiceId;
+        for row in rows_in::<credit_note::Entity, _>(self.txn, column, invoices).await? {
+            let (id, facts) = rows::credit_note_facts(row);
+            self.book.graph.merge_credit_note(&id, facts);
+        }
+        self.parked().await
+    }
+
+    async fn parked(&mut self) -> Result<(), StoreError> {
+        let payments: Vec<&str> = self.keys.payments.iter().map(PaymentId::as_str).collect();
         if payments.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,9 @@
 //! Writing what changed in a book. Every row is either new or under a lock of this transaction, so an upsert loses
 //! nothing.
 
-use entity::{claim, customer, invoice, ledger_entry, payment, payment_link, referral, refund};
+use entity::{
+    claim, credit_note, customer, dispute, invoice, ledger_entry, payment, payment_link, referral, refund,
+};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
@@ -44,7 +46,13 @@ async fn facts(txn: &Txn, book: &Book) -> Result<(), StoreError> {
     });
     upsert::<payment_link::ActiveModel>(txn, links).await?;
     let refunds = changes.refunds.iter().filter_map(|id| Some(rows::refund_row(id, book.graph.refund(id)?)));
-    upsert::<refund::ActiveModel>(txn, refunds).await
+    upsert::<refund::ActiveModel>(txn, refunds).await?;
+    let disputes = changes.disputes.iter();
+    let disputes = disputes.filter_map(|id| Some(rows::dispute_row(id, book.graph.dispute(id)?)));
+    upsert::<dispute::ActiveModel>(txn, disputes).await?;
+    let notes = changes.credit_notes.iter();
+    let notes = notes.filter_map(|id| Some(rows::credit_note_row(id, book.graph.credit_note(id)?)));
+    upsert::<credit_note::ActiveModel>(txn, notes).await
 }
 
 async fn attribution(txn: &Txn, book: &Book) -> Result<(), StoreError> {
