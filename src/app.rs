@@ -27,6 +27,7 @@ pub struct App {
     state: HttpState,
     writer: JoinHandle<()>,
     redrive: Option<Redrive>,
+    drain_notice: Duration,
     drain_timeout: Duration,
 }
 
@@ -61,11 +62,12 @@ impl App {
         let (intake, writer) = Intake::start(db.clone(), policy, &settings.intake);
         let state = HttpState::new(settings, db.clone(), intake, Handle::current());
         let server = serve(settings, listener, state.clone())?;
+        let drain_notice = Duration::from_millis(settings.http.drain_notice_ms);
         let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
         let redrive =
             settings.redrive.enabled.then(|| Redrive::start(db, &settings.stripe, &settings.redrive));
         let redrive = redrive.transpose().context("setting up the calls to Stripe")?;
-        Ok(Self { server, address, state, writer, redrive, drain_timeout })
+        Ok(Self { server, address, state, writer, redrive, drain_notice, drain_timeout })
     }
 
     /// Where it listens; the real port when the setting was 0.
@@ -78,7 +80,7 @@ impl App {
     /// # Errors
     /// When the server fails, or what is in flight does not end within `http.drain_timeout_s`.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, address, state, writer, redrive, drain_timeout } = self;
+        let Self { server, address, state, writer, redrive, drain_notice, drain_timeout } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         tracing::info!(%address, "listening");
@@ -88,6 +90,7 @@ impl App {
         }
         tracing::info!("stopping: answering what is in flight");
         state.drain();
+        tokio::time::sleep(drain_notice).await;
         if let Some(redrive) = &redrive {
             redrive.stop();
         }

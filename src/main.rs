@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // One line: what failed, and why.
-            eprintln!("referrald: {error:#}");
+            eprintln!("referrald: {}", referrald::cli::one_line(&error));
             ExitCode::FAILURE
         }
     }

@@ -263,3 +263,19 @@ async fn daemons_that_start_at_once_on_a_new_postgres_all_come_up() {
         two_at_once(&new_database().await);
     }
 }
+
+#[test]
+fn what_only_reads_makes_no_empty_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("elsewhere.db");
+    let url = format!("sqlite://{}", file.display());
+    for arguments in
+        [&["verify"][..], &["promoter", "list"], &["promoter", "show", "anna"], &["program", "list"]]
+    {
+        let output = support::command(&url).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("database.url") && told.contains("does not exist"), "{told}");
+    }
+    assert!(!file.exists());
+}

@@ -246,3 +246,17 @@ async fn sigint_stops_too_and_an_idle_keep_alive_connection_does_not_hold_it_up(
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_it_drains_readyz_says_so_and_events_are_still_taken() {
+    let world = World::sqlite();
+    let daemon = Daemon::start(&world.url, &[("REFERRALD_HTTP__DRAIN_NOTICE_MS", "3000")]);
+    std::process::Command::new("kill").args(["-TERM", &daemon.pid().to_string()]).status().unwrap();
+    let draining = async || {
+        let answer = world.client.get(daemon.at("/readyz")).send().await.unwrap();
+        answer.status() == 503 && answer.text().await.unwrap().contains("\"draining\"")
+    };
+    eventually("/readyz says draining", Duration::from_secs(2), draining).await;
+    let (status, _) = post_event(&world.client, &daemon, &invoice_paid("in_1", "cus_1", 10_000)).await;
+    assert_eq!(status, 200);
+}

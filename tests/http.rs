@@ -327,3 +327,18 @@ on_both_databases! {
         assert_eq!(problem(answer).await, (404, "unknown_promoter".to_owned()));
     }
 }
+
+#[tokio::test]
+async fn a_database_that_was_never_migrated_is_told_apart_from_one_that_is_away() {
+    let sqlite = World::sqlite();
+    let directory = tempfile::tempdir().unwrap();
+    let empty = format!("sqlite://{}", directory.path().join("empty.db").display());
+    for url in [empty, support::postgres::new_database().await] {
+        let daemon = Daemon::start(&url, &[("REFERRALD_DATABASE__MIGRATE_ON_START", "false")]);
+        let answer = sqlite.client.get(daemon.at("/readyz")).send().await.unwrap();
+        assert_eq!(problem(answer).await, (503, "migrations_missing".to_owned()), "{url}");
+        let body = invoice_paid("in_1", "cus_1", 10_000).to_string();
+        let answer = post_raw(&sqlite.client, &daemon, body.as_bytes()).send().await.unwrap();
+        assert_eq!(answer.status(), 503, "{url}");
+    }
+}

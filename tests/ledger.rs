@@ -310,4 +310,74 @@ on_both_databases! {
         assert_eq!(world.sums("in_1").await, (1_200, 0));
         assert!(world.cli_ok(&["verify"]).contains("contradict each other about in_1"));
     }
+
+    async fn the_date_of_an_amount_does_not_depend_on_the_order(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        let early = created() - 3_600;
+        for (invoice, early_first) in [("in_1", true), ("in_2", false)] {
+            let mut told = [invoice_paid(invoice, "cus_1", 10_000), invoice_paid(invoice, "cus_1", 10_000)];
+            told[usize::from(!early_first)]["data"]["object"]["status_transitions"]["paid_at"] = json!(early);
+            world.send(&told[0]).await;
+            world.send(&told[1]).await;
+            let sum = format!(
+                "SELECT CAST(SUM(amount_minor) AS TEXT) FROM ledger_entry \
+                 WHERE invoice_id = '{invoice}' AND available_at = {}",
+                early + 30 * 86_400
+            );
+            assert_eq!(world.query(&sum).await, "1000", "{invoice}");
+            assert_eq!(world.sums(invoice).await, (1_000, 0));
+        }
+    }
+
+    async fn a_code_that_nobody_makes_costs_one_claim_a_customer(world: World) {
+        world.with_anna("10");
+        for number in 0..5 {
+            let event = invoice_paid_with_code(&format!("in_{number}"), "cus_1", 10_000, "NEVER");
+            world.expect("recorded", &event).await;
+        }
+        assert_eq!(world.count("claim").await, 1);
+    }
+
+    async fn disputes_take_and_give_back(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        let status = |status| dispute("du_1", "pi_1", 10_000, "usd", status);
+        world.expect("parked", &status("warning_needs_response")).await;
+        world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.expect("recorded", &invoice_payment("in_1", "pi_1", 10_000)).await;
+        world.expect("posted", &status("needs_response")).await;
+        assert_eq!(world.sum("in_1", "dispute").await, -1_000);
+        world.expect("posted", &status("won")).await;
+        world.expect("recorded", &status("under_review")).await;
+        assert_eq!((world.sum("in_1", "dispute").await, world.earned("anna").await), (0, 1_000));
+        let note = credit_note("credit_note.created", "cn_1", "in_1", 1_000, "issued");
+        world.expect("posted", &note).await;
+        assert_eq!(world.sums("in_1").await, (1_000, -100));
+    }
+
+    async fn a_row_of_a_newer_version_is_not_the_event_s_fault(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.send(&invoice_payment("in_1", "pi_1", 10_000)).await;
+        let db = world.connection().await;
+        let newer = "INSERT INTO claim (id, customer_id, code, precedence, claimed_at, lookback_s) \
+                     VALUES ('clm_newer', 'cus_1', 'ANNA', 999, 0, 0)";
+        sea_orm::ConnectionTrait::execute_unprepared(&db, newer).await.unwrap();
+        let refund = charge_refunded("pi_1", "cus_1", 10_000, 5_000);
+        let (status, _) = support::post_event(&world.client, &world.daemon, &refund).await;
+        assert_eq!(status, 503, "Stripe sends it again, perhaps to a replica that understands the row");
+        assert_eq!(world.count("event").await, 2);
+        let forget = if world.url.starts_with("sqlite") {
+            "DROP TRIGGER claim_no_delete"
+        } else {
+            "ALTER TABLE claim DISABLE TRIGGER claim_no_delete"
+        };
+        for sql in [forget, "DELETE FROM claim WHERE id = 'clm_newer'"] {
+            sea_orm::ConnectionTrait::execute_unprepared(&db, sql).await.unwrap();
+        }
+        db.close().await.unwrap();
+        world.expect("posted", &refund).await;
+    }
 }

@@ -74,7 +74,7 @@ macro_rules! found_on_both {
 }
 
 found_on_both! {
-    verify_finds_an_entry_made_by_hand: &forged_entry("in_1"), ["in_1", "11.00 USD", "10.00 USD"];
+    verify_finds_an_entry_made_by_hand: &forged_entry("in_1"), ["in_1", "available at 1970-01-01T00:00:00Z is 1.00 USD", "say 0.00 USD"];
     verify_finds_an_entry_of_no_invoice: &forged_entry("in_forged"), ["in_forged"];
     verify_finds_a_changed_fact: "UPDATE invoice SET total_excluding_tax_minor = 20000", ["in_1"];
     verify_finds_a_lost_fact: "DELETE FROM invoice", ["in_1"];

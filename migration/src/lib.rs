@@ -2,7 +2,7 @@
 //!
 //! Depends on nothing of ours: what a migration did when it was written must never change with the entities.
 
-pub use sea_orm_migration::prelude::{DbErr, MigratorTrait};
+pub use sea_orm_migration::prelude::{DbErr, MigratorTrait, SchemaManager};
 
 use sea_orm_migration::prelude::*;
 

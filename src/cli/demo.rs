@@ -34,6 +34,7 @@ pub async fn run() -> anyhow::Result<ExitCode> {
     settings.database.url = format!("sqlite://{}/demo.db", directory.path().display()).into();
     settings.stripe.webhook_secrets = vec![secret.clone()];
     settings.http.bind = ([127, 0, 0, 1], 0).into();
+    settings.http.drain_notice_ms = 0;
     settings.validate_for_serve()?;
 
     let app = App::build(&settings).await?;

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::service::error::chain;
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::telemetry;
@@ -92,7 +93,17 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The database of a command, with all migrations.
+/// An error on one line, each cause once.
+pub fn one_line(error: &anyhow::Error) -> String {
+    chain(error.as_ref())
+}
+
+/// The database of a command that only reads; it must be there.
+async fn existing_database(settings: &Settings) -> anyhow::Result<Database> {
+    Database::connect_existing(&settings.database).await.context("database.url")
+}
+
+/// The database of a command that writes, with all migrations; SQLite's is made when it is not there.
 async fn database(settings: &Settings) -> anyhow::Result<Database> {
     let db = Database::connect(&settings.database).await.context("database.url")?;
     if settings.database.migrate_on_start {

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::json;
 
-use super::{Format, database, output};
+use super::{Format, database, existing_database, output};
 use crate::clock;
 use crate::domain::CommissionBase;
 use crate::service::{programs, show};
@@ -54,9 +54,9 @@ enum Base {
 
 /// Runs the command.
 pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
-    let db = database(settings).await?;
     match command {
         Command::Create(create) => {
+            let db = database(settings).await?;
             let base = match create.base {
                 Base::NetOfTax => CommissionBase::NetOfTax,
                 Base::AmountPaid => CommissionBase::AmountPaid,
@@ -70,6 +70,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
             output::made(create.format, &text, &json);
         }
         Command::List { format } => {
+            let db = existing_database(settings).await?;
             let versions = show::programs(&db).await?.into_iter().map(|version| {
                 [
                     version.program.to_string(),

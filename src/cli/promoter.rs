@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Format, database, output};
+use super::{Format, database, existing_database, output};
 use crate::clock;
 use crate::domain::PromoterId;
 use crate::service::show::EntryView;
@@ -57,22 +57,25 @@ pub struct Create {
 
 /// Runs the command.
 pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
-    let db = database(settings).await?;
     match command {
         Command::Create(create) => {
+            let db = database(settings).await?;
             let email = create.email.as_deref();
             let promoter = programs::create_promoter(&db, &create.user_id, email, clock::now()).await?;
             let json = json!({ "id": promoter.id.as_str(), "user_id": promoter.user_id });
             output::made(create.format, promoter.id.as_str(), &json);
         }
         Command::List { after, limit, format } => {
+            let db = existing_database(settings).await?;
             let promoters = show::promoters(&db, after.map(PromoterId::new).as_ref(), limit).await?;
             let rows = promoters
                 .into_iter()
                 .map(|promoter| [promoter.id.to_string(), promoter.user_id, promoter.created_at.to_string()]);
             output::print(format, ["promoter", "user_id", "created_at"], rows.collect());
         }
-        Command::Show { promoter, format } => show(&db, &promoter, format).await?,
+        Command::Show { promoter, format } => {
+            show(&existing_database(settings).await?, &promoter, format).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -20,6 +20,8 @@ pub enum ClaimSource {
     Api,
     /// The subscription metadata that an invoice carries, by the place of its key in the settings.
     SubscriptionMetadata(u16),
+    /// The same where invoices carried it before 2025-03-31; both places may stand side by side.
+    OlderSubscriptionMetadata(u16),
     /// The metadata of the invoice itself, by the place of its key in the settings.
     InvoiceMetadata(u16),
 }
@@ -27,13 +29,15 @@ pub enum ClaimSource {
 impl ClaimSource {
     /// The precedence: a smaller one wins at equal `claimed_at`.
     pub fn precedence(self) -> u16 {
-        let place = |key: u16| key.min(PLACES_PER_SOURCE.saturating_sub(1));
+        let place = |group: u16, key: u16| {
+            let first = INVOICE_PLACE.saturating_add(PLACES_PER_SOURCE.saturating_mul(group));
+            first.saturating_add(key.min(PLACES_PER_SOURCE.saturating_sub(1)))
+        };
         match self {
             Self::Api => FIRST_PLACE,
-            Self::SubscriptionMetadata(key) => INVOICE_PLACE.saturating_add(place(key)),
-            Self::InvoiceMetadata(key) => {
-                INVOICE_PLACE.saturating_add(PLACES_PER_SOURCE).saturating_add(place(key))
-            }
+            Self::SubscriptionMetadata(key) => place(0, key),
+            Self::OlderSubscriptionMetadata(key) => place(1, key),
+            Self::InvoiceMetadata(key) => place(2, key),
         }
     }
 
@@ -43,10 +47,12 @@ impl ClaimSource {
             return Some(Self::Api);
         }
         let place = precedence.checked_sub(INVOICE_PLACE)?;
-        match place.checked_sub(PLACES_PER_SOURCE) {
-            None => Some(Self::SubscriptionMetadata(place)),
-            Some(key) if key < PLACES_PER_SOURCE => Some(Self::InvoiceMetadata(key)),
-            Some(_) => None,
+        let (group, key) = (place.checked_div(PLACES_PER_SOURCE)?, place.checked_rem(PLACES_PER_SOURCE)?);
+        match group {
+            0 => Some(Self::SubscriptionMetadata(key)),
+            1 => Some(Self::OlderSubscriptionMetadata(key)),
+            2 => Some(Self::InvoiceMetadata(key)),
+            _ => None,
         }
     }
 
@@ -54,7 +60,7 @@ impl ClaimSource {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
-            Self::SubscriptionMetadata(_) => "subscription_metadata",
+            Self::SubscriptionMetadata(_) | Self::OlderSubscriptionMetadata(_) => "subscription_metadata",
             Self::InvoiceMetadata(_) => "invoice_metadata",
         }
     }
@@ -170,6 +176,8 @@ mod tests {
             ClaimSource::Api,
             ClaimSource::SubscriptionMetadata(0),
             ClaimSource::SubscriptionMetadata(19),
+            ClaimSource::OlderSubscriptionMetadata(0),
+            ClaimSource::OlderSubscriptionMetadata(19),
             ClaimSource::InvoiceMetadata(0),
             ClaimSource::InvoiceMetadata(19),
         ];

@@ -31,6 +31,8 @@ pub struct ReferRequest {
 pub struct Referred {
     /// The referral that holds now: not of this claim when an earlier valid one is known.
     pub referral: Referral,
+    /// The Stripe customer that the request named.
+    pub customer: Option<CustomerId>,
     /// False when the request told nothing new.
     pub is_new: bool,
 }
@@ -71,7 +73,8 @@ async fn refer_once(
     let referral = referral.ok_or_else(|| unknown_code(claim.code.as_str()))?;
     book::save(&txn, &book, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
-    Ok(Referred { referral, is_new: !book.changes.claims.is_empty() })
+    let customer = claim.customer.clone();
+    Ok(Referred { referral, customer, is_new: !book.changes.claims.is_empty() })
 }
 
 fn claim_of(
@@ -105,7 +108,7 @@ fn claim_of(
 
 async fn check(txn: &Txn, book: &Book, claim: &Claim, email: Option<&str>) -> Result<(), ServiceError> {
     let Some(owner) = book.codes.get(&claim.code) else { return Err(unknown_code(claim.code.as_str())) };
-    let known_user = claim.customer.as_ref().and_then(|customer| book.users.get(customer));
+    let known_user = claim.customer.as_ref().and_then(|customer| book.parties.user_of(customer));
     if let (Some(known), Some(user)) = (known_user, &claim.user)
         && known != user
     {

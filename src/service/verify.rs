@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::ServiceError;
-use crate::domain::{Book, InvoiceId, NoCommission, book::PostedSums};
+use crate::domain::{Book, InvoiceId, NoCommission, book::Sums};
 use crate::store::ledger::{self, CommissionView};
 use crate::store::{Database, StoreError};
 
@@ -71,7 +71,7 @@ fn check_invoice(
     commission: Option<&CommissionView>,
     report: &mut Report,
 ) -> Result<(), ServiceError> {
-    let Some(invoice) = book.invoices.get(id) else { return Ok(()) };
+    let Some(invoice) = book.invoice(id) else { return Ok(()) };
     let Some((assessment, referral)) = book.assessment(id)? else { return Ok(()) };
     if invoice.conflict {
         report.conflicts.push(id.clone());
@@ -81,17 +81,20 @@ fn check_invoice(
     {
         report.violate(format!("{id}: referral {} is not made by the claim that wins", referral.id));
     }
-    let empty = PostedSums::new();
+    let empty = Sums::new();
     let posted = book.posted.get(id).unwrap_or(&empty);
     let mut targets = Book::targets(&assessment, referral, invoice.claim.currency);
     for key in posted.keys() {
         targets.entry(key.clone()).or_insert(0);
     }
-    for ((promoter, currency, kind), target) in targets {
-        let sum = posted.get(&(promoter.clone(), currency, kind)).map_or(0, |posted| posted.sum_minor);
+    for (key, target) in targets {
+        let sum = posted.get(&key).copied().unwrap_or(0);
         if sum != target {
+            let (promoter, currency, kind, available_at) = key;
             let (kind, is, should) = (kind.as_str(), currency.display(sum), currency.display(target));
-            report.violate(format!("{id}: {kind} of {promoter} is {is}, but the facts say {should}"));
+            report.violate(format!(
+                "{id}: {kind} of {promoter} available at {available_at} is {is}, but the facts say {should}"
+            ));
         }
     }
     let expected = (
@@ -108,7 +111,7 @@ fn check_invoice(
 
 fn check_parked(book: &Book, report: &mut Report) {
     for (payment, events) in &book.parked {
-        let settled = book.graph.invoices_of(payment).iter().any(|id| book.invoices.contains_key(id));
+        let settled = book.graph.invoices_of(payment).iter().any(|id| book.invoice(id).is_some());
         if settled {
             for event in events {
                 report

@@ -62,6 +62,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("http.header_timeout_ms", Kind::Whole),
     Key::new("http.workers", Kind::Whole),
     Key::new("http.max_connections", Kind::Whole),
+    Key::new("http.drain_notice_ms", Kind::Whole),
     Key::new("http.drain_timeout_s", Kind::Whole),
     Key::new("database.url", Kind::Text).or("DATABASE_URL"),
     Key::new("database.migrate_on_start", Kind::Flag),

@@ -22,6 +22,8 @@ pub struct HttpSettings {
     pub workers: usize,
     /// Open connections over all workers.
     pub max_connections: usize,
+    /// Milliseconds for which `/readyz` says that it stops, before the port closes.
+    pub drain_notice_ms: u64,
     /// Seconds that requests in flight get to finish after a stop signal.
     pub drain_timeout_s: u64,
 }

@@ -59,6 +59,7 @@ impl HttpSettings {
         within("http.header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS)?;
         within("http.workers", self.workers, 0, 1_024)?;
         within("http.max_connections", self.max_connections, 1, 1_000_000)?;
+        within("http.drain_notice_ms", self.drain_notice_ms, 0, HOUR_MS)?;
         within("http.drain_timeout_s", self.drain_timeout_s, 1, HOUR_S)
     }
 }

@@ -7,7 +7,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use migration::{Migrator, MigratorTrait};
+use migration::{Migrator, MigratorTrait, SchemaManager};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, Executor as _};
@@ -53,6 +53,22 @@ impl Database {
             database.check_durability().await?;
         }
         Ok(database)
+    }
+
+    /// Connects to a database that is there already: what only reads must not make an empty ledger and praise it.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; [`StoreError::NoDatabase`] when the file of SQLite does not exist.
+    pub async fn connect_existing(settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let url = settings.url.expose_secret();
+        if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url).map_err(connection_error)?;
+            let file = options.get_filename();
+            if !file.exists() {
+                return Err(StoreError::NoDatabase(file.display().to_string()));
+            }
+        }
+        Self::connect(settings).await
     }
 
     async fn connect_sqlite(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
@@ -157,8 +173,11 @@ impl Database {
     /// True when the database answers and has every migration of this version.
     ///
     /// # Errors
-    /// [`StoreError`] when it does not answer, or was never migrated.
+    /// [`StoreError`] when it does not answer.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        if !SchemaManager::new(&self.reader).has_table("seaql_migrations").await? {
+            return Ok(false);
+        }
         let count = Statement::from_string(
             self.reader.get_database_backend(),
             "SELECT COUNT(*) AS applied FROM seaql_migrations",
@@ -187,7 +206,7 @@ impl Database {
             let value: String = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
             if value == "off" {
                 return Err(StoreError::NotDurable(format!(
-                    "database.url: PostgreSQL runs with {setting} = off and may lose acknowledged events; turn it \
+                    "PostgreSQL runs with {setting} = off and may lose acknowledged events; turn it \
                      on, or set database.accept_loss_of_acknowledged_events"
                 )));
             }

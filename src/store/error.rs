@@ -6,7 +6,7 @@ use thiserror::Error;
 /// An error of the store.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The database is away, full, too slow, or will not take writes: answer 503, try later.
+    /// The database is away, full, too slow, will not take writes, or answers what nobody expects: answer 503, try later.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
     /// Another transaction was in the way, or wrote the same event first: roll back and try the same again.
@@ -25,6 +25,9 @@ pub enum StoreError {
         /// The word.
         value: String,
     },
+    /// There is no database where the settings say.
+    #[error("{0} does not exist; is this the right directory?")]
+    NoDatabase(String),
     /// The database may lose what it has acknowledged.
     #[error("{0}")]
     NotDurable(String),
@@ -48,7 +51,7 @@ enum Verdict {
 
 fn verdict(error: &DbErr) -> Verdict {
     let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = error else {
-        return if matches!(error, DbErr::ConnectionAcquire(_)) { Verdict::Away } else { Verdict::Refused };
+        return Verdict::Away;
     };
     let RuntimeErr::SqlxError(cause) = runtime else { return Verdict::Away };
     if let sqlx::Error::Database(refusal) = cause.as_ref() {
@@ -59,36 +62,24 @@ fn verdict(error: &DbErr) -> Verdict {
             of_postgres(&code)
         };
     }
-    let is_away = matches!(
-        cause.as_ref(),
-        sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::BeginFailed
-            | sqlx::Error::WorkerCrashed
-    );
-    if is_away { Verdict::Away } else { Verdict::Refused }
+    Verdict::Away
 }
 
-/// By SQLSTATE: connections, resources, shutdown, system and timeouts are the server's trouble, not the data's.
+/// By SQLSTATE: only what is said of the data itself (22, 23, 54, and what triggers raise) is about the data. All else,
+/// known or not, is the server's trouble or ours: an event is never blamed for it.
 fn of_postgres(code: &str) -> Verdict {
-    match code {
-        "40001" | "40P01" | "55P03" => Verdict::InTheWay,
-        "25006" => Verdict::Away,
-        _ => match code.get(..2) {
-            Some("08" | "53" | "57" | "58" | "XX") => Verdict::Away,
-            _ => Verdict::Refused,
-        },
+    match (code, code.get(..2)) {
+        ("40001" | "40P01" | "55P03", _) => Verdict::InTheWay,
+        ("P0001", _) | (_, Some("22" | "23" | "54")) => Verdict::Refused,
+        (_, _) => Verdict::Away,
     }
 }
 
 /// By the primary result code, which is the low byte of the extended one.
 fn of_sqlite(code: &str) -> Verdict {
     match code.parse::<u32>().map(|extended| extended & 0xff) {
-        // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB
-        Ok(5..=11 | 13..=15 | 26) => Verdict::Away,
-        Ok(_) | Err(_) => Verdict::Refused,
+        // TOOBIG, CONSTRAINT, MISMATCH
+        Ok(18..=20) => Verdict::Refused,
+        Ok(_) | Err(_) => Verdict::Away,
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use super::error::StoreError;
 
 /// Keys named in one statement: below the bind limits of SQLite (32 766) and PostgreSQL (65 535).
-const KEYS_PER_STATEMENT: usize = 5_000;
+pub const KEYS_PER_STATEMENT: usize = 5_000;
 /// Rows written by one statement: the widest table has 11 columns.
 pub const ROWS_PER_STATEMENT: usize = 1_000;
 

@@ -286,5 +286,19 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
             ],
             net(1_000, -300),
         ),
+        scenario(
+            "the older place of the metadata counts beside an empty newer one",
+            vec![
+                event({
+                    let mut event = invoice_paid(&in1, &cus, 10_000);
+                    event["data"]["object"]["subscription_details"] =
+                        json!({ "metadata": { "referral_code": "BERT" } });
+                    event["created"] = json!(created() - 60);
+                    event
+                }),
+                claim("ANNA", 0),
+            ],
+            vec![(in1.clone(), "bert", 2_000, 0)],
+        ),
     ]
 }

@@ -38,6 +38,9 @@ impl Book {
     }
 
     fn merge_invoice(&mut self, id: InvoiceId, claim: PaidClaim, paid_at: Timestamp, touched: &mut Touched) {
+        if let Some(customer) = &claim.customer {
+            self.invoices_of.entry(customer.clone()).or_default().insert(id.clone());
+        }
         let changed = match self.invoices.get_mut(&id) {
             None => {
                 self.invoices.insert(id.clone(), PaidInvoice::new(claim, paid_at));

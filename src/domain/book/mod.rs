@@ -6,10 +6,12 @@
 
 mod attribute;
 mod merge;
+mod parties;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::parties::Parties;
 pub use super::ledger::Cause;
 use super::{
     Claim, ClaimId, Code, Commission, CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, Kind,
@@ -18,17 +20,9 @@ use super::{
     payments::PaymentGraph, time::Timestamp,
 };
 
-/// What is already posted for an invoice under one (promoter, currency, kind).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Posted {
-    /// The sum of the entries.
-    pub sum_minor: i64,
-    /// The latest `available_at` of them.
-    pub available_at: Timestamp,
-}
-
-/// The posted sums of one invoice.
-pub type PostedSums = BTreeMap<(PromoterId, Currency, Kind), Posted>;
+/// The sums of one invoice. The date from which an amount may be paid out is part of the key: when the date moves, the
+/// amount moves with it.
+pub type Sums = BTreeMap<(PromoterId, Currency, Kind, Timestamp), i64>;
 
 /// Facts at hand, and what changed since they were loaded.
 #[derive(Debug, Default)]
@@ -36,11 +30,11 @@ pub struct Book {
     /// Payments, refunds and links.
     pub graph: PaymentGraph,
     /// Invoices known as paid.
-    pub invoices: BTreeMap<InvoiceId, PaidInvoice>,
-    /// Customers that are known to belong to a user.
-    pub users: BTreeMap<CustomerId, UserId>,
-    /// All claims of the parties at hand.
-    pub claims: BTreeMap<ClaimId, Claim>,
+    invoices: BTreeMap<InvoiceId, PaidInvoice>,
+    /// By every customer that they were ever told to be of.
+    invoices_of: BTreeMap<CustomerId, BTreeSet<InvoiceId>>,
+    /// Customers, users, and all claims about them.
+    pub parties: Parties,
     /// The codes that those claims name, where they exist.
     pub codes: BTreeMap<Code, CodeOwner>,
     /// The terms of the programs of those codes.
@@ -48,7 +42,7 @@ pub struct Book {
     /// The referrals of the parties at hand.
     pub referrals: BTreeMap<Party, Referral>,
     /// What is posted for the invoices at hand.
-    pub posted: BTreeMap<InvoiceId, PostedSums>,
+    pub posted: BTreeMap<InvoiceId, Sums>,
     /// Parked events by the payment, as named, that they wait for.
     pub parked: BTreeMap<PaymentId, BTreeSet<EventId>>,
     /// What is to be written.
@@ -124,7 +118,7 @@ impl Book {
     /// [`MoneyError`] when an amount does not fit; the book is then half-done and must be thrown away.
     pub fn refer(&mut self, claim: Claim) -> Result<Option<&Referral>, MoneyError> {
         let cause = Cause::Claim(claim.id.clone());
-        let party = self.party_of_claim(&claim);
+        let party = self.parties.party_of_claim(&claim);
         let mut touched = Touched::default();
         self.merge_claim(claim, &mut touched);
         if touched.changed {
@@ -138,22 +132,34 @@ impl Book {
     /// # Errors
     /// [`MoneyError`] when an amount does not fit; the book is then half-done and must be thrown away.
     pub fn judge_again(&mut self, code: &Code) -> Result<usize, MoneyError> {
-        let parked: Vec<Claim> = self.claims.values().filter(|claim| claim.code == *code).cloned().collect();
-        for claim in parked {
-            let party = self.party_of_claim(&claim);
+        let mut parked: BTreeMap<Party, ClaimId> = BTreeMap::new();
+        for claim in self.parties.claims().filter(|claim| claim.code == *code) {
+            parked.entry(self.parties.party_of_claim(claim)).or_insert_with(|| claim.id.clone());
+        }
+        for (party, claim) in parked {
             self.attribute(&party);
             let invoices = self.invoices_of_party(&party);
-            self.settle(&invoices, &BTreeSet::new(), &Cause::Claim(claim.id))?;
+            self.settle(&invoices, &BTreeSet::new(), &Cause::Claim(claim))?;
         }
         Ok(self.changes.referrals.len())
     }
 
-    /// The customer of the host that a Stripe customer is.
-    pub fn party_of(&self, customer: &CustomerId) -> Party {
-        match self.users.get(customer) {
-            Some(user) => Party::User(user.clone()),
-            None => Party::Customer(customer.clone()),
+    /// Takes in an invoice as it is stored.
+    pub fn take_invoice(&mut self, id: InvoiceId, invoice: PaidInvoice) {
+        if let Some(customer) = &invoice.claim.customer {
+            self.invoices_of.entry(customer.clone()).or_default().insert(id.clone());
         }
+        self.invoices.insert(id, invoice);
+    }
+
+    /// An invoice, if it is known as paid.
+    pub fn invoice(&self, id: &InvoiceId) -> Option<&PaidInvoice> {
+        self.invoices.get(id)
+    }
+
+    /// The ids of all invoices at hand.
+    pub fn invoice_ids(&self) -> impl Iterator<Item = &InvoiceId> {
+        self.invoices.keys()
     }
 
     /// True when a payment is linked to an invoice that is known as paid.

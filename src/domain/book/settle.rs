@@ -1,11 +1,9 @@
 //! Posting the difference between what the ledger should hold and what is posted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{
-    Book, Cause, Commission, InvoiceId, Kind, LedgerEntry, MoneyError, Outcome, PaymentId, Posted, PostedSums,
-};
-use crate::domain::{Assessment, PromoterId, Referral, assess, money::Currency, money::minus};
+use super::{Book, Cause, Commission, InvoiceId, Kind, LedgerEntry, MoneyError, Outcome, PaymentId, Sums};
+use crate::domain::{Assessment, Referral, assess, money::Currency, money::minus};
 
 impl Book {
     /// Assesses every invoice that a change of these invoices and payments may move, posts the differences, and
@@ -42,20 +40,18 @@ impl Book {
         Ok(Some((assess(paid, referral, loss)?, referral.ok())))
     }
 
-    /// The sums that the ledger should hold for an assessment: one for each kind, for the present promoter only.
-    pub fn targets(
-        assessment: &Assessment,
-        referral: Option<&Referral>,
-        currency: Currency,
-    ) -> BTreeMap<(PromoterId, Currency, Kind), i64> {
+    /// The sums that the ledger should hold for an assessment: one for each kind, for the present promoter only, at the
+    /// present date.
+    pub fn targets(assessment: &Assessment, referral: Option<&Referral>, currency: Currency) -> Sums {
         let target = |kind| match kind {
             Kind::Commission => assessment.commission_minor,
             Kind::Refund => assessment.refund_minor,
             Kind::Dispute => assessment.dispute_minor,
         };
         let of_promoter = |referral: &Referral| {
-            let promoter = referral.promoter.clone();
-            Kind::OF_INVOICE.into_iter().map(move |kind| ((promoter.clone(), currency, kind), target(kind)))
+            let (promoter, available_at) = (referral.promoter.clone(), assessment.available_at);
+            let sum = move |kind| ((promoter.clone(), currency, kind, available_at), target(kind));
+            Kind::OF_INVOICE.into_iter().map(sum)
         };
         referral.map(of_promoter).into_iter().flatten().collect()
     }
@@ -71,7 +67,7 @@ impl Book {
         };
         let targets = Self::targets(&assessment, referral, currency);
         let sums = self.posted.entry(id.clone()).or_default();
-        let entries = differences(id, &assessment, targets, sums, cause)?;
+        let entries = differences(id, targets, sums, cause)?;
         let posted = !entries.is_empty();
         self.changes.entries.extend(entries);
         self.changes.commissions.insert(id.clone(), commission);
@@ -100,12 +96,12 @@ impl Book {
     }
 }
 
-/// target − Σ posted, for every key of either side; `sums` then holds the targets.
+/// target − Σ posted, for every key of either side; `sums` then holds the targets. What was posted for a former
+/// promoter, or at a former date, is taken back at that date.
 fn differences(
     invoice: &InvoiceId,
-    assessment: &Assessment,
-    mut targets: BTreeMap<(PromoterId, Currency, Kind), i64>,
-    sums: &mut PostedSums,
+    mut targets: Sums,
+    sums: &mut Sums,
     cause: &Cause,
 ) -> Result<Vec<LedgerEntry>, MoneyError> {
     for key in sums.keys() {
@@ -113,25 +109,22 @@ fn differences(
             targets.insert(key.clone(), 0);
         }
     }
-    let present = assessment.reason.is_none();
     let mut entries = Vec::new();
-    for ((promoter, currency, kind), target_minor) in targets {
-        let key = (promoter, currency, kind);
-        let known = sums.get(&key).copied();
-        let difference = minus(target_minor, known.map_or(0, |posted| posted.sum_minor))?;
-        if difference == 0 {
-            continue;
+    for (key, target_minor) in targets {
+        let amount_minor = minus(target_minor, sums.insert(key.clone(), target_minor).unwrap_or(0))?;
+        if amount_minor != 0 {
+            let (promoter, currency, kind, available_at) = key;
+            let (invoice, cause) = (invoice.clone(), cause.clone());
+            entries.push(LedgerEntry {
+                promoter,
+                invoice,
+                kind,
+                amount_minor,
+                currency,
+                available_at,
+                cause,
+            });
         }
-        // What is taken from a former promoter nets against what that promoter was given, so it keeps its date.
-        let available_at = match known {
-            Some(posted) if !present || target_minor == 0 => posted.available_at,
-            Some(_) | None => assessment.available_at,
-        };
-        sums.insert(key.clone(), Posted { sum_minor: target_minor, available_at });
-        let (promoter, currency, kind) = key;
-        let (invoice, cause) = (invoice.clone(), cause.clone());
-        let amount_minor = difference;
-        entries.push(LedgerEntry { promoter, invoice, kind, amount_minor, currency, available_at, cause });
     }
     Ok(entries)
 }

@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::domain::{Party, Referral, Timestamp};
+use crate::domain::{CustomerId, Party, Timestamp};
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
 use crate::http::{HttpState, body};
-use crate::service::refer::{ReferRequest, refer};
+use crate::service::refer::{ReferRequest, Referred, refer};
 
 /// The body of the request.
 #[derive(Debug, Deserialize)]
@@ -29,8 +29,9 @@ struct NewReferral {
 struct ReferralBody {
     id: String,
     object: &'static str,
-    /// The Stripe customer, for a referral of no known user.
+    /// The Stripe customer that the request named.
     customer: Option<String>,
+    /// The user that the referral is of, when one is known.
     user_id: Option<String>,
     promoter: String,
     program: String,
@@ -63,19 +64,19 @@ pub async fn create(
     let referred = state.uncancelled(async move { refer(&db, &request, lookback_s, clock::now()).await });
     let referred = referred.await??;
     let mut response = if referred.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(response.json(ReferralBody::from(referred.referral)))
+    Ok(response.json(ReferralBody::from(referred)))
 }
 
-impl From<Referral> for ReferralBody {
-    fn from(referral: Referral) -> Self {
-        let (customer, user_id) = match referral.party {
-            Party::Customer(customer) => (Some(customer.into_string()), None),
-            Party::User(user) => (None, Some(user.into_string())),
+impl From<Referred> for ReferralBody {
+    fn from(Referred { referral, customer, .. }: Referred) -> Self {
+        let user_id = match referral.party {
+            Party::Customer(_) => None,
+            Party::User(user) => Some(user.into_string()),
         };
         Self {
             id: referral.id.into_string(),
             object: "referral",
-            customer,
+            customer: customer.map(CustomerId::into_string),
             user_id,
             promoter: referral.promoter.into_string(),
             program: referral.program.into_string(),

@@ -7,7 +7,7 @@ use crate::stripe::fields::is_name;
 use crate::stripe::objects::{Invoice, Metadata};
 
 /// One claim for every metadata key of the settings that has a value: first of the subscription (its snapshot on
-/// the invoice, in the newer place before the older), then of the invoice itself.
+/// the invoice, in the newer place and in the older), then of the invoice itself. None hides another.
 pub fn claims_of_invoice<'c>(
     event: &'c EventBody<'_>,
     invoice: &'c Invoice,
@@ -17,9 +17,10 @@ pub fn claims_of_invoice<'c>(
     let newer = invoice.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
     let newer = newer.and_then(|details| details.metadata.as_ref());
     let older = invoice.subscription_details.as_ref().and_then(|details| details.metadata.as_ref());
-    let of_subscription = codes(newer.or(older), policy, ClaimSource::SubscriptionMetadata);
+    let of_subscription = codes(newer, policy, ClaimSource::SubscriptionMetadata);
+    let of_older = codes(older, policy, ClaimSource::OlderSubscriptionMetadata);
     let of_invoice = codes(invoice.metadata.as_ref(), policy, ClaimSource::InvoiceMetadata);
-    of_subscription.chain(of_invoice).map(|(source, code)| Claim {
+    of_subscription.chain(of_older).chain(of_invoice).map(|(source, code)| Claim {
         id: ClaimId::new(format!("clm_{}_{}", event.id, source.precedence())),
         customer: Some(customer.clone()),
         user: None,

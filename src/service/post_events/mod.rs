@@ -171,9 +171,14 @@ const fn is_of_an_event(error: &ServiceError) -> bool {
     match error {
         ServiceError::Money(_)
         | ServiceError::Refused { .. }
-        | ServiceError::Store(StoreError::Rejected(_) | StoreError::Corrupt { .. }) => true,
+        | ServiceError::Store(StoreError::Rejected(_)) => true,
+        // A row that only a newer version understands is not the event's fault: a newer replica will post it.
         ServiceError::Store(
-            StoreError::Unavailable(_) | StoreError::Contention(_) | StoreError::NotDurable(_),
+            StoreError::Unavailable(_)
+            | StoreError::Contention(_)
+            | StoreError::NotDurable(_)
+            | StoreError::NoDatabase(_)
+            | StoreError::Corrupt { .. },
         ) => false,
     }
 }

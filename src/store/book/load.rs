@@ -13,7 +13,6 @@ use sea_orm::{
 };
 
 use crate::domain::attribution::CodeOwner;
-use crate::domain::book::Posted;
 use crate::domain::{
     Book, Claim, Code, CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, Kind, Party, PaymentId,
     ProgramKey, PromoterId, RefundId, Timestamp, UserId,
@@ -22,7 +21,7 @@ use crate::store::database::{Database, Txn};
 use crate::store::error::StoreError;
 use crate::store::lock::{Keys, lock};
 use crate::store::rows;
-use crate::store::select::rows_in;
+use crate::store::select::{KEYS_PER_STATEMENT, rows_in};
 
 /// What a transaction is about.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +168,7 @@ impl Loader<'_> {
         for row in rows_in::<invoice::Entity, _>(self.txn, invoice::Column::Id, ids).await? {
             let (id, invoice) = rows::paid_invoice(row)?;
             self.keys.customers.extend(invoice.claim.customer.clone());
-            self.book.invoices.insert(id, invoice);
+            self.book.take_invoice(id, invoice);
         }
         Ok(())
     }
@@ -206,13 +205,13 @@ impl Loader<'_> {
         let of_ids = ids.iter().map(CustomerId::as_str);
         for row in rows_in::<customer::Entity, _>(self.txn, customer::Column::Id, of_ids).await? {
             self.keys.users.insert(UserId::new(&row.user_id));
-            self.book.users.insert(CustomerId::new(row.id), UserId::new(row.user_id));
+            self.book.parties.bind(CustomerId::new(row.id), UserId::new(row.user_id));
         }
         let users: Vec<UserId> = self.keys.users.difference(&self.done.users).cloned().collect();
         let of_users = users.iter().map(UserId::as_str);
         for row in rows_in::<customer::Entity, _>(self.txn, customer::Column::UserId, of_users).await? {
             self.keys.customers.insert(CustomerId::new(&row.id));
-            self.book.users.insert(CustomerId::new(row.id), UserId::new(row.user_id));
+            self.book.parties.bind(CustomerId::new(row.id), UserId::new(row.user_id));
         }
         Ok(())
     }
@@ -222,7 +221,7 @@ impl Loader<'_> {
             let claim = rows::claim(row)?;
             self.keys.customers.extend(claim.customer.clone());
             self.keys.users.extend(claim.user.clone());
-            self.book.claims.insert(claim.id.clone(), claim);
+            self.book.parties.add(claim);
         }
         Ok(())
     }
@@ -234,7 +233,7 @@ impl Loader<'_> {
 
     /// The codes that claims name; one that does not exist is a key, so that its making waits for us.
     async fn codes(&mut self, new_claims: &[Claim]) -> Result<(), StoreError> {
-        let claims = self.book.claims.values().chain(new_claims);
+        let claims = self.book.parties.claims().chain(new_claims);
         let named: BTreeSet<Code> = claims.map(|claim| claim.code.clone()).collect();
         let unread = named.iter().filter(|code| !self.book.codes.contains_key(code)).map(Code::as_str);
         for row in rows_in::<code::Entity, _>(self.txn, code::Column::Code, unread).await? {
@@ -254,7 +253,16 @@ impl Loader<'_> {
     }
 
     async fn referrals(&mut self, parties: Vec<String>) -> Result<(), StoreError> {
-        for row in rows_in::<referral::Entity, _>(self.txn, referral::Column::Party, parties).await? {
+        let rows = rows_in::<referral::Entity, _>(self.txn, referral::Column::Party, parties).await?;
+        // A referral may have been made since the claims were read, when its party is not locked yet.
+        let read: BTreeSet<i64> = self.book.versions.iter().map(|version| version.id).collect();
+        let unread: BTreeSet<i64> =
+            rows.iter().map(|row| row.program_version_id).filter(|id| !read.contains(id)).collect();
+        let unread = rows_in::<program_version::Entity, _>(self.txn, program_version::Column::Id, unread);
+        for version in unread.await? {
+            self.book.versions.push(rows::terms_version(version)?);
+        }
+        for row in rows {
             if let Some(referral) = rows::referral(row, &self.book.versions)? {
                 self.book.referrals.insert(referral.party.clone(), referral);
             }
@@ -264,22 +272,20 @@ impl Loader<'_> {
 
     /// A claim that may move a referral moves all invoices of its party, and of a customer that it binds to a user.
     async fn invoices_of_moving_parties(&mut self, wanted: &Wanted) -> Result<(), StoreError> {
-        let stored = self.book.claims.values().filter(|claim| Some(&claim.code) == wanted.new_code.as_ref());
+        let stored = self.book.parties.claims().filter(|claim| Some(&claim.code) == wanted.new_code.as_ref());
         let new = wanted.claims.iter().filter(|claim| !self.book.is_redundant(claim));
-        let mut customers = BTreeSet::new();
+        let (parties, mut customers) = (&self.book.parties, BTreeSet::new());
         for claim in stored.chain(new) {
-            customers.extend(self.book.customers_of(&self.book.party_of_claim(claim)));
+            customers.extend(parties.customers_of(&parties.party_of_claim(claim)));
             customers.extend(claim.customer.clone());
         }
-        let of_customers = customers.iter().map(CustomerId::as_str);
-        let rows = invoice::Entity::find().select_only().column(invoice::Column::Id);
-        let ids: Vec<&str> = of_customers.collect();
-        if ids.is_empty() {
-            return Ok(());
+        let customers: Vec<&str> = customers.iter().map(CustomerId::as_str).collect();
+        for some in customers.chunks(KEYS_PER_STATEMENT) {
+            let rows = invoice::Entity::find().select_only().column(invoice::Column::Id);
+            let of_some = invoice::Column::CustomerId.is_in(some.iter().copied());
+            let found = rows.filter(of_some).into_tuple::<String>().all(self.txn).await?;
+            self.keys.invoices.extend(found.into_iter().map(InvoiceId::new));
         }
-        let rows = rows.filter(invoice::Column::CustomerId.is_in(ids)).into_tuple::<String>();
-        let found = rows.all(self.txn).await?;
-        self.keys.invoices.extend(found.into_iter().map(InvoiceId::new));
         Ok(())
     }
 
@@ -304,15 +310,14 @@ impl Loader<'_> {
 
     async fn parked(&mut self) -> Result<(), StoreError> {
         let payments: Vec<&str> = self.keys.payments.iter().map(PaymentId::as_str).collect();
-        if payments.is_empty() {
-            return Ok(());
-        }
-        let parked =
-            event::Entity::find().select_only().column(event::Column::Id).column(event::Column::ParkedOn);
-        let parked = parked.filter(event::Column::ParkedOn.is_in(payments)).into_tuple::<(String, String)>();
-        for (id, payment) in parked.all(self.txn).await? {
-            let waiting = self.book.parked.entry(PaymentId::new(payment)).or_default();
-            waiting.insert(EventId::new(id));
+        for some in payments.chunks(KEYS_PER_STATEMENT) {
+            let rows = event::Entity::find().select_only();
+            let rows = rows.column(event::Column::Id).column(event::Column::ParkedOn);
+            let rows = rows.filter(event::Column::ParkedOn.is_in(some.iter().copied()));
+            for (id, payment) in rows.into_tuple::<(String, String)>().all(self.txn).await? {
+                let waiting = self.book.parked.entry(PaymentId::new(payment)).or_default();
+                waiting.insert(EventId::new(id));
+            }
         }
         Ok(())
     }
@@ -328,25 +333,25 @@ impl Loader<'_> {
             available_at: i64,
         }
         use ledger_entry::Column;
-        let ids: Vec<&str> = self.book.invoices.keys().map(InvoiceId::as_str).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let groups = [Column::InvoiceId, Column::PromoterId, Column::Currency, Column::Kind];
-        let mut sums = ledger_entry::Entity::find().select_only();
-        for column in groups {
-            sums = sums.column(column).group_by(column);
-        }
-        let total = Column::AmountMinor.sum().cast_as("BIGINT");
-        let sums = sums.column_as(total, "total_minor").column_as(Column::AvailableAt.max(), "available_at");
-        for row in sums.filter(Column::InvoiceId.is_in(ids)).into_model::<Sum>().all(self.txn).await? {
-            let kind = Kind::parse(&row.kind)
-                .ok_or_else(|| rows::corrupt("ledger_entry", &row.invoice_id, &row.kind))?;
-            let currency = rows::currency("ledger_entry", &row.invoice_id, &row.currency)?;
-            let key = (PromoterId::new(row.promoter_id), currency, kind);
-            let available_at = Timestamp::from_unix(row.available_at);
-            let posted = Posted { sum_minor: row.total_minor, available_at };
-            self.book.posted.entry(InvoiceId::new(row.invoice_id)).or_default().insert(key, posted);
+        let ids: Vec<String> = self.book.invoice_ids().map(ToString::to_string).collect();
+        let groups =
+            [Column::InvoiceId, Column::PromoterId, Column::Currency, Column::Kind, Column::AvailableAt];
+        for some in ids.chunks(KEYS_PER_STATEMENT) {
+            let mut sums = ledger_entry::Entity::find().select_only();
+            for column in groups {
+                sums = sums.column(column).group_by(column);
+            }
+            let sums = sums.column_as(Column::AmountMinor.sum().cast_as("BIGINT"), "total_minor");
+            let sums = sums.filter(Column::InvoiceId.is_in(some.iter().map(String::as_str)));
+            for row in sums.into_model::<Sum>().all(self.txn).await? {
+                let kind = Kind::parse(&row.kind)
+                    .ok_or_else(|| rows::corrupt("ledger_entry", &row.invoice_id, &row.kind))?;
+                let currency = rows::currency("ledger_entry", &row.invoice_id, &row.currency)?;
+                let available_at = Timestamp::from_unix(row.available_at);
+                let key = (PromoterId::new(row.promoter_id), currency, kind, available_at);
+                let sums = self.book.posted.entry(InvoiceId::new(row.invoice_id)).or_default();
+                sums.insert(key, row.total_minor);
+            }
         }
         Ok(())
     }

@@ -31,8 +31,7 @@ pub async fn save(txn: &Txn, book: &Book, posted_at: Timestamp) -> Result<(), St
 
 async fn facts(txn: &Txn, book: &Book) -> Result<(), StoreError> {
     let changes = &book.changes;
-    let invoices =
-        changes.invoices.iter().filter_map(|id| Some(rows::invoice_row(id, book.invoices.get(id)?)));
+    let invoices = changes.invoices.iter().filter_map(|id| Some(rows::invoice_row(id, book.invoice(id)?)));
     upsert::<invoice::ActiveModel>(txn, invoices).await?;
     let payments = changes.payments.iter();
     let payments = payments.filter_map(|id| Some(rows::payment_row(id, book.graph.payment(id)?)));
@@ -58,11 +57,11 @@ async fn facts(txn: &Txn, book: &Book) -> Result<(), StoreError> {
 async fn attribution(txn: &Txn, book: &Book) -> Result<(), StoreError> {
     let changes = &book.changes;
     let customer = |id: &CustomerId| {
-        let user = book.users.get(id)?;
+        let user = book.parties.user_of(id)?;
         Some(customer::ActiveModel { id: Set(id.to_string()), user_id: Set(user.to_string()) })
     };
     upsert::<customer::ActiveModel>(txn, changes.customers.iter().filter_map(customer)).await?;
-    let claims = changes.claims.iter().filter_map(|id| Some(rows::claim_row(book.claims.get(id)?)));
+    let claims = changes.claims.iter().filter_map(|id| Some(rows::claim_row(book.parties.claim(id)?)));
     let once = OnConflict::column(claim::Column::Id).do_nothing().to_owned();
     insert::<claim::ActiveModel>(txn, claims, Some(once)).await?;
     for (merged, into) in &changes.merged {
