@@ -234,16 +234,24 @@ enum Request {
 }
 
 impl Request {
+    /// Sends it until it is acknowledged, as Stripe does: on a busy machine 503 is a right answer, too.
     async fn send(&self, client: &reqwest::Client, daemon: &support::Daemon) {
-        let request = match self {
-            Self::Event(body) => support::post_raw(client, daemon, body.as_bytes()),
-            Self::Claim(body) => {
-                client.post(daemon.at("/v1/referrals")).bearer_auth(support::ADMIN_TOKEN).body(body.clone())
+        for _ in 0..10 {
+            let request = match self {
+                Self::Event(body) => support::post_raw(client, daemon, body.as_bytes()),
+                Self::Claim(body) => {
+                    let request = client.post(daemon.at("/v1/referrals"));
+                    request.bearer_auth(support::ADMIN_TOKEN).body(body.clone())
+                }
+            };
+            let answer = request.send().await.unwrap();
+            let status = answer.status();
+            if status.is_success() {
+                return;
             }
-        };
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        assert!(status.is_success(), "{status}: {}", answer.text().await.unwrap());
+            assert_eq!(status, 503, "{}", answer.text().await.unwrap());
+        }
+        panic!("ten times 503");
     }
 }
 
