@@ -53,13 +53,7 @@ impl App {
                 tracing::info!(migration, "migration applied");
             }
         }
-        let policy = Policy {
-            livemode: settings.stripe.livemode,
-            account: settings.stripe.account.clone(),
-            metadata_keys: settings.attribution.metadata_keys.clone(),
-            lookback_s: settings.attribution.lookback_s.into(),
-        };
-        let (intake, writer) = Intake::start(db.clone(), policy, &settings.intake);
+        let (intake, writer) = Intake::start(db.clone(), policy(settings), &settings.intake);
         let state = HttpState::new(settings, db.clone(), intake, Handle::current());
         let server = serve(settings, listener, state.clone())?;
         let drain_notice = Duration::from_millis(settings.http.drain_notice_ms);
@@ -110,6 +104,16 @@ impl App {
         db.close().await.context("closing the database")?;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// What decides about events, from the settings.
+pub fn policy(settings: &Settings) -> Policy {
+    Policy {
+        livemode: settings.stripe.livemode,
+        account: settings.stripe.account.clone(),
+        metadata_keys: settings.attribution.metadata_keys.clone(),
+        lookback_s: settings.attribution.lookback_s.into(),
     }
 }
 

@@ -7,6 +7,7 @@ mod output;
 mod program;
 mod promoter;
 mod refer;
+mod replay;
 mod serve;
 mod trigger;
 mod verify;
@@ -63,6 +64,8 @@ enum Command {
     Code(code::Command),
     /// Say that a customer was referred by a code.
     Refer(refer::Arguments),
+    /// Run stored events again, which changes nothing on a correct ledger.
+    Replay(replay::Arguments),
     /// Check the ledger against the facts; exit 1 and the first violations when it does not hold.
     Verify(verify::Arguments),
 }
@@ -89,6 +92,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Promoter(command) => promoter::run(&settings, command).await,
         Command::Code(command) => code::run(&settings, command).await,
         Command::Refer(arguments) => refer::run(&settings, arguments).await,
+        Command::Replay(arguments) => replay::run(&settings, arguments).await,
         Command::Verify(arguments) => verify::run(&settings, &arguments).await,
     }
 }

@@ -7,6 +7,7 @@ pub mod post_events;
 pub mod programs;
 pub mod redrive;
 pub mod refer;
+pub mod replay;
 pub mod show;
 pub mod verify;
 

@@ -12,6 +12,7 @@ use sea_orm::{
 
 use super::database::Txn;
 use super::error::StoreError;
+use super::select::KEYS_PER_STATEMENT;
 use crate::domain::{EventId, Outcome, PaymentId, Timestamp};
 
 /// A new event, ready to be stored.
@@ -27,6 +28,17 @@ pub struct EventRow {
     pub created_at: Option<Timestamp>,
     /// SHA-256 of the raw body.
     pub body_sha256: [u8; 32],
+    /// The raw body, compressed.
+    pub body_zstd: Vec<u8>,
+}
+
+/// An event of the inbox with its body.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Its id.
+    pub id: EventId,
+    /// What became of it, as a word.
+    pub outcome: String,
     /// The raw body, compressed.
     pub body_zstd: Vec<u8>,
 }
@@ -112,15 +124,63 @@ pub async fn settle<'a>(
         by_outcome.entry(outcome.as_str()).or_default().push(event.as_str());
     }
     for (outcome, ids) in by_outcome {
-        event::Entity::update_many()
-            .col_expr(event::Column::Outcome, Expr::value(outcome))
-            .col_expr(event::Column::Reason, Expr::value(None::<String>))
-            .col_expr(event::Column::ParkedOn, Expr::value(None::<String>))
-            .filter(event::Column::Id.is_in(ids))
-            .exec(txn)
-            .await?;
+        for some in ids.chunks(KEYS_PER_STATEMENT) {
+            event::Entity::update_many()
+                .col_expr(event::Column::Outcome, Expr::value(outcome))
+                .col_expr(event::Column::Reason, Expr::value(None::<String>))
+                .col_expr(event::Column::ParkedOn, Expr::value(None::<String>))
+                .filter(event::Column::Id.is_in(some.iter().copied()))
+                .exec(txn)
+                .await?;
+        }
     }
     Ok(())
+}
+
+/// Gives one event another outcome: a replay has decided anew.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn decide(txn: &Txn, id: &EventId, outcome: &Outcome) -> Result<(), StoreError> {
+    let (outcome, reason, parked_on) = outcome_columns(outcome);
+    event::Entity::update_many()
+        .col_expr(event::Column::Outcome, Expr::value(outcome))
+        .col_expr(event::Column::Reason, Expr::value(reason))
+        .col_expr(event::Column::ParkedOn, Expr::value(parked_on))
+        .filter(event::Column::Id.eq(id.as_str()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// One event with its body.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn stored(db: &impl ConnectionTrait, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
+    Ok(event::Entity::find_by_id(id.as_str()).one(db).await?.map(stored_event))
+}
+
+/// Events of this outcome with their bodies, by id, at most `limit` after the one named `after`.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn stored_with(
+    db: &impl ConnectionTrait,
+    outcome: &str,
+    after: Option<&EventId>,
+    limit: u64,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut rows = event::Entity::find().filter(event::Column::Outcome.eq(outcome));
+    if let Some(after) = after {
+        rows = rows.filter(event::Column::Id.gt(after.as_str()));
+    }
+    let rows = rows.order_by_asc(event::Column::Id).limit(limit).all(db).await?;
+    Ok(rows.into_iter().map(stored_event).collect())
+}
+
+fn stored_event(row: event::Model) -> StoredEvent {
+    StoredEvent { id: EventId::new(row.id), outcome: row.outcome, body_zstd: row.body_zstd }
 }
 
 /// Parked events that are to be looked up now, those that wait longest for their turn first: received up to

@@ -5,7 +5,6 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::fields::{FieldError, is_name, read};
-use super::signature::SignedEvent;
 use crate::domain::{EventId, Timestamp};
 
 /// The envelope of a signed body, every field as it came: one odd field hides no other.
@@ -70,12 +69,12 @@ struct Data<'e> {
 }
 
 impl<'e> Envelope<'e> {
-    /// Reads the envelope of a signed body.
+    /// Reads the envelope of a body that was signed.
     ///
     /// # Errors
     /// [`EnvelopeError`] when it is no event with an id.
-    pub fn read(event: &'e SignedEvent) -> Result<Self, EnvelopeError> {
-        let raw: RawEnvelope<'e> = serde_json::from_slice(event.body()).or(Err(EnvelopeError::NotJson))?;
+    pub fn read(body: &'e [u8]) -> Result<Self, EnvelopeError> {
+        let raw: RawEnvelope<'e> = serde_json::from_slice(body).or(Err(EnvelopeError::NotJson))?;
         let object: Option<String> = lenient(raw.object);
         let thin = match object.as_deref() {
             Some("event") => false,

@@ -6,7 +6,7 @@ use super::policy::{Policy, Rejection};
 use super::{credit_note, dispute, purchase, refund};
 use crate::domain::outcome::{FOREIGN_ACCOUNT, THIN_EVENT, UNHANDLED_TYPE, WRONG_MODE};
 use crate::domain::{EventId, Outcome, Reduced};
-use crate::store::events::EventRow;
+use crate::store::events::{EventRow, StoredEvent};
 use crate::stripe::{Envelope, EventBody, FieldError, SignedEvent};
 
 /// Reduces one event to facts. Knows nothing of what was told before.
@@ -54,7 +54,7 @@ pub struct Inbound {
 pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> {
     let body_sha256: [u8; 32] = Sha256::digest(event.body()).into();
     let body_zstd = zstd::bulk::compress(event.body(), COMPRESSION_LEVEL)?;
-    Ok(match Envelope::read(event) {
+    Ok(match Envelope::read(event.body()) {
         Ok(envelope) => Inbound {
             row: EventRow {
                 id: envelope.id.clone(),
@@ -64,10 +64,7 @@ pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> 
                 body_sha256,
                 body_zstd,
             },
-            work: reduce_envelope(&envelope, policy).map_err(|rejection| match rejection {
-                Rejection::Ignored(reason) => Outcome::Ignored(reason),
-                Rejection::Quarantined(reason) => Outcome::Quarantined(reason),
-            }),
+            work: reduce_envelope(&envelope, policy).map_err(Outcome::from),
         },
         Err(error) => Inbound {
             row: EventRow {
@@ -81,6 +78,23 @@ pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> 
             work: Err(Outcome::Quarantined(error.to_string())),
         },
     })
+}
+
+/// Reduces an event of the inbox once more. It was signed when it was taken in.
+///
+/// # Errors
+/// The outcome of an event that brings no facts.
+pub fn reduce_stored(event: &StoredEvent, policy: &Policy) -> Result<Reduced, Outcome> {
+    let unreadable = |error: &dyn std::fmt::Display| Outcome::Quarantined(format!("body: {error}"));
+    let body = zstd::stream::decode_all(event.body_zstd.as_slice()).map_err(|error| unreadable(&error))?;
+    let envelope = Envelope::read(&body).map_err(|error| unreadable(&error))?;
+    if envelope.id != event.id {
+        return Err(Outcome::Quarantined(format!(
+            "id: {} is kept apart from an event of that id",
+            envelope.id
+        )));
+    }
+    reduce_envelope(&envelope, policy).map_err(Outcome::from)
 }
 
 /// The id under which a signed body without a usable id is kept.

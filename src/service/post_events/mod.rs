@@ -16,8 +16,9 @@ mod wanted;
 
 use std::collections::BTreeMap;
 
-pub use handlers::{HANDLERS, Inbound, reduce};
+pub use handlers::{HANDLERS, Inbound, reduce, reduce_stored};
 pub use policy::{Policy, Rejection};
+pub use wanted::of_one as wanted_of;
 
 use self::admit::{Admission, Fresh};
 use super::contention::Contention;

@@ -1,6 +1,6 @@
 //! What handlers are given beside the event, and how they say no.
 
-use crate::domain::MoneyError;
+use crate::domain::{MoneyError, Outcome};
 use crate::stripe::FieldError;
 
 /// The settings that decide what is taken in.
@@ -34,5 +34,14 @@ impl From<FieldError> for Rejection {
 impl From<MoneyError> for Rejection {
     fn from(error: MoneyError) -> Self {
         Self::Quarantined(error.to_string())
+    }
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Ignored(reason) => Self::Ignored(reason),
+            Rejection::Quarantined(reason) => Self::Quarantined(reason),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a batch of new events is about: the keys that are locked and followed before anything is merged.
 
 use super::admit::Fresh;
-use crate::domain::{Claim, Fact};
+use crate::domain::{Claim, Fact, Reduced};
 use crate::store::book::Wanted;
 use crate::store::lock::Keys;
 
@@ -9,12 +9,23 @@ use crate::store::lock::Keys;
 pub fn of(fresh: &[Fresh<'_>]) -> Wanted {
     let mut wanted = Wanted::default();
     for reduced in fresh.iter().filter_map(|event| event.work().as_ref().ok()) {
-        wanted.keys.payments.extend(reduced.waits_for.clone());
-        for fact in &reduced.facts {
-            add_fact(&mut wanted, fact);
-        }
+        add(&mut wanted, reduced);
     }
     wanted
+}
+
+/// The keys and claims of one event.
+pub fn of_one(reduced: &Reduced) -> Wanted {
+    let mut wanted = Wanted::default();
+    add(&mut wanted, reduced);
+    wanted
+}
+
+fn add(wanted: &mut Wanted, reduced: &Reduced) {
+    wanted.keys.payments.extend(reduced.waits_for.clone());
+    for fact in &reduced.facts {
+        add_fact(wanted, fact);
+    }
 }
 
 /// The keys of one claim.

@@ -1,0 +1,101 @@
+//! Running stored events again: what was quarantined or ignored by an older version may be posted by this one.
+//!
+//! On a correct ledger a replay changes nothing: facts merge, and what is posted is the difference to what is posted.
+
+use super::contention::{ATTEMPTS, Contention};
+use super::error::ServiceError;
+use super::post_events::{Policy, reduce_stored, wanted_of};
+use crate::domain::{EventId, Outcome, Timestamp};
+use crate::store::events::{self, StoredEvent};
+use crate::store::{Database, StoreError, book};
+
+/// Events read at a time.
+const PAGE: u64 = 200;
+
+/// Which events to run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(EventId),
+    /// All with this outcome: `quarantined` or `parked`.
+    With(&'static str),
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The event.
+    pub id: EventId,
+    /// Its outcome before, as a word.
+    pub before: String,
+    /// What it came to now.
+    pub now: Outcome,
+}
+
+/// Runs events again, each in a transaction of its own, and tells `report` of each. Returns how many there were.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away, or an event cannot be posted; what was replayed before stays.
+pub async fn replay(
+    db: &Database,
+    which: &Which,
+    policy: &Policy,
+    now: Timestamp,
+    mut report: impl FnMut(&Replayed),
+) -> Result<u64, ServiceError> {
+    let (mut replayed, mut after) = (0_u64, None);
+    loop {
+        let page = match which {
+            Which::One(id) => events::stored(db.reader(), id).await?.into_iter().collect(),
+            Which::With(outcome) => events::stored_with(db.reader(), outcome, after.as_ref(), PAGE).await?,
+        };
+        for event in &page {
+            report(&replay_one(db, event, policy, now).await?);
+            replayed = replayed.saturating_add(1);
+        }
+        after = page.into_iter().last().map(|event| event.id);
+        if after.is_none() || matches!(which, Which::One(_)) {
+            return Ok(replayed);
+        }
+    }
+}
+
+async fn replay_one(
+    db: &Database,
+    event: &StoredEvent,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Replayed, ServiceError> {
+    let mut contention = Contention::at_most(ATTEMPTS);
+    loop {
+        let result = replay_once(db, event, policy, now).await;
+        if !contention.is_worth_another_try(&result).await {
+            return result;
+        }
+    }
+}
+
+async fn replay_once(
+    db: &Database,
+    event: &StoredEvent,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Replayed, ServiceError> {
+    let replayed = |now| Replayed { id: event.id.clone(), before: event.outcome.clone(), now };
+    let reduced = match reduce_stored(event, policy) {
+        Ok(reduced) => reduced,
+        // It says no more than before, perhaps for another reason; the row keeps the first.
+        Err(outcome) => return Ok(replayed(outcome)),
+    };
+    let (txn, mut book) = book::open(db, wanted_of(&reduced)).await?;
+    let outcome = book.apply(&event.id, &reduced)?;
+    book::save(&txn, &book, now).await?;
+    let settled = book.changes.settled.get(&event.id).cloned().unwrap_or(outcome);
+    events::settle(&txn, book.changes.settled.iter()).await?;
+    // What was posted or recorded stays so: that it has nothing new to say is the point.
+    if matches!(event.outcome.as_str(), "quarantined" | "ignored") {
+        events::decide(&txn, &event.id, &settled).await?;
+    }
+    txn.commit().await.map_err(StoreError::from)?;
+    Ok(replayed(settled))
+}
