@@ -10,6 +10,10 @@ use super::time::Timestamp;
 const PLACES_PER_SOURCE: u16 = 20;
 /// Precedence of the first source (the API); greater is weaker.
 const FIRST_PLACE: u16 = 100;
+/// Precedence of the second source (a checkout session); its metadata follows its `client_reference_id`.
+const CHECKOUT_PLACE: u16 = 200;
+/// Precedence of the third source (the metadata of the customer).
+const CUSTOMER_PLACE: u16 = 300;
 /// Precedence of the fourth source (what an invoice carries).
 const INVOICE_PLACE: u16 = 400;
 
@@ -18,6 +22,12 @@ const INVOICE_PLACE: u16 = 400;
 pub enum ClaimSource {
     /// `POST /v1/referrals`, or `refer` on the command line.
     Api,
+    /// `checkout.session.client_reference_id`.
+    CheckoutReference,
+    /// The metadata of a checkout session, by the place of its key in the settings.
+    CheckoutMetadata(u16),
+    /// The metadata of the customer, by the place of its key in the settings.
+    CustomerMetadata(u16),
     /// The subscription metadata that an invoice carries, by the place of its key in the settings.
     SubscriptionMetadata(u16),
     /// The same where invoices carried it before 2025-03-31; both places may stand side by side.
@@ -29,12 +39,16 @@ pub enum ClaimSource {
 impl ClaimSource {
     /// The precedence: a smaller one wins at equal `claimed_at`.
     pub fn precedence(self) -> u16 {
+        let within =
+            |first: u16, key: u16| first.saturating_add(key.min(PLACES_PER_SOURCE.saturating_sub(1)));
         let place = |group: u16, key: u16| {
-            let first = INVOICE_PLACE.saturating_add(PLACES_PER_SOURCE.saturating_mul(group));
-            first.saturating_add(key.min(PLACES_PER_SOURCE.saturating_sub(1)))
+            within(INVOICE_PLACE.saturating_add(PLACES_PER_SOURCE.saturating_mul(group)), key)
         };
         match self {
             Self::Api => FIRST_PLACE,
+            Self::CheckoutReference => CHECKOUT_PLACE,
+            Self::CheckoutMetadata(key) => within(CHECKOUT_PLACE.saturating_add(1), key),
+            Self::CustomerMetadata(key) => within(CUSTOMER_PLACE, key),
             Self::SubscriptionMetadata(key) => place(0, key),
             Self::OlderSubscriptionMetadata(key) => place(1, key),
             Self::InvoiceMetadata(key) => place(2, key),
@@ -43,8 +57,18 @@ impl ClaimSource {
 
     /// The source of a stored precedence.
     pub fn from_precedence(precedence: u16) -> Option<Self> {
+        let after = |first: u16| precedence.checked_sub(first).filter(|key| *key < PLACES_PER_SOURCE);
         if precedence == FIRST_PLACE {
             return Some(Self::Api);
+        }
+        if precedence == CHECKOUT_PLACE {
+            return Some(Self::CheckoutReference);
+        }
+        if let Some(key) = after(CHECKOUT_PLACE.saturating_add(1)) {
+            return Some(Self::CheckoutMetadata(key));
+        }
+        if let Some(key) = after(CUSTOMER_PLACE) {
+            return Some(Self::CustomerMetadata(key));
         }
         let place = precedence.checked_sub(INVOICE_PLACE)?;
         let (group, key) = (place.checked_div(PLACES_PER_SOURCE)?, place.checked_rem(PLACES_PER_SOURCE)?);
@@ -60,6 +84,9 @@ impl ClaimSource {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
+            Self::CheckoutReference => "checkout_reference",
+            Self::CheckoutMetadata(_) => "checkout_metadata",
+            Self::CustomerMetadata(_) => "customer_metadata",
             Self::SubscriptionMetadata(_) | Self::OlderSubscriptionMetadata(_) => "subscription_metadata",
             Self::InvoiceMetadata(_) => "invoice_metadata",
         }
@@ -174,6 +201,11 @@ mod tests {
     fn every_source_is_read_back_from_its_precedence() {
         let sources = [
             ClaimSource::Api,
+            ClaimSource::CheckoutReference,
+            ClaimSource::CheckoutMetadata(0),
+            ClaimSource::CheckoutMetadata(19),
+            ClaimSource::CustomerMetadata(0),
+            ClaimSource::CustomerMetadata(19),
             ClaimSource::SubscriptionMetadata(0),
             ClaimSource::SubscriptionMetadata(19),
             ClaimSource::OlderSubscriptionMetadata(0),

@@ -24,6 +24,9 @@ use crate::settings::DatabaseSettings;
 /// A transaction that may write. It ends by `commit`; dropped, it rolls back.
 pub type Txn = DatabaseTransaction;
 
+/// How often a locked file of SQLite is tried again at start, and the pause between: ten seconds in all.
+const START_TRIES: u32 = 50;
+const START_PAUSE: Duration = Duration::from_millis(200);
 /// The advisory lock under which replicas migrate one after the other ("referral" in ASCII).
 const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 
@@ -45,7 +48,8 @@ impl Database {
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let url = settings.url.expose_secret();
         let database = if url.starts_with("sqlite:") {
-            Self::connect_sqlite(url, settings).await?
+            // Turning on WAL does not wait for another process that does the same at this moment.
+            patiently(async || Self::connect_sqlite(url, settings).await).await?
         } else {
             Self::connect_postgres(url, settings).await?
         };
@@ -155,6 +159,10 @@ impl Database {
     /// # Errors
     /// [`StoreError`] when the database is away or refuses a statement; then nothing has changed.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        patiently(async || self.migrate_once().await).await
+    }
+
+    async fn migrate_once(&self) -> Result<Vec<String>, StoreError> {
         let txn = self.begin().await?;
         if txn.get_database_backend() == DatabaseBackend::Postgres {
             let lock = Statement::from_sql_and_values(
@@ -212,6 +220,20 @@ impl Database {
             }
         }
         Ok(())
+    }
+}
+
+/// Tries again, at start, while another process has SQLite's file: it may be migrating it.
+async fn patiently<T>(mut act: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let mut tries = START_TRIES;
+    loop {
+        match act().await {
+            Err(error) if error.is_locked() && tries > 0 => {
+                tries = tries.saturating_sub(1);
+                tokio::time::sleep(START_PAUSE).await;
+            }
+            result => return result,
+        }
     }
 }
 

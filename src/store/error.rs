@@ -1,5 +1,6 @@
 //! What can go wrong between the daemon and its database, by what is to be done about it.
 
+use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 use thiserror::Error;
 
@@ -33,6 +34,21 @@ pub enum StoreError {
     NotDurable(String),
 }
 
+impl StoreError {
+    /// True when another process has the file of SQLite.
+    pub fn is_locked(&self) -> bool {
+        let Self::Unavailable(DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = self
+        else {
+            return false;
+        };
+        let RuntimeErr::SqlxError(cause) = runtime else { return false };
+        let refusal = cause.as_database_error().filter(|it| it.try_downcast_ref::<SqliteError>().is_some());
+        let code = refusal.and_then(|refusal| refusal.code()?.parse::<u32>().ok());
+        // BUSY, LOCKED
+        code.is_some_and(|extended| matches!(extended & 0xff, 5 | 6))
+    }
+}
+
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         match verdict(&error) {
@@ -56,7 +72,7 @@ fn verdict(error: &DbErr) -> Verdict {
     let RuntimeErr::SqlxError(cause) = runtime else { return Verdict::Away };
     if let sqlx::Error::Database(refusal) = cause.as_ref() {
         let code = refusal.code().unwrap_or_default();
-        return if refusal.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        return if refusal.try_downcast_ref::<SqliteError>().is_some() {
             of_sqlite(&code)
         } else {
             of_postgres(&code)

@@ -180,6 +180,28 @@ pub struct CreditNoteRefund {
     pub refund_type: Option<String>,
 }
 
+/// `checkout.session`.
+#[derive(Debug, Deserialize)]
+pub struct CheckoutSession {
+    /// The customer that paid, or was made by the session.
+    pub customer: Option<Id>,
+    /// The same customer, as newer accounts name it.
+    pub customer_account: Option<Id>,
+    /// The host's own reference.
+    pub client_reference_id: Option<String>,
+    /// Metadata of the session.
+    pub metadata: Option<Metadata>,
+}
+
+/// `customer`.
+#[derive(Debug, Deserialize)]
+pub struct Customer {
+    /// `cus_…`.
+    pub id: Id,
+    /// Metadata of the customer.
+    pub metadata: Option<Metadata>,
+}
+
 /// A list inside an object.
 #[derive(Debug, Deserialize)]
 pub struct List<T> {

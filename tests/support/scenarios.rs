@@ -65,6 +65,11 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
         event["data"]["object"]["status_transitions"]["paid_at"] = json!(created() - 3 * 86_400);
         event
     };
+    let second = created() - 60;
+    let same_second = |mut event: Value| {
+        event["created"] = json!(second);
+        event
+    };
     let scenario = |name, steps, expected| Scenario { name, steps, expected, disputed: Vec::new() };
     let du1 = id("du_1");
     let disputed = |status, amount| event(dispute(&du1, &pi, amount, "usd", status));
@@ -297,6 +302,22 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
                     event
                 }),
                 claim("ANNA", 0),
+            ],
+            vec![(in1.clone(), "bert", 2_000, 0)],
+        ),
+        scenario(
+            "checkout, customer and subscription name a code in the same second",
+            vec![
+                event({
+                    let object = json!({ "id": id("cs_1"), "object": "checkout.session", "customer": cus,
+                        "client_reference_id": "BERT", "metadata": { "ref": "ANNA" } });
+                    same_second(super::events::event("checkout.session.completed", object))
+                }),
+                event({
+                    let object = json!({ "id": cus, "object": "customer", "metadata": { "ref": "ANNA" } });
+                    same_second(super::events::event("customer.created", object))
+                }),
+                event(same_second(invoice_paid_with_code(&in1, &cus, 10_000, "ANNA"))),
             ],
             vec![(in1.clone(), "bert", 2_000, 0)],
         ),

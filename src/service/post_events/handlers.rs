@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Rejection};
-use super::{credit_note, dispute, purchase, refund};
+use super::{attribution, credit_note, dispute, purchase, refund};
 use crate::domain::outcome::{FOREIGN_ACCOUNT, THIN_EVENT, UNHANDLED_TYPE, WRONG_MODE};
 use crate::domain::{EventId, Outcome, Reduced};
 use crate::store::events::{EventRow, StoredEvent};
@@ -13,7 +13,7 @@ use crate::stripe::{Envelope, EventBody, FieldError, SignedEvent};
 pub type Handler = fn(&EventBody<'_>, &Policy) -> Result<Reduced, Rejection>;
 
 /// Every event type that the ledger uses. Subscribe the endpoint to these.
-pub const HANDLERS: [(&str, Handler); 19] = [
+pub const HANDLERS: [(&str, Handler); 22] = [
     ("invoice.paid", purchase::handle_purchase),
     ("invoice.payment_succeeded", purchase::handle_payment_succeeded),
     ("invoice_payment.paid", purchase::handle_invoice_payment),
@@ -30,6 +30,9 @@ pub const HANDLERS: [(&str, Handler); 19] = [
     ("charge.dispute.funds_withdrawn", dispute::handle_dispute),
     ("charge.dispute.funds_reinstated", dispute::handle_dispute),
     ("charge.dispute.closed", dispute::handle_dispute),
+    ("checkout.session.completed", attribution::handle_checkout),
+    ("customer.created", attribution::handle_customer),
+    ("customer.updated", attribution::handle_customer),
     ("credit_note.created", credit_note::handle_credit_note),
     ("credit_note.updated", credit_note::handle_credit_note),
     ("credit_note.voided", credit_note::handle_credit_note),
