@@ -265,3 +265,30 @@ async fn while_it_drains_readyz_says_so_and_events_are_still_taken() {
     let (status, _) = post_event(&world.client, &daemon, &invoice_paid("in_1", "cus_1", 10_000)).await;
     assert_eq!(status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_is_bounded_in_bytes_too() {
+    let world = World::sqlite();
+    let daemon = Daemon::start(&world.url, &[("REFERRALD_INTAKE__QUEUE_BYTES", "16777216")]);
+    let db = world.connection().await;
+    let hold = "BEGIN IMMEDIATE; CREATE TABLE held (id INTEGER)";
+    sea_orm::ConnectionTrait::execute_unprepared(&db, hold).await.unwrap();
+    let large = |number: usize| {
+        let mut event = invoice_paid(&format!("in_{number}"), "cus_1", 10_000);
+        event["data"]["object"]["description"] = "x".repeat(1_000_000).into();
+        event
+    };
+    let events: Vec<Value> = (0..24).map(large).collect();
+    let sent = events.iter().map(|event| post_event(&world.client, &daemon, event));
+    let answers = futures_util::future::join_all(sent).await;
+    assert!(answers.iter().all(|(status, _)| *status == 503));
+    let full = answers.iter().filter(|(_, body)| body["detail"] == "too many events are waiting").count();
+    assert!((1..24).contains(&full), "{full} of 24 found the queue full");
+    db.close().await.unwrap();
+    // Those that were let in may be committed by now; the rest is sent again.
+    for event in &events {
+        let taken = async || post_event(&world.client, &daemon, event).await.0 == 200;
+        eventually("the event is taken", Duration::from_secs(10), taken).await;
+    }
+    assert_eq!(world.count("commission").await, 24);
+}

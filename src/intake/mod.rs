@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::service::Database;
@@ -37,6 +37,8 @@ pub enum IntakeError {
 pub struct Intake {
     queue: mpsc::Sender<Job>,
     policy: Arc<Policy>,
+    /// One permit a byte of the bodies that wait.
+    room: Arc<Semaphore>,
     answer_within: Duration,
 }
 
@@ -45,6 +47,8 @@ pub struct Intake {
 struct Job {
     inbound: Inbound,
     reply: oneshot::Sender<Result<Answer, IntakeError>>,
+    /// Its place in the queue, given back when it is committed or refused.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Intake {
@@ -54,7 +58,9 @@ impl Intake {
         let (queue, jobs) = mpsc::channel(settings.queue_events);
         let writer = tokio::spawn(writer::run(db, jobs, settings.clone()));
         let answer_within = Duration::from_millis(settings.answer_within_ms);
-        (Self { queue, policy: Arc::new(policy), answer_within }, writer)
+        let bytes = usize::try_from(settings.queue_bytes).unwrap_or(Semaphore::MAX_PERMITS);
+        let room = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        (Self { queue, policy: Arc::new(policy), room, answer_within }, writer)
     }
 
     /// Reads a signed event.
@@ -74,8 +80,10 @@ impl Intake {
     /// # Errors
     /// [`IntakeError`]; the event is then not acknowledged and may be sent again.
     pub async fn submit(&self, inbound: Inbound) -> Result<Answer, IntakeError> {
+        let room = Arc::clone(&self.room).try_acquire_many_owned(inbound.body_bytes);
+        let room = room.or(Err(IntakeError::Full))?;
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Job { inbound, reply }).map_err(|error| match error {
+        self.queue.try_send(Job { inbound, reply, _room: room }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => IntakeError::Full,
             mpsc::error::TrySendError::Closed(_) => IntakeError::Unavailable,
         })?;

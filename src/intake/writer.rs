@@ -34,9 +34,13 @@ pub(super) async fn run(db: Database, mut jobs: mpsc::Receiver<Job>, settings: I
 }
 
 async fn post(db: Database, batch: Vec<Job>, attempts: u32) {
-    let (events, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.inbound, job.reply)).unzip();
+    let (mut events, mut waiting) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+    for Job { inbound, reply, _room: room } in batch {
+        events.push(inbound);
+        waiting.push((reply, room));
+    }
     let answers = post_events(&db, &events, clock::now(), attempts).await;
-    for (reply, answer) in replies.into_iter().zip(answers) {
+    for ((reply, _room), answer) in waiting.into_iter().zip(answers) {
         // Whoever waited may have gone away; the event is committed all the same.
         drop(reply.send(answer.ok_or(IntakeError::Unavailable)));
     }

@@ -80,6 +80,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("stripe.signature_tolerance_s", Kind::Whole),
     Key::new("stripe.api_timeout_ms", Kind::Whole),
     Key::new("intake.queue_events", Kind::Whole),
+    Key::new("intake.queue_bytes", Kind::Whole),
     Key::new("intake.batch_events", Kind::Whole),
     Key::new("intake.answer_within_ms", Kind::Whole),
     Key::new("intake.batch_attempts", Kind::Whole),

@@ -77,6 +77,8 @@ pub struct StripeSettings {
 pub struct IntakeSettings {
     /// Events waiting for their commit; beyond that the answer is 503.
     pub queue_events: usize,
+    /// Bytes of the bodies of events waiting or being committed; beyond that the answer is 503.
+    pub queue_bytes: u32,
     /// Events of one transaction at most.
     pub batch_events: usize,
     /// Milliseconds after which a request whose event is not committed is answered 503.

@@ -48,6 +48,8 @@ pub struct Inbound {
     pub row: EventRow,
     /// Its facts, or the outcome that is decided already.
     pub work: Result<Reduced, Outcome>,
+    /// Bytes of the raw body: what it takes while it waits.
+    pub body_bytes: u32,
 }
 
 /// Reduces a signed event. Pure but for compression; needs no database, so it runs before the queue.
@@ -57,6 +59,7 @@ pub struct Inbound {
 pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> {
     let body_sha256: [u8; 32] = Sha256::digest(event.body()).into();
     let body_zstd = zstd::bulk::compress(event.body(), COMPRESSION_LEVEL)?;
+    let body_bytes = u32::try_from(event.body().len()).unwrap_or(u32::MAX);
     Ok(match Envelope::read(event.body()) {
         Ok(envelope) => Inbound {
             row: EventRow {
@@ -68,6 +71,7 @@ pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> 
                 body_zstd,
             },
             work: reduce_envelope(&envelope, policy).map_err(Outcome::from),
+            body_bytes,
         },
         Err(error) => Inbound {
             row: EventRow {
@@ -79,6 +83,7 @@ pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> 
                 body_zstd,
             },
             work: Err(Outcome::Quarantined(error.to_string())),
+            body_bytes,
         },
     })
 }

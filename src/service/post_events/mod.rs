@@ -80,7 +80,7 @@ async fn post_one(db: &Database, event: &Inbound, now: Timestamp, attempts: u32)
             tracing::error!(event_id = %id, error = %chain(&error), "an event is quarantined");
             // It is kept with the reason, and without its facts.
             let work = Err(Outcome::Quarantined(error.to_string()));
-            let kept = Inbound { row: event.row.clone(), work };
+            let kept = Inbound { row: event.row.clone(), work, body_bytes: event.body_bytes };
             post_batch(db, std::slice::from_ref(&kept), now, attempts).await
         }
         posted => posted,
