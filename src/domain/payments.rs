@@ -104,24 +104,12 @@ impl PaymentGraph {
 
     /// Merges a dispute. True when something changed.
     pub fn merge_dispute(&mut self, dispute: &DisputeId, facts: DisputeFacts) -> bool {
-        let Some(known) = self.disputes.get_mut(dispute) else {
-            self.disputes.insert(dispute.clone(), facts);
-            return true;
-        };
-        let before = known.clone();
-        known.merge(facts);
-        *known != before
+        merge_or_insert(&mut self.disputes, dispute, facts, DisputeFacts::merge)
     }
 
     /// Merges a credit note. True when something changed.
     pub fn merge_credit_note(&mut self, credit_note: &CreditNoteId, facts: CreditNoteFacts) -> bool {
-        let Some(known) = self.credit_notes.get_mut(credit_note) else {
-            self.credit_notes.insert(credit_note.clone(), facts);
-            return true;
-        };
-        let before = known.clone();
-        known.merge(facts);
-        *known != before
+        merge_or_insert(&mut self.credit_notes, credit_note, facts, CreditNoteFacts::merge)
     }
 
     /// Merges a link: the union of links, the greatest of the amounts told. True when something changed.
@@ -196,24 +184,22 @@ impl PaymentGraph {
         let (mut refunded, mut total) = (credited, credited);
         for payment in self.payments_of(invoice) {
             let weight = self.weight(invoice, &payment, amount_paid)?;
-            let refunds = self.share_of_loss(&payment, weight, None, amount_paid)?;
-            let all = self.share_of_loss(&payment, weight, Some(currency), amount_paid)?;
-            refunded = refunded.checked_add(i128::from(refunds)).ok_or(MoneyError::Overflow)?;
-            total = total.checked_add(i128::from(all)).ok_or(MoneyError::Overflow)?;
+            let share = self.share_of_loss(&payment, weight, currency, amount_paid)?;
+            refunded = refunded.checked_add(i128::from(share.refunds_minor)).ok_or(MoneyError::Overflow)?;
+            total = total.checked_add(i128::from(share.total_minor)).ok_or(MoneyError::Overflow)?;
         }
         let capped = |loss: i128| narrow(loss.min(i128::from(paid_minor)));
         Ok(Loss { refunds_minor: capped(refunded)?, total_minor: capped(total)? })
     }
 
-    /// The part of what was taken from `payment` that falls on a link of this weight; by refunds alone, or also by
-    /// disputes, as an invoice in `disputed` currency sees them.
+    /// The part of what was taken from `payment` that falls on a link of this weight, for an invoice in `currency`.
     fn share_of_loss(
         &self,
         payment: &PaymentId,
         weight_minor: i64,
-        disputed: Option<Currency>,
+        currency: Currency,
         amount_paid: &AmountPaid<'_>,
-    ) -> Result<i64, MoneyError> {
+    ) -> Result<Loss, MoneyError> {
         let mut linked: i128 = 0;
         for invoice in self.invoices_of(payment) {
             let weight = self.weight(&invoice, payment, amount_paid)?;
@@ -222,24 +208,23 @@ impl PaymentGraph {
         let linked_minor = narrow(linked)?;
         let known_minor = self.rows_of(payment).map(|row| row.captured_minor).max().unwrap_or(0);
         let captured_minor = if known_minor > 0 { known_minor } else { linked_minor };
-        let taken_minor = self.taken(payment, captured_minor, disputed)?;
-        if taken_minor == 0 {
-            return Ok(0);
-        }
-        if taken_minor == captured_minor {
-            return Ok(weight_minor);
-        }
-        share_floor(taken_minor, weight_minor, captured_minor.max(linked_minor))
+        let taken = self.taken(payment, captured_minor, currency)?;
+        let share = |taken_minor| match taken_minor {
+            0 => Ok(0),
+            all if all == captured_minor => Ok(weight_minor),
+            part => share_floor(part, weight_minor, captured_minor.max(linked_minor)),
+        };
+        Ok(Loss { refunds_minor: share(taken.refunds_minor)?, total_minor: share(taken.total_minor)? })
     }
 
-    /// min(captured, Σ refunds not failed + what `amount_refunded` tells beyond all known refunds, and where asked for
-    /// + Σ disputes that take; one in another currency takes all).
+    /// min(captured, Σ refunds not failed + what `amount_refunded` tells beyond all known refunds), and in total
+    /// + Σ disputes that take; one in another currency than the invoice's takes all.
     fn taken(
         &self,
         payment: &PaymentId,
         captured_minor: i64,
-        disputed: Option<Currency>,
-    ) -> Result<i64, MoneyError> {
+        currency: Currency,
+    ) -> Result<Loss, MoneyError> {
         let (mut counted, mut known): (i128, i128) = (0, 0);
         for refund in self.refunds_of_payment(payment) {
             counted = counted.checked_add(i128::from(refund.taken_minor())).ok_or(MoneyError::Overflow)?;
@@ -247,13 +232,15 @@ impl PaymentGraph {
         }
         let told = self.rows_of(payment).map(|row| row.amount_refunded_minor).max().unwrap_or(0);
         let untold = i128::from(told).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0);
-        let mut taken = counted.checked_add(untold).ok_or(MoneyError::Overflow)?;
-        for dispute in disputed.iter().flat_map(|_| self.disputes_of_payment(payment)) {
-            let whole = dispute.taken_minor() > 0 && disputed != Some(dispute.currency);
+        let refunded = counted.checked_add(untold).ok_or(MoneyError::Overflow)?;
+        let mut total = refunded;
+        for dispute in self.disputes_of_payment(payment) {
+            let whole = dispute.taken_minor() > 0 && dispute.currency != currency;
             let part = if whole { captured_minor } else { dispute.taken_minor() };
-            taken = taken.checked_add(i128::from(part)).ok_or(MoneyError::Overflow)?;
+            total = total.checked_add(i128::from(part)).ok_or(MoneyError::Overflow)?;
         }
-        narrow(taken.min(i128::from(captured_minor)))
+        let capped = |taken: i128| narrow(taken.min(i128::from(captured_minor)));
+        Ok(Loss { refunds_minor: capped(refunded)?, total_minor: capped(total)? })
     }
 
     /// The amount of a link; one without an amount weighs `amount_paid` less the invoice's links of known amount,
@@ -291,4 +278,20 @@ impl PaymentGraph {
         let ids = charges.chain([payment]).filter_map(|name| self.refunds_of.get(name)).flatten();
         ids.filter_map(|id| self.refunds.get(id))
     }
+}
+
+/// Merges facts into those that are known under a key, or keeps them as the first. True when something changed.
+fn merge_or_insert<K: Ord + Clone, V: Clone + PartialEq>(
+    known: &mut BTreeMap<K, V>,
+    key: &K,
+    facts: V,
+    merge: fn(&mut V, V),
+) -> bool {
+    let Some(present) = known.get_mut(key) else {
+        known.insert(key.clone(), facts);
+        return true;
+    };
+    let before = present.clone();
+    merge(present, facts);
+    *present != before
 }

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use super::backoff::pause_s;
 use super::contention::{ATTEMPTS, Contention};
 use super::error::ServiceError;
+use super::post_events::wanted_of;
 use crate::domain::{Fact, PaymentId, Reduced, Timestamp};
-use crate::store::book::Wanted;
 use crate::store::events::{self, Parked};
 use crate::store::lock::{Keys, lock};
 use crate::store::{Database, StoreError, Txn, book};
@@ -135,8 +135,10 @@ impl Lookup<'_> {
     }
 
     async fn post_once(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
-        let (keys, facts) = self.facts(links);
-        let (txn, mut book) = book::open(db, Wanted { keys, ..Wanted::default() }).await?;
+        let told = Reduced { facts: self.facts(links), ..Reduced::default() };
+        let mut wanted = wanted_of(&told);
+        wanted.keys.payments.insert(self.payment.clone());
+        let (txn, mut book) = book::open(db, wanted).await?;
         // What another replica, or the late event itself, has settled meanwhile is parked no more.
         let waiting = book.parked.get(&self.payment).cloned().unwrap_or_default();
         let parked: Vec<&Parked> = self.parked.iter().filter(|parked| waiting.contains(&parked.id)).collect();
@@ -144,7 +146,7 @@ impl Lookup<'_> {
             txn.rollback().await.map_err(StoreError::from)?;
             return Ok(Settled::default());
         };
-        book.apply(&cause.id, &Reduced { facts, ..Reduced::default() })?;
+        book.apply(&cause.id, &told)?;
         book::save(&txn, &book, self.now).await?;
         let settled = &book.changes.settled;
         events::settle(&txn, settled.iter()).await?;
@@ -185,20 +187,18 @@ impl Lookup<'_> {
         Ok(postponed)
     }
 
-    /// The facts of these links, and their keys.
-    fn facts(&self, links: &[InvoiceLink]) -> (Keys, Vec<Fact>) {
-        let mut keys = Keys { payments: [self.payment.clone()].into(), ..Keys::default() };
+    /// The facts of these links.
+    fn facts(&self, links: &[InvoiceLink]) -> Vec<Fact> {
         let mut facts = Vec::new();
         for InvoiceLink { invoice, payment_intent, amount_minor } in links {
-            if *payment_intent != self.payment && keys.payments.insert(payment_intent.clone()) {
+            if *payment_intent != self.payment {
                 let (charge, payment_intent) = (self.payment.clone(), payment_intent.clone());
                 facts.push(Fact::ChargeOf { charge, payment_intent });
             }
-            keys.invoices.insert(invoice.clone());
             let (invoice, payment) = (invoice.clone(), payment_intent.clone());
             facts.push(Fact::PaymentLink { invoice, payment, amount_minor: *amount_minor });
         }
-        (keys, facts)
+        facts
     }
 
     /// Says once that Stripe is not asked any more.

@@ -4,9 +4,11 @@ use uuid::Uuid;
 
 use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
+use super::post_events::wanted_of;
 use super::programs::{invalid, name, normal_email};
-use crate::domain::{Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Referral, Timestamp, UserId};
-use crate::store::book::Wanted;
+use crate::domain::{
+    Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Fact, Reduced, Referral, Timestamp, UserId,
+};
 use crate::store::{Database, StoreError, Txn, admin, book};
 
 /// A request to attribute a customer; at least one of `customer` and `user_id`.
@@ -64,10 +66,8 @@ async fn refer_once(
     email: Option<&str>,
     now: Timestamp,
 ) -> Result<Referred, ServiceError> {
-    let mut wanted = Wanted { claims: vec![claim.clone()], ..Wanted::default() };
-    wanted.keys.customers.extend(claim.customer.clone());
-    wanted.keys.users.extend(claim.user.clone());
-    let (txn, mut book) = book::open(db, wanted).await?;
+    let told = Reduced { facts: vec![Fact::Claim(claim.clone())], ..Reduced::default() };
+    let (txn, mut book) = book::open(db, wanted_of(&told)).await?;
     check(&txn, &book, claim, email).await?;
     let referral = book.refer(claim.clone())?.cloned();
     let referral = referral.ok_or_else(|| unknown_code(claim.code.as_str()))?;

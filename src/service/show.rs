@@ -65,11 +65,3 @@ pub async fn entries(
 ) -> Result<Vec<EntryView>, ServiceError> {
     Ok(ledger::entries(db.reader(), promoter, after, limit).await?)
 }
-
-/// How many events have each outcome.
-///
-/// # Errors
-/// [`ServiceError::Store`] when the database is away.
-pub async fn outcomes(db: &Database) -> Result<Vec<(String, i64)>, ServiceError> {
-    Ok(ledger::outcomes(db.reader()).await?)
-}

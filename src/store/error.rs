@@ -1,7 +1,8 @@
 //! What can go wrong between the daemon and its database, by what is to be done about it.
 
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::{DbErr, RuntimeErr};
 use thiserror::Error;
 
 /// An error of the store.
@@ -37,13 +38,9 @@ pub enum StoreError {
 impl StoreError {
     /// True when another process has the file of SQLite.
     pub fn is_locked(&self) -> bool {
-        let Self::Unavailable(DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = self
-        else {
-            return false;
-        };
-        let RuntimeErr::SqlxError(cause) = runtime else { return false };
-        let refusal = cause.as_database_error().filter(|it| it.try_downcast_ref::<SqliteError>().is_some());
-        let code = refusal.and_then(|refusal| refusal.code()?.parse::<u32>().ok());
+        let Self::Unavailable(error) = self else { return false };
+        let of_sqlite = refusal(error).filter(|refusal| is_of_sqlite(*refusal));
+        let code = of_sqlite.and_then(|refusal| refusal.code()?.parse::<u32>().ok());
         // BUSY, LOCKED
         code.is_some_and(|extended| matches!(extended & 0xff, 5 | 6))
     }
@@ -66,19 +63,20 @@ enum Verdict {
 }
 
 fn verdict(error: &DbErr) -> Verdict {
-    let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = error else {
-        return Verdict::Away;
-    };
-    let RuntimeErr::SqlxError(cause) = runtime else { return Verdict::Away };
-    if let sqlx::Error::Database(refusal) = cause.as_ref() {
-        let code = refusal.code().unwrap_or_default();
-        return if refusal.try_downcast_ref::<SqliteError>().is_some() {
-            of_sqlite(&code)
-        } else {
-            of_postgres(&code)
-        };
-    }
-    Verdict::Away
+    let Some(refusal) = refusal(error) else { return Verdict::Away };
+    let code = refusal.code().unwrap_or_default();
+    if is_of_sqlite(refusal) { of_sqlite(&code) } else { of_postgres(&code) }
+}
+
+/// What the database itself said; `None` for everything between it and us.
+fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
+    let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = error else { return None };
+    let RuntimeErr::SqlxError(cause) = runtime else { return None };
+    cause.as_database_error()
+}
+
+fn is_of_sqlite(refusal: &dyn DatabaseError) -> bool {
+    refusal.try_downcast_ref::<SqliteError>().is_some()
 }
 
 /// By SQLSTATE: only what is said of the data itself (22, 23, 54, and what triggers raise) is about the data. All else,

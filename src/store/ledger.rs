@@ -1,6 +1,6 @@
 //! Reading the ledger: entries, sums, and the pages that `verify` walks through.
 
-use entity::{commission, event, invoice, ledger_entry};
+use entity::{commission, invoice, ledger_entry};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, FromQueryResult,
@@ -185,17 +185,6 @@ pub async fn invoices_without_facts(txn: &Txn, limit: u64) -> Result<Vec<String>
     let rows = ledger_entry::Entity::find().select_only().column(ledger_entry::Column::InvoiceId).distinct();
     let rows = rows.filter(of_unknown).limit(limit).into_tuple::<String>();
     Ok(rows.all(txn).await?)
-}
-
-/// How many events have each outcome.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn outcomes(db: &impl ConnectionTrait) -> Result<Vec<(String, i64)>, StoreError> {
-    let counts = event::Entity::find().select_only().column(event::Column::Outcome);
-    let counts = counts.column_as(event::Column::Id.count(), "events").group_by(event::Column::Outcome);
-    let counts = counts.order_by_asc(event::Column::Outcome).into_tuple::<(String, i64)>();
-    Ok(counts.all(db).await?)
 }
 
 fn entry_view(row: ledger_entry::Model) -> Result<EntryView, StoreError> {

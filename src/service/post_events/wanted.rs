@@ -1,9 +1,8 @@
 //! What a batch of new events is about: the keys that are locked and followed before anything is merged.
 
 use super::admit::Fresh;
-use crate::domain::{Claim, Fact, Reduced};
+use crate::domain::{Fact, Reduced};
 use crate::store::book::Wanted;
-use crate::store::lock::Keys;
 
 /// The keys and claims of these events.
 pub fn of(fresh: &[Fresh<'_>]) -> Wanted {
@@ -26,12 +25,6 @@ fn add(wanted: &mut Wanted, reduced: &Reduced) {
     for fact in &reduced.facts {
         add_fact(wanted, fact);
     }
-}
-
-/// The keys of one claim.
-pub fn add_claim(keys: &mut Keys, claim: &Claim) {
-    keys.customers.extend(claim.customer.clone());
-    keys.users.extend(claim.user.clone());
 }
 
 fn add_fact(wanted: &mut Wanted, fact: &Fact) {
@@ -64,7 +57,8 @@ fn add_fact(wanted: &mut Wanted, fact: &Fact) {
             keys.invoices.insert(facts.invoice.clone());
         }
         Fact::Claim(claim) => {
-            add_claim(keys, claim);
+            keys.customers.extend(claim.customer.clone());
+            keys.users.extend(claim.user.clone());
             wanted.claims.push(claim.clone());
         }
     }
