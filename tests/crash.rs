@@ -205,7 +205,7 @@ async fn a_begin_that_is_dropped_half_way_harms_no_later_write() {
         }
         for number in 0..20 {
             let user = format!("user_{number}");
-            referrald::service::programs::create_promoter(&db, &user, None, support::now()).await.unwrap();
+            referrald::service::promoters::create_promoter(&db, &user, None, support::now()).await.unwrap();
         }
         db.close().await.unwrap();
         assert_eq!(world.count("promoter").await, 20, "{}", world.url);

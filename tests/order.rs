@@ -12,10 +12,9 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use referrald::domain::attribution::CodeOwner;
 use referrald::domain::{
-    BasisPoints, Book, Claim, ClaimId, ClaimSource, Code, CommissionBase, CustomerId, Kind, ProgramKey,
-    PromoterId, Terms, TermsVersion, Timestamp, UserId,
+    BasisPoints, Book, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, CustomerId,
+    Kind, ProgramKey, PromoterId, Terms, TermsVersion, Timestamp, UserId,
 };
 use referrald::service::post_events::{Inbound, Policy, reduce};
 use referrald::stripe::{Verifier, sign};
@@ -63,6 +62,7 @@ fn prepare(step: &Step, number: usize) -> Prepared {
             code: Code::new(*code),
             source: ClaimSource::Api,
             claimed_at: Timestamp::from_unix(now().unix() - ago),
+            moved_at: None,
             lookback_s: 86_400,
             invitation_method: None,
         }),
@@ -87,9 +87,9 @@ fn book() -> Book {
     {
         let program = ProgramKey::new(program);
         let owner = CodeOwner { promoter: PromoterId::new(promoter), program: program.clone() };
-        book.codes.insert(Code::new(code), owner);
+        book.codes.insert(Code::new(code), CodeFacts::unlimited(owner));
         let rate = BasisPoints::new(bps).unwrap();
-        let terms = Terms { rate, base: CommissionBase::NetOfTax, hold_days: 30 };
+        let terms = Terms::percentage(rate, CommissionBase::NetOfTax, 30).into();
         book.versions.push(TermsVersion { id, program, valid_from: Timestamp::from_unix(0), terms });
     }
     book
@@ -102,7 +102,7 @@ fn apply(book: &mut Book, step: &Prepared) {
             book.apply(&event.row.id, event.work.as_ref().unwrap()).unwrap();
         }
         Prepared::Claim(claim) => {
-            book.refer(claim.clone()).unwrap();
+            book.refer(claim.clone(), None).unwrap();
         }
         Prepared::MakeLateCode => {
             let late = Code::new("LATE");

@@ -13,7 +13,7 @@ pub struct Model {
     pub customer_id: Option<String>,
     /// The user of the host that it is about; at least one of the two is known.
     pub user_id: Option<String>,
-    /// The code; it may not exist yet.
+    /// The code, or the promotion code (`promo_…`); it may not exist yet.
     pub code: String,
     /// Its source as a precedence; the smaller wins at equal `claimed_at`.
     pub precedence: i32,
@@ -23,6 +23,8 @@ pub struct Model {
     pub lookback_s: i64,
     /// How the customer was invited, in the host's own words.
     pub invitation_method: Option<String>,
+    /// For a move by the operator the time of the call: it beats all other claims, the last one all others.
+    pub moved_at: Option<i64>,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

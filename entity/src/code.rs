@@ -15,6 +15,12 @@ pub struct Model {
     pub program_key: String,
     /// When it was made.
     pub created_at: i64,
+    /// Referrals that it may make; any number without.
+    pub max_uses: Option<i64>,
+    /// Uses given so far; never given back.
+    pub uses: i64,
+    /// Clicks counted on a landing page.
+    pub clicks: i64,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

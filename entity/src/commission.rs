@@ -17,7 +17,7 @@ pub struct Model {
     pub currency: String,
     /// What the share is taken of.
     pub base_minor: i64,
-    /// The rate, when there is a referral.
+    /// The rate that `amount_minor` was computed with; none for a flat reward or mixed rates of products.
     pub rate_bps: Option<i32>,
     /// C: what the invoice earned before any loss.
     pub amount_minor: i64,
@@ -25,6 +25,12 @@ pub struct Model {
     pub available_at: i64,
     /// Why it earns nothing.
     pub reason: Option<String>,
+    /// Rates of products were picked although the event did not show all lines.
+    pub unseen_lines: bool,
+    /// What refunds and credit notes took of it, 0 or less.
+    pub refund_minor: i64,
+    /// What disputes took of it beyond refunds, 0 or less.
+    pub dispute_minor: i64,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -1,16 +1,18 @@
-//! A Stripe customer that is known to belong to a user of the host. Customers of no known user have no row.
+//! A Stripe customer of which more is known than its id: its user, or of which customer it is another name.
 
 use sea_orm::entity::prelude::*;
 
-/// A Stripe customer that is known to belong to a user of the host. Customers of no known user have no row.
+/// A Stripe customer of which more is known than its id: its user, or of which customer it is another name.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "customer")]
 pub struct Model {
-    /// `cus_…`.
+    /// `cus_…`, or `acct_…` for a `customer_account`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     /// The user, from the API call that named both.
-    pub user_id: String,
+    pub user_id: Option<String>,
+    /// Of an account the customer that it was named beside; the smallest of several.
+    pub alias_of: Option<String>,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -27,6 +27,10 @@ pub struct Model {
     pub paid_at: i64,
     /// Claims differed in currency, customer or amount.
     pub conflict: bool,
+    /// What its lines sold, JSON: `[[price, product, minor units], …]`.
+    pub lines: Option<String>,
+    /// There are lines that the event did not show.
+    pub more_lines: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

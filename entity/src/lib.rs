@@ -3,7 +3,10 @@
 //! Only the store of the daemon writes these tables. Ids are those of Stripe or of the host where there are any.
 
 pub mod claim;
+pub mod claim_used_up;
 pub mod code;
+pub mod code_use;
+pub mod code_version;
 pub mod commission;
 pub mod credit_note;
 pub mod customer;
@@ -11,10 +14,16 @@ pub mod dispute;
 pub mod event;
 pub mod invoice;
 pub mod ledger_entry;
+pub mod ordinal;
+pub mod party_email;
 pub mod payment;
 pub mod payment_link;
 pub mod program;
 pub mod program_version;
 pub mod promoter;
+pub mod promoter_email;
+pub mod promotion_code;
 pub mod referral;
 pub mod refund;
+pub mod ruling;
+pub mod subscription;

@@ -29,6 +29,16 @@ pub struct Model {
     pub claimed_at: i64,
     /// The attribution lookback in seconds, frozen.
     pub lookback_s: i64,
+    /// Its place among the promoter's referrals in that program, from 1; never changed while the promoter stays.
+    pub ordinal: i64,
+    /// No claim is left that makes it.
+    pub void: bool,
+    /// The customer looks like its own promoter and no operator has released it.
+    pub held: bool,
+    /// When the invoice of `qualified_by` was paid.
+    pub qualified_at: Option<i64>,
+    /// The first invoice that earns but for `max_rewards_per_promoter`.
+    pub qualified_by: Option<String>,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

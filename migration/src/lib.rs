@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::*;
 
 mod dialect;
 mod m20261120_000001_ledger;
+mod m20261121_000002_terms_and_attribution;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -16,6 +17,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_000001_ledger::Migration)]
+        vec![
+            Box::new(m20261120_000001_ledger::Migration),
+            Box::new(m20261121_000002_terms_and_attribution::Migration),
+        ]
     }
 }

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{Format, database, output};
 use crate::clock;
-use crate::service::programs;
+use crate::domain::Timestamp;
+use crate::service::codes::{self, CodeChange};
 use crate::settings::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -26,6 +27,15 @@ pub struct Create {
     /// The program under whose terms it earns.
     #[arg(long)]
     program: String,
+    /// Referrals that it may make; any number without.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_uses: Option<u32>,
+    /// From when on it makes none (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = super::refer::point_in_time)]
+    expires_at: Option<Timestamp>,
+    /// The promotion code of Stripe that it carries (`promo_…`).
+    #[arg(long, value_name = "PROMO")]
+    promotion_code: Option<String>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -35,8 +45,14 @@ pub struct Create {
 pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
     let db = database(settings).await?;
     let Command::Create(create) = command;
-    let new =
-        programs::create_code(&db, &create.code, &create.promoter, &create.program, clock::now()).await?;
+    let change = CodeChange {
+        active: None,
+        expires_at: create.expires_at.map(Some),
+        max_uses: create.max_uses.map(Some),
+        promotion_code: create.promotion_code,
+    };
+    let (promoter, program) = (&create.promoter, &create.program);
+    let new = codes::create_code(&db, &create.code, promoter, program, &change, clock::now()).await?;
     let (code, owner) = (&new.code, &new.owner);
     let mut text = format!("code {code} of {} in program {}", owner.promoter, owner.program);
     if new.settled_referrals > 0 {

@@ -12,10 +12,12 @@ use uuid::Uuid;
 use super::{output, trigger};
 use crate::app::App;
 use crate::clock;
-use crate::domain::{CommissionBase, Currency};
+use crate::domain::{BasisPoints, Currency, Reward};
+use crate::service::codes::{self, CodeChange};
+use crate::service::programs::{self, TermsChange};
 use crate::service::refer::{ReferRequest, refer};
 use crate::service::show::EntryView;
-use crate::service::{programs, show, verify};
+use crate::service::{promoters, show, verify};
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::stripe::sample::Sample;
@@ -63,9 +65,11 @@ struct Demo {
 impl Demo {
     async fn new(db: &Database, to: String, secret: SecretString) -> anyhow::Result<Self> {
         let now = clock::now();
-        programs::create_program(db, "default", RATE_BPS, CommissionBase::NetOfTax, 30, now).await?;
-        let promoter = programs::create_promoter(db, "anna", None, now).await?;
-        programs::create_code(db, "ANNA10", "anna", "default", now).await?;
+        let reward = BasisPoints::new(RATE_BPS).map(Reward::Percentage);
+        programs::create_program(db, "default", &TermsChange { reward, ..TermsChange::default() }, now)
+            .await?;
+        let promoter = promoters::create_promoter(db, "anna", None, now).await?;
+        codes::create_code(db, "ANNA10", "anna", "default", &CodeChange::default(), now).await?;
         for customer in ["cus_first", "cus_early"] {
             let customer = Some(customer.to_owned());
             let request = ReferRequest { code: "ANNA10".to_owned(), customer, ..ReferRequest::default() };

@@ -9,6 +9,7 @@ mod promoter;
 mod refer;
 mod replay;
 mod serve;
+mod terms;
 mod trigger;
 mod verify;
 

@@ -1,16 +1,14 @@
-//! `program create|list`.
+//! `program create|list|update`.
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::{Args, Subcommand, ValueEnum};
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::terms::{TermsArguments, sentence};
 use super::{Format, database, existing_database, output};
 use crate::clock;
-use crate::domain::CommissionBase;
+use crate::domain::Terms;
 use crate::service::{programs, show};
 use crate::settings::Settings;
 
@@ -18,7 +16,9 @@ use crate::settings::Settings;
 pub enum Command {
     /// Make a program.
     Create(Create),
-    /// List the terms of all programs.
+    /// Change the terms of a program from now on; referrals that exist keep those that they have.
+    Update(Update),
+    /// List the terms of all programs, all versions.
     List {
         /// How to print.
         #[arg(long, value_enum, default_value = "table")]
@@ -30,26 +30,25 @@ pub enum Command {
 pub struct Create {
     /// Its public name.
     key: String,
-    /// The share of every paid invoice in per cent, such as 10 or 12.5.
-    #[arg(long, value_name = "PERCENT", value_parser = basis_points)]
-    rate: u16,
-    /// What the share is taken of.
-    #[arg(long, value_enum, default_value = "net-of-tax")]
-    base: Base,
-    /// Days between payment and the moment an amount may be paid out.
-    #[arg(long, default_value_t = 30, value_name = "DAYS")]
-    hold_days: u16,
+    #[command(flatten)]
+    terms: TermsArguments,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Base {
-    /// What was paid, less tax.
-    NetOfTax,
-    /// What was paid, tax included.
-    AmountPaid,
+#[derive(Debug, Args)]
+pub struct Update {
+    /// Its public name.
+    key: String,
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// Whether it takes new referrals.
+    #[arg(long, value_name = "true|false")]
+    active: Option<bool>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 /// Runs the command.
@@ -57,17 +56,15 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
     match command {
         Command::Create(create) => {
             let db = database(settings).await?;
-            let base = match create.base {
-                Base::NetOfTax => CommissionBase::NetOfTax,
-                Base::AmountPaid => CommissionBase::AmountPaid,
-            };
-            let (rate, hold_days) = (create.rate, create.hold_days);
-            let terms =
-                programs::create_program(&db, &create.key, rate, base, hold_days, clock::now()).await?;
-            let (key, base) = (create.key.trim(), base.as_str());
-            let text = format!("program {key}: {} of {base}, held for {hold_days} days", terms.rate);
-            let json = json!({ "key": key, "rate_bps": rate, "base": base, "hold_days": hold_days });
-            output::made(create.format, &text, &json);
+            let change = create.terms.change(None);
+            let terms = programs::create_program(&db, &create.key, &change, clock::now()).await?;
+            made(create.format, create.key.trim(), &terms);
+        }
+        Command::Update(update) => {
+            let db = database(settings).await?;
+            let change = update.terms.change(update.active);
+            let terms = programs::update_program(&db, &update.key, &change, clock::now()).await?;
+            made(update.format, update.key.trim(), &terms);
         }
         Command::List { format } => {
             let db = existing_database(settings).await?;
@@ -75,37 +72,18 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
                 [
                     version.program.to_string(),
                     version.valid_from.to_string(),
-                    version.terms.rate.to_string(),
-                    version.terms.base.as_str().to_owned(),
-                    version.terms.hold_days.to_string(),
+                    version.terms.active.to_string(),
+                    sentence(&version.terms),
                 ]
             });
-            output::print(format, ["program", "valid_from", "rate", "base", "hold_days"], versions.collect());
+            output::print(format, ["program", "valid_from", "active", "terms"], versions.collect());
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Per cent with at most two decimals, as basis points.
-fn basis_points(percent: &str) -> anyhow::Result<u16> {
-    let rule = "between 0 and 100, with at most two decimals";
-    let percent: Decimal = percent.trim().trim_end_matches('%').trim().parse().context(rule)?;
-    let bps = percent.checked_mul(Decimal::ONE_HUNDRED).context(rule)?;
-    let whole = bps.is_integer() && bps <= Decimal::from(10_000);
-    bps.to_u16().filter(|_| whole).context(rule)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::basis_points;
-
-    #[test]
-    fn a_rate_is_per_cent_with_two_decimals_at_most() {
-        for (text, bps) in [("10", 1_000), ("12.5", 1_250), ("0.01", 1), ("100", 10_000), ("7.25 %", 725)] {
-            assert_eq!(basis_points(text).ok(), Some(bps), "{text}");
-        }
-        for text in ["", "-1", "100.01", "1.005", "ten", "1e1000"] {
-            assert!(basis_points(text).is_err(), "{text}");
-        }
-    }
+fn made(format: Format, key: &str, terms: &Terms) {
+    let text = sentence(terms);
+    let json = json!({ "key": key, "active": terms.active, "terms": text });
+    output::made(format, &format!("program {key}: {text}"), &json);
 }

@@ -10,7 +10,7 @@ use super::{Format, database, existing_database, output};
 use crate::clock;
 use crate::domain::PromoterId;
 use crate::service::show::EntryView;
-use crate::service::{programs, show};
+use crate::service::{promoters, show};
 use crate::settings::Settings;
 use crate::store::Database;
 
@@ -61,7 +61,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         Command::Create(create) => {
             let db = database(settings).await?;
             let email = create.email.as_deref();
-            let promoter = programs::create_promoter(&db, &create.user_id, email, clock::now()).await?;
+            let promoter = promoters::create_promoter(&db, &create.user_id, email, clock::now()).await?;
             let json = json!({ "id": promoter.id.as_str(), "user_id": promoter.user_id });
             output::made(create.format, promoter.id.as_str(), &json);
         }
@@ -90,7 +90,7 @@ async fn show(db: &Database, name: &str, format: Format) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("promoter {id}, user {}", view.promoter.user_id);
-    let codes = view.codes.iter().map(|(code, program)| [code.to_string(), program.to_string()]);
+    let codes = view.codes.iter().map(|view| [view.code.to_string(), view.facts.owner.program.to_string()]);
     println!("{}", output::table(["code", "program"], codes));
     let balances = view.balances.iter().map(|balance| {
         [balance.earned_minor, balance.held_minor, balance.available_minor()]
@@ -109,7 +109,7 @@ fn as_json(view: &show::PromoterView, entries: &[EntryView]) -> serde_json::Valu
     let codes: Vec<_> = view
         .codes
         .iter()
-        .map(|(code, program)| json!({ "code": code.as_str(), "program": program.as_str() }))
+        .map(|view| json!({ "code": view.code.as_str(), "program": view.facts.owner.program.as_str() }))
         .collect();
     let balances: Vec<_> = view
         .balances

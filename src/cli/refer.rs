@@ -22,7 +22,7 @@ pub struct Arguments {
     /// The user of the host application.
     #[arg(long, value_name = "USER")]
     user_id: Option<String>,
-    /// The customer's e-mail; only compared with the promoter's.
+    /// The customer's e-mail; only compared with those of promoters.
     #[arg(long)]
     email: Option<String>,
     /// When the customer was referred (RFC 3339), for imports; now by default.
@@ -63,6 +63,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn point_in_time(text: &str) -> Result<Timestamp, chrono::ParseError> {
+/// A point in time of an argument.
+pub fn point_in_time(text: &str) -> Result<Timestamp, chrono::ParseError> {
     Ok(Timestamp::from_unix(chrono::DateTime::parse_from_rfc3339(text)?.timestamp()))
 }

@@ -2,33 +2,91 @@
 
 use super::attribution::Referral;
 use super::facts::{PaidClaim, PaidInvoice};
-use super::money::{MoneyError, minus, share_floor, share_half_up};
+use super::money::{BasisPoints, MoneyError, minus, share_floor, share_half_up};
 use super::payments::Loss;
-use super::terms::CommissionBase;
+use super::rewards::{Earned, earned};
+use super::terms::{CommissionBase, Reward};
 use super::time::Timestamp;
 
 /// Why an invoice earns nothing; the first that fits, in the order of this list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoCommission {
     /// Nobody claimed that this customer was referred.
     NotReferred,
     /// The customer was referred by a code that does not exist (yet).
     UnknownCode,
+    /// The code was switched off when the customer was referred by it.
+    CodeInactive,
+    /// The code had expired.
+    CodeExpired,
+    /// The code had no use left.
+    CodeUsedUp,
+    /// The program took no new referrals.
+    ProgramInactive,
+    /// An operator refused the referral.
+    Refused,
     /// Nothing was paid, or nothing but tax.
     ZeroAmount,
     /// Paid before the referral, beyond the lookback.
     BeforeReferral,
+    /// Less was paid than the program asks for.
+    BelowMinimum,
+    /// The promoter has as many earning referrals as the program allows.
+    RewardExhausted,
+    /// The first invoice was paid too long after the claim.
+    ConversionWindow,
+    /// It comes after the last invoice, or month, that earns.
+    DurationOver,
+    /// A flat reward is in another currency.
+    CurrencyMismatch,
+    /// The customer looks like its own promoter, and no operator has released the referral.
+    SelfReferral,
 }
 
 impl NoCommission {
+    /// All reasons, in their order.
+    pub const ALL: [Self; 15] = [
+        Self::NotReferred,
+        Self::UnknownCode,
+        Self::CodeInactive,
+        Self::CodeExpired,
+        Self::CodeUsedUp,
+        Self::ProgramInactive,
+        Self::Refused,
+        Self::ZeroAmount,
+        Self::BeforeReferral,
+        Self::BelowMinimum,
+        Self::RewardExhausted,
+        Self::ConversionWindow,
+        Self::DurationOver,
+        Self::CurrencyMismatch,
+        Self::SelfReferral,
+    ];
+
     /// The word in the database and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotReferred => "not_referred",
             Self::UnknownCode => "unknown_code",
+            Self::CodeInactive => "code_inactive",
+            Self::CodeExpired => "code_expired",
+            Self::CodeUsedUp => "code_used_up",
+            Self::ProgramInactive => "program_inactive",
+            Self::Refused => "refused",
             Self::ZeroAmount => "zero_amount",
             Self::BeforeReferral => "before_referral",
+            Self::BelowMinimum => "below_minimum",
+            Self::RewardExhausted => "reward_exhausted",
+            Self::ConversionWindow => "conversion_window",
+            Self::DurationOver => "duration_over",
+            Self::CurrencyMismatch => "currency_mismatch",
+            Self::SelfReferral => "self_referral",
         }
+    }
+
+    /// The reason of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 
@@ -37,6 +95,8 @@ impl NoCommission {
 pub struct Assessment {
     /// What the share is taken of; 0 when there is no referral.
     pub base_minor: i64,
+    /// The rate that C was computed with; `None` for a flat reward, mixed rates of products, or no commission.
+    pub rate: Option<BasisPoints>,
     /// C, what the invoice earned before any loss, ≥ 0. The target of `commission`.
     pub commission_minor: i64,
     /// kept(R) − C, ≤ 0. The target of `refund`.
@@ -47,6 +107,26 @@ pub struct Assessment {
     pub available_at: Timestamp,
     /// Why `commission_minor` is 0, when there is a reason.
     pub reason: Option<NoCommission>,
+    /// Rates of products were picked although the event did not show all lines.
+    pub unseen_lines: bool,
+}
+
+/// The place of an invoice among those that are counted for its referral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// When the first of them was paid.
+    pub first_paid_at: Timestamp,
+    /// From 1, by (`paid_at`, id).
+    pub position: u32,
+}
+
+/// What an assessment depends on beside the invoice and its referral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The invoice's place; `None` for one that is not counted, or where the terms do not count.
+    pub place: Option<Place>,
+    /// The promoter's rewarded referrals are others.
+    pub exhausted: bool,
 }
 
 /// What an invoice earns for the promoter of its referral.
@@ -58,40 +138,87 @@ pub struct Assessment {
 pub fn assess(
     invoice: &PaidInvoice,
     referral: Result<&Referral, NoCommission>,
+    standing: Standing,
     loss: Loss,
 ) -> Result<Assessment, MoneyError> {
     let nothing = |base_minor, available_at, reason| Assessment {
         base_minor,
+        rate: None,
         commission_minor: 0,
         refund_minor: 0,
         dispute_minor: 0,
         available_at,
         reason: Some(reason),
+        unseen_lines: false,
     };
     let referral = match referral {
         Ok(referral) => referral,
         Err(reason) => return Ok(nothing(0, invoice.paid_at, reason)),
     };
-    let base_minor = base(&invoice.claim, referral.terms.base)?;
-    let available_at = invoice.paid_at.plus_days(referral.terms.hold_days);
-    if invoice.claim.amount_paid_minor <= 0 || base_minor <= 0 {
-        return Ok(nothing(base_minor, available_at, NoCommission::ZeroAmount));
+    let (claim, terms) = (&invoice.claim, referral.terms.as_ref());
+    let base_minor = base(claim, terms.base)?;
+    let available_at = invoice.paid_at.plus_days(terms.hold_days);
+    if let Some(reason) = reason(invoice, referral, base_minor, standing) {
+        return Ok(nothing(base_minor, available_at, reason));
     }
-    if invoice.paid_at < referral.earns_from() {
-        return Ok(nothing(base_minor, available_at, NoCommission::BeforeReferral));
-    }
-    let commission_minor = referral.terms.rate.of(base_minor)?;
-    let paid_minor = invoice.claim.amount_paid_minor;
+    let Earned { commission_minor, rate } = earned(terms, referral.ordinal, claim, base_minor)?;
+    let paid_minor = claim.amount_paid_minor;
     let after_refunds_minor = kept(commission_minor, loss.refunds_minor, paid_minor)?;
     let after_all_minor = kept(commission_minor, loss.total_minor, paid_minor)?;
     Ok(Assessment {
         base_minor,
+        rate,
         commission_minor,
         refund_minor: minus(after_refunds_minor, commission_minor)?,
         dispute_minor: minus(after_all_minor, after_refunds_minor)?,
         available_at,
         reason: None,
+        unseen_lines: claim.lines.more && !terms.product_rates.is_empty(),
     })
+}
+
+/// True for an invoice that "first" and "the Nth" count: something was paid, not too little, and not too early; whatever
+/// else keeps it from earning.
+pub fn is_counted(invoice: &PaidInvoice, referral: &Referral) -> bool {
+    let claim = &invoice.claim;
+    claim.amount_paid_minor > 0
+        && invoice.paid_at >= referral.earns_from()
+        && !referral.terms.is_below_minimum(claim.currency, claim.amount_paid_minor)
+}
+
+/// The first reason for which an invoice of a referral earns nothing.
+fn reason(
+    invoice: &PaidInvoice,
+    referral: &Referral,
+    base_minor: i64,
+    standing: Standing,
+) -> Option<NoCommission> {
+    let (claim, terms) = (&invoice.claim, referral.terms.as_ref());
+    let converted_late = |place: Place| {
+        let window = terms.conversion_window_days;
+        window.is_some_and(|days| place.first_paid_at > referral.claimed_at.plus_days(days))
+    };
+    let is_over = |place: Place| terms.is_over(place.first_paid_at, place.position, invoice.paid_at);
+    let is_flat = matches!(terms.reward, Reward::Flat(_));
+    if claim.amount_paid_minor <= 0 || base_minor <= 0 {
+        Some(NoCommission::ZeroAmount)
+    } else if invoice.paid_at < referral.earns_from() {
+        Some(NoCommission::BeforeReferral)
+    } else if terms.is_below_minimum(claim.currency, claim.amount_paid_minor) {
+        Some(NoCommission::BelowMinimum)
+    } else if standing.exhausted {
+        Some(NoCommission::RewardExhausted)
+    } else if standing.place.is_some_and(converted_late) {
+        Some(NoCommission::ConversionWindow)
+    } else if standing.place.is_some_and(is_over) {
+        Some(NoCommission::DurationOver)
+    } else if is_flat && terms.currency != Some(claim.currency) {
+        Some(NoCommission::CurrencyMismatch)
+    } else if referral.held {
+        Some(NoCommission::SelfReferral)
+    } else {
+        None
+    }
 }
 
 /// kept(x) = C − `round_half_up`(C × x / `amount_paid`), and exactly 0 when x = `amount_paid`.
@@ -127,8 +254,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        BasisPoints, ClaimId, ClaimSource, Code, Currency, CustomerId, EventId, Party, ProgramKey,
-        PromoterId, ReferralId, Terms,
+        ClaimId, ClaimSource, Code, Currency, CustomerId, EventId, Party, ProgramKey, PromoterId, ReferralId,
+        Terms, facts::Lines,
     };
 
     fn invoice(amount_paid_minor: i64, total_minor: i64, net: Option<i64>, tax: Option<i64>) -> PaidInvoice {
@@ -140,6 +267,7 @@ mod tests {
             total_minor,
             total_excluding_tax_minor: net,
             tax_minor: tax,
+            lines: Lines::default(),
         };
         PaidInvoice::new(claim, Timestamp::from_unix(1_000_000))
     }
@@ -154,15 +282,19 @@ mod tests {
             promoter: PromoterId::new("prm_1"),
             program: ProgramKey::new("default"),
             terms_version: 1,
-            terms: Terms { rate: BasisPoints::new(rate_bps).unwrap(), base, hold_days: 30 },
+            terms: Terms::percentage(BasisPoints::new(rate_bps).unwrap(), base, 30).into(),
+            ordinal: 1,
             claimed_at: Timestamp::from_unix(1_000_000),
             lookback_s: 86_400,
+            void: false,
+            held: false,
+            qualified: None,
         }
     }
 
     fn figures(invoice: &PaidInvoice, rate_bps: u16, base: CommissionBase, loss: i64) -> (i64, i64, i64) {
         let loss = Loss { refunds_minor: loss, total_minor: loss };
-        let assessed = assess(invoice, Ok(&referral(rate_bps, base)), loss).unwrap();
+        let assessed = assess(invoice, Ok(&referral(rate_bps, base)), Standing::default(), loss).unwrap();
         assert_eq!(assessed.dispute_minor, 0);
         (assessed.base_minor, assessed.commission_minor, assessed.refund_minor)
     }
@@ -180,7 +312,8 @@ mod tests {
         let paid = invoice(10_000, 10_000, Some(10_000), None);
         let referral = referral(1_000, CommissionBase::NetOfTax);
         let split = |refunds_minor, total_minor| {
-            let assessed = assess(&paid, Ok(&referral), Loss { refunds_minor, total_minor }).unwrap();
+            let loss = Loss { refunds_minor, total_minor };
+            let assessed = assess(&paid, Ok(&referral), Standing::default(), loss).unwrap();
             (assessed.refund_minor, assessed.dispute_minor)
         };
         assert_eq!(split(0, 10_000), (0, -1_000));
@@ -209,8 +342,9 @@ mod tests {
 
     #[test]
     fn reasons_come_in_their_order() {
-        let reason =
-            |invoice: &PaidInvoice, referral| assess(invoice, referral, Loss::default()).unwrap().reason;
+        let reason = |invoice: &PaidInvoice, referral| {
+            assess(invoice, referral, Standing::default(), Loss::default()).unwrap().reason
+        };
         let referral = referral(1_000, CommissionBase::NetOfTax);
         let (sale, zero) = (invoice(100, 100, None, None), invoice(0, 100, None, None));
         let mut early = sale.clone();

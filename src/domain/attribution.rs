@@ -1,13 +1,19 @@
 //! Who referred a customer: of all valid claims the one made first, whatever the order in which they arrive.
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::sync::Arc;
 
-use super::ids::{ClaimId, Code, CustomerId, ProgramKey, PromoterId, ReferralId, UserId};
+use super::ids::{
+    ClaimId, Code, CustomerId, InvoiceId, ProgramKey, PromoterId, ReferralId, RulingId, UserId,
+};
 use super::terms::Terms;
 use super::time::Timestamp;
 
 /// Places of one metadata source among the precedences; the metadata keys of the settings are counted within it.
 const PLACES_PER_SOURCE: u16 = 20;
+/// Precedence of an operator's move, which beats every other claim anyway.
+const MOVE_PLACE: u16 = 0;
 /// Precedence of the first source (the API); greater is weaker.
 const FIRST_PLACE: u16 = 100;
 /// Precedence of the second source (a checkout session); its metadata follows its `client_reference_id`.
@@ -16,10 +22,14 @@ const CHECKOUT_PLACE: u16 = 200;
 const CUSTOMER_PLACE: u16 = 300;
 /// Precedence of the fourth source (what an invoice carries).
 const INVOICE_PLACE: u16 = 400;
+/// Precedence of the fifth source (promotion codes); those of a checkout session follow that of the customer.
+const PROMOTION_PLACE: u16 = 500;
 
 /// Where a claim comes from; its precedence decides between claims of one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClaimSource {
+    /// An operator moved the referral.
+    Move,
     /// `POST /v1/referrals`, or `refer` on the command line.
     Api,
     /// `checkout.session.client_reference_id`.
@@ -34,9 +44,18 @@ pub enum ClaimSource {
     OlderSubscriptionMetadata(u16),
     /// The metadata of the invoice itself, by the place of its key in the settings.
     InvoiceMetadata(u16),
+    /// The promotion code of `customer.discount.created`; the claim names it instead of a code of ours.
+    CustomerDiscount,
+    /// A promotion code among the discounts of a checkout session, by its place there.
+    CheckoutDiscount(u16),
 }
 
 impl ClaimSource {
+    /// True when the claim names a promotion code of Stripe (`promo_…`), which a code of ours may carry.
+    pub const fn names_promotion_code(self) -> bool {
+        matches!(self, Self::CustomerDiscount | Self::CheckoutDiscount(_))
+    }
+
     /// The precedence: a smaller one wins at equal `claimed_at`.
     pub fn precedence(self) -> u16 {
         let within =
@@ -45,6 +64,7 @@ impl ClaimSource {
             within(INVOICE_PLACE.saturating_add(PLACES_PER_SOURCE.saturating_mul(group)), key)
         };
         match self {
+            Self::Move => MOVE_PLACE,
             Self::Api => FIRST_PLACE,
             Self::CheckoutReference => CHECKOUT_PLACE,
             Self::CheckoutMetadata(key) => within(CHECKOUT_PLACE.saturating_add(1), key),
@@ -52,17 +72,23 @@ impl ClaimSource {
             Self::SubscriptionMetadata(key) => place(0, key),
             Self::OlderSubscriptionMetadata(key) => place(1, key),
             Self::InvoiceMetadata(key) => place(2, key),
+            Self::CustomerDiscount => PROMOTION_PLACE,
+            Self::CheckoutDiscount(place) => within(PROMOTION_PLACE.saturating_add(1), place),
         }
     }
 
     /// The source of a stored precedence.
     pub fn from_precedence(precedence: u16) -> Option<Self> {
         let after = |first: u16| precedence.checked_sub(first).filter(|key| *key < PLACES_PER_SOURCE);
-        if precedence == FIRST_PLACE {
-            return Some(Self::Api);
+        match precedence {
+            MOVE_PLACE => return Some(Self::Move),
+            FIRST_PLACE => return Some(Self::Api),
+            CHECKOUT_PLACE => return Some(Self::CheckoutReference),
+            PROMOTION_PLACE => return Some(Self::CustomerDiscount),
+            _ => {}
         }
-        if precedence == CHECKOUT_PLACE {
-            return Some(Self::CheckoutReference);
+        if let Some(place) = after(PROMOTION_PLACE.saturating_add(1)) {
+            return Some(Self::CheckoutDiscount(place));
         }
         if let Some(key) = after(CHECKOUT_PLACE.saturating_add(1)) {
             return Some(Self::CheckoutMetadata(key));
@@ -83,12 +109,15 @@ impl ClaimSource {
     /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Move => "move",
             Self::Api => "api",
             Self::CheckoutReference => "checkout_reference",
             Self::CheckoutMetadata(_) => "checkout_metadata",
             Self::CustomerMetadata(_) => "customer_metadata",
             Self::SubscriptionMetadata(_) | Self::OlderSubscriptionMetadata(_) => "subscription_metadata",
             Self::InvoiceMetadata(_) => "invoice_metadata",
+            Self::CustomerDiscount => "customer_discount",
+            Self::CheckoutDiscount(_) => "checkout_discount",
         }
     }
 }
@@ -102,22 +131,36 @@ pub struct Claim {
     pub customer: Option<CustomerId>,
     /// The user of the host application that it is about.
     pub user: Option<UserId>,
-    /// The code.
+    /// The code; of a promotion code its `promo_…`.
     pub code: Code,
     /// Where it comes from.
     pub source: ClaimSource,
     /// `event.created`, or the time of the API call.
     pub claimed_at: Timestamp,
+    /// For a move by the operator the time of the call; the last move counts.
+    pub moved_at: Option<Timestamp>,
     /// The attribution lookback in seconds, frozen from the settings when the claim was recorded.
     pub lookback_s: i64,
     /// How the customer was invited, in the host's own words; only kept and shown.
     pub invitation_method: Option<String>,
 }
 
+/// What [`Claim::order`] compares: the last move, then the earliest claim.
+pub type ClaimOrder<'c> = (Reverse<Option<(Timestamp, &'c ClaimId)>>, Timestamp, u16, &'c Code, &'c ClaimId);
+
 impl Claim {
-    /// Of two valid claims the one with the smaller key is the referral; the id only makes the choice total.
-    pub fn order(&self) -> (Timestamp, u16, &Code, &ClaimId) {
-        (self.claimed_at, self.source.precedence(), &self.code, &self.id)
+    /// Of two valid claims the one with the smaller key is the referral: a move before all others and the last of several
+    /// moves, else by (`claimed_at`, precedence, code); the id only makes the choice total.
+    pub fn order(&self) -> ClaimOrder<'_> {
+        let moved = Reverse(self.moved_at.map(|moved_at| (moved_at, &self.id)));
+        (moved, self.claimed_at, self.source.precedence(), &self.code, &self.id)
+    }
+
+    /// Who the claim says it is about: a claim that names a user is about that user. `None` for a claim about nobody,
+    /// which its makers refuse.
+    pub fn named_party(&self) -> Option<Party> {
+        let of_user = self.user.clone().map(Party::User);
+        of_user.or_else(|| self.customer.clone().map(Party::Customer))
     }
 }
 
@@ -150,14 +193,54 @@ impl fmt::Display for Party {
     }
 }
 
-/// Whom a code belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodeOwner {
-    /// The promoter who shares it.
-    pub promoter: PromoterId,
-    /// The program whose terms it earns.
-    pub program: ProgramKey,
+/// What an operator says of a referral that is held because the customer may be its own promoter; for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// They are two: the referral earns.
+    Released,
+    /// They are one: all claims of this customer for this promoter are removed, present and future.
+    Refused,
 }
+
+impl Verdict {
+    /// The word in the database and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The verdict of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Released, Self::Refused].into_iter().find(|verdict| verdict.as_str() == word)
+    }
+}
+
+/// A verdict on (customer, promoter).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// Its id, the cause of what follows from it.
+    pub id: RulingId,
+    /// What was said.
+    pub verdict: Verdict,
+    /// When.
+    pub ruled_at: Timestamp,
+}
+
+/// What a party was given by arrival, when a referral of it was made: both are promises, and kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The promoter of the code.
+    pub promoter: PromoterId,
+    /// The program of the code.
+    pub program: ProgramKey,
+    /// The referral's place among the promoter's referrals in that program, from 1.
+    pub ordinal: u32,
+}
+
+/// The invoice with which a referral takes its place under `max_rewards_per_promoter`: (`paid_at`, id).
+pub type Qualified = (Timestamp, InvoiceId);
 
 /// The bond between one customer of the host and one promoter, made by the winning claim; terms are frozen on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,11 +262,19 @@ pub struct Referral {
     /// The row of the frozen terms.
     pub terms_version: i64,
     /// The terms, frozen at `claimed_at`.
-    pub terms: Terms,
+    pub terms: Arc<Terms>,
+    /// Its place among the promoter's referrals in that program, from 1; picks the tier.
+    pub ordinal: u32,
     /// `claimed_at` of the winning claim.
     pub claimed_at: Timestamp,
     /// The attribution lookback in seconds, frozen.
     pub lookback_s: i64,
+    /// No claim is left that makes it: it earns nothing, and its row only keeps its id.
+    pub void: bool,
+    /// The customer looks like its own promoter, and no operator has said otherwise: it earns nothing.
+    pub held: bool,
+    /// Its first invoice that has no reason to earn nothing but `reward_exhausted`.
+    pub qualified: Option<Qualified>,
 }
 
 impl Referral {
@@ -200,6 +291,7 @@ mod tests {
     #[test]
     fn every_source_is_read_back_from_its_precedence() {
         let sources = [
+            ClaimSource::Move,
             ClaimSource::Api,
             ClaimSource::CheckoutReference,
             ClaimSource::CheckoutMetadata(0),
@@ -212,6 +304,9 @@ mod tests {
             ClaimSource::OlderSubscriptionMetadata(19),
             ClaimSource::InvoiceMetadata(0),
             ClaimSource::InvoiceMetadata(19),
+            ClaimSource::CustomerDiscount,
+            ClaimSource::CheckoutDiscount(0),
+            ClaimSource::CheckoutDiscount(19),
         ];
         for source in sources {
             assert_eq!(ClaimSource::from_precedence(source.precedence()), Some(source));

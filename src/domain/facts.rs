@@ -2,9 +2,14 @@
 //!
 //! Every merge is commutative, associative and idempotent: the order and the number of tellings never matter.
 
-use super::attribution::Claim;
+use std::collections::BTreeMap;
+
+use super::attribution::{Claim, Party};
 use super::disputes::{CreditNoteFacts, DisputeFacts};
-use super::ids::{CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, PaymentId, RefundId};
+use super::email::EmailHash;
+use super::ids::{
+    CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, PaymentId, RefundId, SubscriptionId,
+};
 use super::money::Currency;
 use super::time::Timestamp;
 
@@ -68,6 +73,29 @@ pub enum Fact {
     },
     /// Somebody says that a customer was referred by a code.
     Claim(Claim),
+    /// An e-mail of a customer.
+    Email {
+        /// The customer, as it was named.
+        party: Party,
+        /// The hash of the address.
+        email: EmailHash,
+    },
+    /// A `customer_account` named beside a customer is the same customer.
+    SameCustomer {
+        /// The account, `acct_…`.
+        account: CustomerId,
+        /// The customer, `cus_…`.
+        customer: CustomerId,
+    },
+    /// A subscription of a customer.
+    Subscription {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Its customer.
+        customer: CustomerId,
+        /// True once it has ended; alive < ended.
+        ended: bool,
+    },
 }
 
 /// An event reduced to what the ledger needs of it.
@@ -98,6 +126,17 @@ pub struct PaidClaim {
     pub total_excluding_tax_minor: Option<i64>,
     /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.
     pub tax_minor: Option<i64>,
+    /// What its lines sold, by price and product.
+    pub lines: Lines,
+}
+
+/// The lines of an invoice that rates of products are picked by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lines {
+    /// Σ max(0, line amount) by (price, product), without those of nothing.
+    pub weights: BTreeMap<(Option<String>, Option<String>), i64>,
+    /// There are lines that the event did not show (`lines.has_more`).
+    pub more: bool,
 }
 
 impl PaidClaim {
@@ -246,6 +285,7 @@ mod tests {
                     total_minor: amount,
                     total_excluding_tax_minor: excluding_tax,
                     tax_minor: None,
+                    lines: Lines::default(),
                 };
                 (claim, Timestamp::from_unix(paid_at))
             },

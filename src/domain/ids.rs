@@ -67,4 +67,8 @@ ids! {
     ClaimId;
     /// One referral: `ref_…`.
     ReferralId;
+    /// A Stripe subscription: `sub_…`.
+    SubscriptionId;
+    /// An operator's word on a held referral: `rul_…`.
+    RulingId;
 }

@@ -1,8 +1,8 @@
 //! What the ledger is made of: entries that are only ever inserted, and the assessment beside them.
 
 use super::assess::Assessment;
-use super::ids::{ClaimId, EventId, InvoiceId, PromoterId, ReferralId};
-use super::money::{BasisPoints, Currency};
+use super::ids::{ClaimId, CustomerId, EventId, InvoiceId, PromoterId, ReferralId, RulingId};
+use super::money::Currency;
 use super::time::Timestamp;
 
 /// What an entry is about.
@@ -42,14 +42,26 @@ pub enum Cause {
     Event(EventId),
     /// A claim that came through the API or the command line.
     Claim(ClaimId),
+    /// Another invoice took or left a place that this one had or has: `superseded by in_…`.
+    Superseded(InvoiceId),
+    /// An operator released or refused a held referral.
+    Ruling(RulingId),
+    /// A customer was added to a user.
+    Customer(CustomerId),
+    /// More became known of a promoter.
+    Promoter(PromoterId),
 }
 
 impl Cause {
-    /// The id that is stored with the entry.
-    pub fn as_str(&self) -> &str {
+    /// The words that are stored with the entry: the id of the cause, after `superseded by` for another invoice.
+    pub fn to_text(&self) -> String {
         match self {
-            Self::Event(event) => event.as_str(),
-            Self::Claim(claim) => claim.as_str(),
+            Self::Event(event) => event.to_string(),
+            Self::Claim(claim) => claim.to_string(),
+            Self::Superseded(invoice) => format!("superseded by {invoice}"),
+            Self::Ruling(ruling) => ruling.to_string(),
+            Self::Customer(customer) => customer.to_string(),
+            Self::Promoter(promoter) => promoter.to_string(),
         }
     }
 }
@@ -80,8 +92,6 @@ pub struct Commission {
     pub referral: Option<(ReferralId, PromoterId)>,
     /// The currency of the invoice.
     pub currency: Currency,
-    /// The rate, when there is a referral.
-    pub rate: Option<BasisPoints>,
     /// The figures.
     pub assessment: Assessment,
 }

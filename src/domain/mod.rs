@@ -8,27 +8,32 @@
 pub mod assess;
 pub mod attribution;
 pub mod book;
+pub mod codes;
 pub mod disputes;
+pub mod email;
 pub mod facts;
 pub mod ids;
 pub mod ledger;
 pub mod money;
 pub mod outcome;
 pub mod payments;
+pub mod rewards;
 pub mod terms;
 pub mod time;
 
-pub use assess::{Assessment, NoCommission, assess};
+pub use assess::{Assessment, NoCommission, Standing, assess};
 pub use attribution::{Claim, ClaimSource, Party, Referral};
-pub use book::{Book, Cause};
+pub use book::{Assessor, Book, Cause, Judged};
+pub use codes::{CodeFacts, CodeOwner};
 pub use disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
-pub use facts::{Fact, PaidClaim, PaidInvoice, PaymentFacts, Reduced, RefundFacts, RefundState};
+pub use email::EmailHash;
+pub use facts::{Fact, Lines, PaidClaim, PaidInvoice, PaymentFacts, Reduced, RefundFacts, RefundState};
 pub use ids::{
     ClaimId, Code, CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey,
-    PromoterId, ReferralId, RefundId, UserId,
+    PromoterId, ReferralId, RefundId, RulingId, SubscriptionId, UserId,
 };
 pub use ledger::{Commission, Kind, LedgerEntry};
 pub use money::{BasisPoints, Currency, MoneyError};
 pub use outcome::Outcome;
-pub use terms::{CommissionBase, Terms, TermsVersion};
+pub use terms::{CommissionBase, Recurrence, Reward, Terms, TermsVersion, Tier};
 pub use time::Timestamp;

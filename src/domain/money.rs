@@ -81,6 +81,9 @@ impl fmt::Display for Currency {
 pub struct BasisPoints(u16);
 
 impl BasisPoints {
+    /// All.
+    pub const WHOLE: Self = Self(WHOLE_BPS);
+
     /// A rate between nothing and all; `None` above 10 000.
     pub fn new(bps: u16) -> Option<Self> {
         (bps <= WHOLE_BPS).then_some(Self(bps))
@@ -112,9 +115,21 @@ impl fmt::Display for BasisPoints {
 /// [`MoneyError::NoWhole`] unless `whole` > 0; [`MoneyError::Overflow`] when the result does not fit.
 pub fn share_half_up(amount: i64, part: i64, whole: i64) -> Result<i64, MoneyError> {
     let (product, whole) = product_and_whole(amount, part, whole)?;
-    let doubled = product.checked_mul(2).and_then(|p| p.checked_add(whole)).ok_or(MoneyError::Overflow)?;
-    let twice_whole = whole.checked_mul(2).ok_or(MoneyError::Overflow)?;
-    narrow(doubled.div_euclid(twice_whole))
+    narrow(ratio_half_up(product, whole)?)
+}
+
+/// `part / whole` of products that need 128 bits, rounded half up.
+///
+/// # Errors
+/// [`MoneyError::NoWhole`] unless `whole` > 0; [`MoneyError::Overflow`] when twice the part does not fit.
+pub fn ratio_half_up(part: i128, whole: i128) -> Result<i128, MoneyError> {
+    if whole <= 0 {
+        return Err(MoneyError::NoWhole);
+    }
+    let (quotient, rest) = (part.div_euclid(whole), part.rem_euclid(whole));
+    // 2 × rest ≥ whole, without doubling what may not fit.
+    let rounds_up = rest >= whole.saturating_sub(rest);
+    quotient.checked_add(i128::from(rounds_up)).ok_or(MoneyError::Overflow)
 }
 
 /// `⌊amount × part / whole⌋`.

@@ -1,8 +1,24 @@
 //! The terms of a program: versions with `valid_from`, only ever added.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use thiserror::Error;
+
 use super::ids::ProgramKey;
-use super::money::BasisPoints;
+use super::money::{BasisPoints, Currency};
 use super::time::Timestamp;
+
+/// The longest hold period and the longest conversion window: ten years of 365 days.
+const DAYS_LIMIT: u16 = 3_650;
+/// The longest time that a referral earns, in months, when it is limited: a hundred years.
+const MONTHS_LIMIT: u16 = 1_200;
+/// Beyond this a limit of rewarded referrals is none: whoever is near it has to be looked at with every purchase.
+const REWARDS_LIMIT: u32 = 10_000;
+/// Amounts in terms have at most 15 digits, like amounts of Stripe.
+const AMOUNT_LIMIT_MINOR: i64 = 999_999_999_999_999;
+/// Tiers, or products with a rate of their own, of one program at most.
+const LIST_LIMIT: usize = 1_000;
 
 /// What a percentage is taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +44,201 @@ impl CommissionBase {
     }
 }
 
-/// The terms under which a referral earns: a share of every paid invoice.
+/// What one paid invoice earns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
-    /// The share, in basis points.
+pub enum Reward {
+    /// A share of the base.
+    Percentage(BasisPoints),
+    /// A fixed amount in minor units of the program's currency, > 0.
+    Flat(i64),
+}
+
+/// Which of a referral's invoices earn. Invoices are counted as semantics §4 says: all with `amount_paid` > 0 that are
+/// neither below the minimum nor from before the referral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recurrence {
+    /// The first one only.
+    OneTime,
+    /// All, or as many as the limits allow.
+    Recurring {
+        /// Calendar months by UTC date from the first invoice, half open.
+        months: Option<u16>,
+        /// The first so many invoices.
+        invoices: Option<u32>,
+    },
+}
+
+/// From a referral's ordinal on, its rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// The first ordinal, ≥ 1.
+    pub from_ordinal: u32,
+    /// The rate of referrals from this ordinal on, up to the next tier.
     pub rate: BasisPoints,
-    /// What the share is taken of.
+}
+
+/// The terms under which a referral earns. They are frozen on it: the version valid at `claimed_at`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// False while the program takes no new referrals.
+    pub active: bool,
+    /// What one invoice earns.
+    pub reward: Reward,
+    /// What a percentage is taken of.
     pub base: CommissionBase,
+    /// The currency of the amounts below and of a flat reward; they mean nothing for invoices in another one.
+    pub currency: Option<Currency>,
+    /// Which invoices earn.
+    pub recurrence: Recurrence,
+    /// Rates by ordinal, ascending; below the first tier the program's own rate holds.
+    pub tiers: Vec<Tier>,
+    /// Rates of prices (`price_…`) and products (`prod_…`); a line without one has the program's or the tier's.
+    pub product_rates: BTreeMap<String, BasisPoints>,
+    /// What one invoice earns at most, in minor units of the program's currency.
+    pub cap_minor: Option<i64>,
+    /// Of a promoter's referrals in this program, so many earn.
+    pub max_rewards_per_promoter: Option<u32>,
+    /// A referral whose first invoice is paid later than that after `claimed_at` never earns.
+    pub conversion_window_days: Option<u16>,
+    /// An invoice with a smaller `amount_paid` earns nothing and is not counted; ≥ 0, in the program's currency.
+    pub min_invoice_minor: i64,
+    /// The smallest payout, by currency.
+    pub min_payout_minor: BTreeMap<Currency, i64>,
     /// Days between `paid_at` and the moment an amount may be paid out.
     pub hold_days: u16,
+}
+
+/// Terms that contradict themselves. The text names the field and the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{field}: {rule}")]
+pub struct TermsError {
+    /// The field.
+    pub field: &'static str,
+    /// The rule.
+    pub rule: &'static str,
+}
+
+impl Terms {
+    /// A share of every paid invoice, without limits.
+    pub const fn percentage(rate: BasisPoints, base: CommissionBase, hold_days: u16) -> Self {
+        Self {
+            active: true,
+            reward: Reward::Percentage(rate),
+            base,
+            currency: None,
+            recurrence: Recurrence::Recurring { months: None, invoices: None },
+            tiers: Vec::new(),
+            product_rates: BTreeMap::new(),
+            cap_minor: None,
+            max_rewards_per_promoter: None,
+            conversion_window_days: None,
+            min_invoice_minor: 0,
+            min_payout_minor: BTreeMap::new(),
+            hold_days,
+        }
+    }
+
+    /// The terms themselves, when nothing in them contradicts anything else.
+    ///
+    /// # Errors
+    /// [`TermsError`] for the first rule that is broken.
+    pub fn checked(self) -> Result<Self, TermsError> {
+        match self.rules().into_iter().find(|(holds, ..)| !holds) {
+            Some((_, field, rule)) => Err(TermsError { field, rule }),
+            None => Ok(self),
+        }
+    }
+
+    /// True when what an invoice earns depends on the other invoices of its referral.
+    pub const fn counts_invoices(&self) -> bool {
+        let limited = match self.recurrence {
+            Recurrence::OneTime => true,
+            Recurrence::Recurring { months, invoices } => months.is_some() || invoices.is_some(),
+        };
+        limited || self.conversion_window_days.is_some()
+    }
+
+    /// True for an invoice of this currency and amount that is too small to earn or to be counted.
+    pub fn is_below_minimum(&self, currency: Currency, amount_paid_minor: i64) -> bool {
+        self.currency == Some(currency) && amount_paid_minor < self.min_invoice_minor
+    }
+
+    /// True when the invoice that is `position`th (from 1) and paid then comes after the last one that earns.
+    pub fn is_over(&self, first_paid_at: Timestamp, position: u32, paid_at: Timestamp) -> bool {
+        match self.recurrence {
+            Recurrence::OneTime => position > 1,
+            Recurrence::Recurring { months, invoices } => {
+                let too_many = invoices.is_some_and(|invoices| position > invoices);
+                too_many || months.is_some_and(|months| first_paid_at.months_have_passed(months, paid_at))
+            }
+        }
+    }
+
+    fn rules(&self) -> [(bool, &'static str, &'static str); 12] {
+        let is_amount = |minor: i64| (1..=AMOUNT_LIMIT_MINOR).contains(&minor);
+        let percentage = matches!(self.reward, Reward::Percentage(_));
+        let limits_fit = match self.recurrence {
+            Recurrence::OneTime => true,
+            Recurrence::Recurring { months, invoices } => {
+                months.is_none_or(|months| (1..=MONTHS_LIMIT).contains(&months)) && invoices != Some(0)
+            }
+        };
+        let named_in_currency =
+            matches!(self.reward, Reward::Flat(_)) || self.cap_minor.is_some() || self.min_invoice_minor > 0;
+        let tiers_ascend = self.tiers.is_sorted_by(|one, next| one.from_ordinal < next.from_ordinal)
+            && self.tiers.iter().all(|tier| tier.from_ordinal > 0);
+        let flat_fits = match self.reward {
+            Reward::Flat(minor) => is_amount(minor),
+            Reward::Percentage(_) => true,
+        };
+        [
+            (flat_fits, "flat", "more than 0, and at most 15 digits"),
+            (self.cap_minor.is_none_or(is_amount), "cap", "more than 0, and at most 15 digits"),
+            (
+                (0..=AMOUNT_LIMIT_MINOR).contains(&self.min_invoice_minor),
+                "min_invoice",
+                "0 or more, and at most 15 digits",
+            ),
+            (
+                self.min_payout_minor.values().all(|minor| is_amount(*minor)),
+                "min_payout",
+                "more than 0, and at most 15 digits",
+            ),
+            (
+                !named_in_currency || self.currency.is_some(),
+                "currency",
+                "a flat reward, a cap and a minimum need the currency that they are in",
+            ),
+            (limits_fit, "recurrence", "limits are at least 1, and months at most 1200"),
+            (percentage || self.tiers.is_empty(), "tiers", "only a percentage has tiers"),
+            (
+                percentage || self.product_rates.is_empty(),
+                "product_rates",
+                "only a percentage has rates of products",
+            ),
+            (
+                tiers_ascend,
+                "tiers",
+                "each begins at a greater ordinal than the one before, the first at 1 or later",
+            ),
+            (
+                self.tiers.len() <= LIST_LIMIT && self.product_rates.len() <= LIST_LIMIT,
+                "tiers, product_rates",
+                "at most 1000",
+            ),
+            (
+                self.max_rewards_per_promoter.is_none_or(|limit| (1..=REWARDS_LIMIT).contains(&limit)),
+                "max_rewards_per_promoter",
+                "1 to 10000",
+            ),
+            (
+                self.hold_days <= DAYS_LIMIT
+                    && self.conversion_window_days.is_none_or(|days| days <= DAYS_LIMIT),
+                "hold_days, conversion_window_days",
+                "at most 3650",
+            ),
+        ]
+    }
 }
 
 /// One version of a program's terms.
@@ -49,25 +251,82 @@ pub struct TermsVersion {
     /// From when on new claims are judged by it; the first version counts for all earlier times too.
     pub valid_from: Timestamp,
     /// The terms themselves.
-    pub terms: Terms,
+    pub terms: Arc<Terms>,
 }
 
-/// The version of `program` that a claim made at `claimed_at` is frozen to: the latest one valid by then,
-/// else the first. `None` when the program has no version at all.
+/// Of versions with (`valid_from`, row) the one that holds at a time: the latest one valid by then, else the first.
+pub fn valid_at<T>(
+    versions: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> (Timestamp, i64),
+    at: Timestamp,
+) -> Option<T> {
+    let rank = |version: &T| {
+        let (valid_from, row) = key(version);
+        // Valid by then beats not yet valid; of those valid the latest, of those not the earliest.
+        let valid = valid_from <= at;
+        let (time, row) = if valid { (valid_from.unix(), row) } else { (!valid_from.unix(), !row) };
+        (valid, time, row)
+    };
+    versions.into_iter().max_by_key(rank)
+}
+
+/// The version of `program` that a claim made at `claimed_at` is frozen to. `None` when the program has none at all.
 pub fn version_at<'a>(
-    versions: impl Iterator<Item = &'a TermsVersion>,
+    versions: impl IntoIterator<Item = &'a TermsVersion>,
     program: &ProgramKey,
     claimed_at: Timestamp,
 ) -> Option<&'a TermsVersion> {
-    let (mut first, mut latest): (Option<&TermsVersion>, Option<&TermsVersion>) = (None, None);
-    for version in versions.filter(|version| version.program == *program) {
-        let key = (version.valid_from, version.id);
-        if first.is_none_or(|other| key < (other.valid_from, other.id)) {
-            first = Some(version);
-        }
-        if version.valid_from <= claimed_at && latest.is_none_or(|other| key > (other.valid_from, other.id)) {
-            latest = Some(version);
-        }
+    let of_program = versions.into_iter().filter(|version| version.program == *program);
+    valid_at(of_program, |version| (version.valid_from, version.id), claimed_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms() -> Terms {
+        Terms::percentage(BasisPoints::new(1_000).unwrap(), CommissionBase::NetOfTax, 30)
     }
-    latest.or(first)
+
+    #[test]
+    fn terms_that_contradict_themselves_are_refused_by_field() {
+        let usd = Some(Currency::USD);
+        let rate = BasisPoints::new(1_500).unwrap();
+        let tier = |from_ordinal| Tier { from_ordinal, rate };
+        let field = |terms: Terms| terms.checked().map_err(|error| error.field).err();
+        assert_eq!(field(terms()), None);
+        assert_eq!(field(Terms { reward: Reward::Flat(500), ..terms() }), Some("currency"));
+        assert_eq!(field(Terms { reward: Reward::Flat(0), currency: usd, ..terms() }), Some("flat"));
+        assert_eq!(field(Terms { cap_minor: Some(-1), currency: usd, ..terms() }), Some("cap"));
+        assert_eq!(field(Terms { min_invoice_minor: 5, ..terms() }), Some("currency"));
+        assert_eq!(field(Terms { tiers: vec![tier(11), tier(11)], ..terms() }), Some("tiers"));
+        assert_eq!(field(Terms { tiers: vec![tier(0)], ..terms() }), Some("tiers"));
+        let flat = Terms { reward: Reward::Flat(1), currency: usd, ..terms() };
+        assert_eq!(field(Terms { tiers: vec![tier(2)], ..flat.clone() }), Some("tiers"));
+        assert_eq!(field(flat), None);
+        let months = Recurrence::Recurring { months: Some(0), invoices: None };
+        assert_eq!(field(Terms { recurrence: months, ..terms() }), Some("recurrence"));
+        assert_eq!(
+            field(Terms { max_rewards_per_promoter: Some(0), ..terms() }),
+            Some("max_rewards_per_promoter")
+        );
+        assert!(field(Terms { hold_days: 3_651, ..terms() }).is_some());
+    }
+
+    #[test]
+    fn the_first_version_counts_for_all_earlier_times() {
+        let program = ProgramKey::new("default");
+        let version = |id, valid_from| TermsVersion {
+            id,
+            program: program.clone(),
+            valid_from: Timestamp::from_unix(valid_from),
+            terms: Arc::new(terms()),
+        };
+        let versions = [version(2, 200), version(1, 100), version(3, 200), version(4, 300)];
+        for (at, expected) in [(0, 1), (100, 1), (199, 1), (200, 3), (299, 3), (900, 4)] {
+            let found = version_at(&versions, &program, Timestamp::from_unix(at)).unwrap();
+            assert_eq!(found.id, expected, "at {at}");
+        }
+        assert!(version_at(&versions, &ProgramKey::new("other"), Timestamp::from_unix(0)).is_none());
+    }
 }

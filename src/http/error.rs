@@ -128,8 +128,16 @@ const fn status_of(code: RefusalCode) -> StatusCode {
         | RefusalCode::UnknownCode
         | RefusalCode::UnknownProgram
         | RefusalCode::UnknownPromoter
+        | RefusalCode::CodeInactive
+        | RefusalCode::CodeExpired
+        | RefusalCode::CodeUsedUp
+        | RefusalCode::ProgramInactive
+        | RefusalCode::ReferralRefused
         | RefusalCode::SelfReferral => StatusCode::UNPROCESSABLE_ENTITY,
-        RefusalCode::CustomerOfAnotherUser | RefusalCode::AlreadyExists => StatusCode::CONFLICT,
+        RefusalCode::UnknownReferral => StatusCode::NOT_FOUND,
+        RefusalCode::CustomerOfAnotherUser | RefusalCode::AlreadyExists | RefusalCode::AlreadyRuled => {
+            StatusCode::CONFLICT
+        }
     }
 }
 

@@ -37,6 +37,20 @@ pub enum RefusalCode {
     UnknownPromoter,
     /// The customer would refer itself.
     SelfReferral,
+    /// The code is switched off.
+    CodeInactive,
+    /// The code has expired.
+    CodeExpired,
+    /// The code has no use left.
+    CodeUsedUp,
+    /// The program takes no new referrals.
+    ProgramInactive,
+    /// An operator has refused this customer to this promoter.
+    ReferralRefused,
+    /// The referral does not exist.
+    UnknownReferral,
+    /// The referral has been ruled about the other way.
+    AlreadyRuled,
     /// The customer already belongs to another user.
     CustomerOfAnotherUser,
     /// Something of that name exists with other properties.
@@ -52,6 +66,13 @@ impl RefusalCode {
             Self::UnknownProgram => "unknown_program",
             Self::UnknownPromoter => "unknown_promoter",
             Self::SelfReferral => "self_referral",
+            Self::CodeInactive => "code_inactive",
+            Self::CodeExpired => "code_expired",
+            Self::CodeUsedUp => "code_used_up",
+            Self::ProgramInactive => "program_inactive",
+            Self::ReferralRefused => "referral_refused",
+            Self::UnknownReferral => "unknown_referral",
+            Self::AlreadyRuled => "already_ruled",
             Self::CustomerOfAnotherUser => "customer_of_another_user",
             Self::AlreadyExists => "already_exists",
         }

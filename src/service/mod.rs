@@ -1,12 +1,16 @@
 //! The business acts: each is one transaction, and does the same when it is repeated.
 
 pub mod backoff;
+pub mod codes;
 mod contention;
 pub mod error;
+pub mod fields;
 pub mod post_events;
 pub mod programs;
+pub mod promoters;
 pub mod redrive;
 pub mod refer;
+pub mod referrals;
 pub mod replay;
 pub mod show;
 pub mod verify;

@@ -1,38 +1,114 @@
-//! Making programs, promoters and codes.
+//! Making programs, and adding versions to their terms.
 
-use uuid::Uuid;
+use std::collections::BTreeMap;
 
 use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
-use crate::domain::attribution::CodeOwner;
-use crate::domain::{BasisPoints, Code, CommissionBase, ProgramKey, PromoterId, Terms, Timestamp};
-use crate::store::admin::{self, Promoter};
+use super::fields::{invalid, name};
+use crate::domain::terms::valid_at;
+use crate::domain::{
+    BasisPoints, Book, CommissionBase, Currency, ProgramKey, Recurrence, Reward, Terms, TermsVersion, Tier,
+    Timestamp,
+};
 use crate::store::book::Wanted;
-use crate::store::{Database, StoreError, book};
-use crate::stripe::fields::is_name;
+use crate::store::{Database, StoreError, admin, book};
 
-/// The longest hold period: ten years of 365 days.
-const HOLD_DAYS_LIMIT: u16 = 3_650;
+/// Days of the hold period when nobody says otherwise.
+const DEFAULT_HOLD_DAYS: u16 = 30;
+
+/// What a request says of terms: what it does not name stays as it is, or has its default.
+#[derive(Debug, Clone, Default)]
+pub struct TermsChange {
+    /// Whether the program takes new referrals.
+    pub active: Option<bool>,
+    /// A share or a fixed amount.
+    pub reward: Option<Reward>,
+    /// What a share is taken of.
+    pub base: Option<CommissionBase>,
+    /// The currency of the amounts.
+    pub currency: Option<Option<Currency>>,
+    /// Only the first invoice earns, or all within the limits.
+    pub one_time: Option<bool>,
+    /// Limit in months; with `one_time` it means nothing.
+    pub months: Option<Option<u16>>,
+    /// Limit in invoices.
+    pub invoices: Option<Option<u32>>,
+    /// Rates by ordinal.
+    pub tiers: Option<Vec<Tier>>,
+    /// Rates by price or product.
+    pub product_rates: Option<BTreeMap<String, BasisPoints>>,
+    /// Cap per invoice, in minor units.
+    pub cap_minor: Option<Option<i64>>,
+    /// Rewarded referrals per promoter.
+    pub max_rewards_per_promoter: Option<Option<u32>>,
+    /// Days from the claim in which the first invoice must be paid.
+    pub conversion_window_days: Option<Option<u16>>,
+    /// The smallest invoice that earns, in minor units.
+    pub min_invoice_minor: Option<i64>,
+    /// The smallest payout, by currency.
+    pub min_payout_minor: Option<BTreeMap<Currency, i64>>,
+    /// Days of the hold period.
+    pub hold_days: Option<u16>,
+}
+
+impl TermsChange {
+    /// These terms with what the change says.
+    ///
+    /// # Errors
+    /// [`ServiceError::Refused`] when the result contradicts itself.
+    pub fn apply(&self, terms: &Terms) -> Result<Terms, ServiceError> {
+        let changed = self.clone();
+        let (months, invoices) = match terms.recurrence {
+            Recurrence::OneTime => (None, None),
+            Recurrence::Recurring { months, invoices } => (months, invoices),
+        };
+        let names_limit = self.months.flatten().is_some() || self.invoices.flatten().is_some();
+        if self.one_time == Some(true) && names_limit {
+            return Err(invalid("recurrence: one_time has no limit in months or invoices".to_owned()));
+        }
+        let was_one_time = terms.recurrence == Recurrence::OneTime;
+        let one_time = self.one_time.unwrap_or(was_one_time && !names_limit);
+        let recurrence = if one_time {
+            Recurrence::OneTime
+        } else {
+            let (months, invoices) = (self.months.unwrap_or(months), self.invoices.unwrap_or(invoices));
+            Recurrence::Recurring { months, invoices }
+        };
+        let terms = Terms {
+            active: self.active.unwrap_or(terms.active),
+            reward: self.reward.unwrap_or(terms.reward),
+            base: self.base.unwrap_or(terms.base),
+            currency: self.currency.unwrap_or(terms.currency),
+            recurrence,
+            tiers: changed.tiers.unwrap_or_else(|| terms.tiers.clone()),
+            product_rates: changed.product_rates.unwrap_or_else(|| terms.product_rates.clone()),
+            cap_minor: self.cap_minor.unwrap_or(terms.cap_minor),
+            max_rewards_per_promoter: self.max_rewards_per_promoter.unwrap_or(terms.max_rewards_per_promoter),
+            conversion_window_days: self.conversion_window_days.unwrap_or(terms.conversion_window_days),
+            min_invoice_minor: self.min_invoice_minor.unwrap_or(terms.min_invoice_minor),
+            min_payout_minor: changed.min_payout_minor.unwrap_or_else(|| terms.min_payout_minor.clone()),
+            hold_days: self.hold_days.unwrap_or(terms.hold_days),
+        };
+        terms.checked().map_err(|error| invalid(error.to_string()))
+    }
+}
 
 /// Makes a program; its terms are valid for all claims, also earlier ones.
 ///
 /// # Errors
-/// [`ServiceError::Refused`] when a field is out of bounds or the key is taken.
+/// [`ServiceError::Refused`] when a field is out of bounds, neither a rate nor an amount is given, or the key is taken.
 pub async fn create_program(
     db: &Database,
     key: &str,
-    rate_bps: u16,
-    base: CommissionBase,
-    hold_days: u16,
+    change: &TermsChange,
     now: Timestamp,
 ) -> Result<Terms, ServiceError> {
     let key = ProgramKey::new(name("key", key)?);
-    let too_much = || invalid(format!("rate: {rate_bps} basis points are more than all (10000)"));
-    let rate = BasisPoints::new(rate_bps).ok_or_else(too_much)?;
-    if hold_days > HOLD_DAYS_LIMIT {
-        return Err(invalid(format!("hold_days: at most {HOLD_DAYS_LIMIT}, not {hold_days}")));
-    }
-    let terms = Terms { rate, base, hold_days };
+    let Some(reward) = change.reward else {
+        return Err(invalid("rate, flat: one of them is needed".to_owned()));
+    };
+    let plain = Terms::percentage(BasisPoints::WHOLE, CommissionBase::NetOfTax, DEFAULT_HOLD_DAYS);
+    let terms = change.apply(&Terms { reward, ..plain })?;
     let txn = db.begin().await?;
     if !admin::insert_program(&txn, &key, &terms, now).await? {
         let message = format!("key: a program named {key} exists already");
@@ -42,123 +118,53 @@ pub async fn create_program(
     Ok(terms)
 }
 
-/// Makes a user of the host a promoter.
+/// Adds a version to the terms of a program, valid from now on: referrals that exist keep the terms that they have.
 ///
 /// # Errors
-/// [`ServiceError::Refused`] when a field is not of its form, or the user is a promoter already.
-pub async fn create_promoter(
+/// [`ServiceError::Refused`] when there is no such program, or the terms contradict themselves.
+pub async fn update_program(
     db: &Database,
-    user_id: &str,
-    email: Option<&str>,
+    key: &str,
+    change: &TermsChange,
     now: Timestamp,
-) -> Result<Promoter, ServiceError> {
-    let promoter = Promoter {
-        id: PromoterId::new(format!("prm_{}", Uuid::now_v7().simple())),
-        user_id: name("user_id", user_id)?,
-        email: email.map(normal_email).transpose()?,
-        created_at: now,
-    };
-    let txn = db.begin().await?;
-    if !admin::insert_promoter(&txn, &promoter).await? {
-        let message = format!("user_id: {user_id} is a promoter already");
-        return Err(ServiceError::refused(RefusalCode::AlreadyExists, message));
-    }
-    txn.commit().await.map_err(StoreError::from)?;
-    Ok(promoter)
-}
-
-/// What [`create_code`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCode {
-    /// The code.
-    pub code: Code,
-    /// Whose it is, and under which terms it earns.
-    pub owner: CodeOwner,
-    /// Referrals that came of claims that had named the code before it existed.
-    pub settled_referrals: usize,
-}
-
-/// Makes a code for a promoter, named by id or user, and judges the claims that waited for it.
-///
-/// # Errors
-/// [`ServiceError::Refused`] when the code is taken, or program or promoter do not exist.
-pub async fn create_code(
-    db: &Database,
-    code: &str,
-    promoter: &str,
-    program: &str,
-    now: Timestamp,
-) -> Result<NewCode, ServiceError> {
-    let code = Code::new(name("code", code)?);
-    let program = ProgramKey::new(name("program", program)?);
+) -> Result<Terms, ServiceError> {
+    let key = ProgramKey::new(name("key", key)?);
     let mut contention = Contention::at_most(ATTEMPTS);
     loop {
-        let result = create_code_once(db, &code, promoter, &program, now).await;
+        let result = update_program_once(db, &key, change, now).await;
         if !contention.is_worth_another_try(&result).await {
             return result;
         }
     }
 }
 
-async fn create_code_once(
+async fn update_program_once(
     db: &Database,
-    code: &Code,
-    promoter: &str,
-    program: &ProgramKey,
+    key: &ProgramKey,
+    change: &TermsChange,
     now: Timestamp,
-) -> Result<NewCode, ServiceError> {
-    let mut wanted = Wanted { new_code: Some(code.clone()), ..Wanted::default() };
-    wanted.keys.codes.insert(code.clone());
-    let (txn, mut book) = book::open(db, wanted).await?;
-    let Some(promoter) = admin::promoter(&txn, promoter).await? else {
-        let message = format!("promoter: there is no promoter {promoter}");
-        return Err(ServiceError::refused(RefusalCode::UnknownPromoter, message));
-    };
-    let versions = admin::terms_versions(&txn, Some(program)).await?;
-    if versions.is_empty() {
-        let message = format!("program: there is no program {program}");
+) -> Result<Terms, ServiceError> {
+    let txn = book::begin_alone(db).await?;
+    let versions = admin::terms_versions(&txn, Some(key)).await?;
+    let Some(latest) = latest(&versions) else {
+        let message = format!("key: there is no program {key}");
         return Err(ServiceError::refused(RefusalCode::UnknownProgram, message));
+    };
+    let terms = change.apply(&latest.terms)?;
+    if terms == *latest.terms {
+        return Ok(terms);
     }
-    let owner = CodeOwner { promoter: promoter.id, program: program.clone() };
-    if !admin::insert_code(&txn, code, &owner, now).await? {
-        let message = format!("code: {code} exists already");
-        return Err(ServiceError::refused(RefusalCode::AlreadyExists, message));
-    }
-    book.versions.retain(|version| version.program != owner.program);
-    book.versions.extend(versions);
-    book.codes.insert(code.clone(), owner.clone());
-    let settled_referrals = book.judge_again(code)?;
+    admin::insert_terms(&txn, key, &terms, now).await?;
+    // Stripe's clock may be ahead of ours: what was claimed in the meantime is judged by the new terms.
+    let wanted = Wanted { judged_since: Some(now), ..Wanted::default() };
+    let judge = |book: &mut Book| book.judge_since(now).map_err(ServiceError::from);
+    let (book, _) = book::apply_alone(&txn, wanted, judge).await?;
     book::save(&txn, &book, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
-    Ok(NewCode { code: code.clone(), owner, settled_referrals })
+    Ok(terms)
 }
 
-/// An e-mail as it is compared: trimmed, lower case.
-///
-/// # Errors
-/// [`ServiceError::Refused`] when it has no `@` or is too long.
-pub fn normal_email(email: &str) -> Result<String, ServiceError> {
-    let email = email.trim().to_lowercase();
-    if is_name(&email) && email.contains('@') {
-        Ok(email)
-    } else {
-        Err(invalid("email: an address of at most 255 characters with an @".to_owned()))
-    }
-}
-
-/// A name that came from outside, trimmed.
-///
-/// # Errors
-/// [`ServiceError::Refused`] when it is empty, too long, or has control characters.
-pub fn name(field: &str, value: &str) -> Result<String, ServiceError> {
-    let value = value.trim();
-    if is_name(value) {
-        Ok(value.to_owned())
-    } else {
-        Err(invalid(format!("{field}: 1 to 255 printable characters")))
-    }
-}
-
-pub(super) fn invalid(message: String) -> ServiceError {
-    ServiceError::refused(RefusalCode::InvalidField, message)
+/// The version that new claims are judged by.
+pub fn latest(versions: &[TermsVersion]) -> Option<&TermsVersion> {
+    valid_at(versions, |version| (version.valid_from, version.id), Timestamp::from_unix(i64::MAX))
 }

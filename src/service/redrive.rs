@@ -11,7 +11,7 @@ use super::backoff::pause_s;
 use super::contention::{ATTEMPTS, Contention};
 use super::error::ServiceError;
 use super::post_events::wanted_of;
-use crate::domain::{Fact, PaymentId, Reduced, Timestamp};
+use crate::domain::{Book, Fact, PaymentId, Reduced, Timestamp};
 use crate::store::events::{self, Parked};
 use crate::store::lock::{Keys, lock};
 use crate::store::{Database, StoreError, Txn, book};
@@ -138,15 +138,21 @@ impl Lookup<'_> {
         let told = Reduced { facts: self.facts(links), ..Reduced::default() };
         let mut wanted = wanted_of(&told);
         wanted.keys.payments.insert(self.payment.clone());
-        let (txn, mut book) = book::open(db, wanted).await?;
-        // What another replica, or the late event itself, has settled meanwhile is parked no more.
-        let waiting = book.parked.get(&self.payment).cloned().unwrap_or_default();
-        let parked: Vec<&Parked> = self.parked.iter().filter(|parked| waiting.contains(&parked.id)).collect();
-        let Some(cause) = parked.first() else {
+        let apply = |book: &mut Book| -> Result<Vec<&Parked>, ServiceError> {
+            // What another replica, or the late event itself, has settled meanwhile is parked no more.
+            let waiting = book.parked.get(&self.payment).cloned().unwrap_or_default();
+            let parked: Vec<&Parked> =
+                self.parked.iter().filter(|parked| waiting.contains(&parked.id)).collect();
+            if let Some(cause) = parked.first() {
+                book.apply(&cause.id, &told)?;
+            }
+            Ok(parked)
+        };
+        let (txn, book, parked) = book::transact(db, wanted, apply).await?;
+        if parked.is_empty() {
             txn.rollback().await.map_err(StoreError::from)?;
             return Ok(Settled::default());
-        };
-        book.apply(&cause.id, &told)?;
+        }
         book::save(&txn, &book, self.now).await?;
         let settled = &book.changes.settled;
         events::settle(&txn, settled.iter()).await?;

@@ -2,14 +2,17 @@
 
 use uuid::Uuid;
 
+use super::codes::unknown;
 use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
+use super::fields::{invalid, name, normal_email};
 use super::post_events::wanted_of;
-use super::programs::{invalid, name, normal_email};
+use crate::domain::attribution::Verdict;
 use crate::domain::{
-    Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Fact, Reduced, Referral, Timestamp, UserId,
+    Book, Claim, ClaimId, ClaimSource, Code, CustomerId, EmailHash, Fact, NoCommission, Party, Reduced,
+    Referral, Timestamp, UserId,
 };
-use crate::store::{Database, StoreError, Txn, admin, book};
+use crate::store::{Database, StoreError, book};
 
 /// A request to attribute a customer; at least one of `customer` and `user_id`.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +23,7 @@ pub struct ReferRequest {
     pub customer: Option<String>,
     /// The user of the host application. Named together with a customer, that customer is this user's from now on.
     pub user_id: Option<String>,
-    /// The customer's e-mail; only compared with the promoter's.
+    /// The customer's e-mail; only compared with those of promoters, and kept as a hash.
     pub email: Option<String>,
     /// How the customer was invited; kept and shown.
     pub invitation_method: Option<String>,
@@ -42,8 +45,8 @@ pub struct Referred {
 /// Records a claim and posts what follows from it, also for invoices that were paid before it arrived.
 ///
 /// # Errors
-/// [`ServiceError::Refused`] when the code is unknown, the promoter would refer itself, or the customer belongs to
-/// another user: then no claim is made.
+/// [`ServiceError::Refused`] when the code is unknown or makes no referral, the promoter would refer itself, or the
+/// customer belongs to another user: then no claim is made.
 pub async fn refer(
     db: &Database,
     request: &ReferRequest,
@@ -53,7 +56,7 @@ pub async fn refer(
     let (claim, email) = claim_of(request, lookback_s, now)?;
     let mut contention = Contention::at_most(ATTEMPTS);
     loop {
-        let result = refer_once(db, &claim, email.as_deref(), now).await;
+        let result = refer_once(db, &claim, email, now).await;
         if !contention.is_worth_another_try(&result).await {
             return result;
         }
@@ -63,14 +66,18 @@ pub async fn refer(
 async fn refer_once(
     db: &Database,
     claim: &Claim,
-    email: Option<&str>,
+    email: Option<EmailHash>,
     now: Timestamp,
 ) -> Result<Referred, ServiceError> {
     let told = Reduced { facts: vec![Fact::Claim(claim.clone())], ..Reduced::default() };
-    let (txn, mut book) = book::open(db, wanted_of(&told)).await?;
-    check(&txn, &book, claim, email).await?;
-    let referral = book.refer(claim.clone())?.cloned();
-    let referral = referral.ok_or_else(|| unknown_code(claim.code.as_str()))?;
+    let act = |book: &mut Book| {
+        check(book, claim, email)?;
+        book.refer(claim.clone(), email)?;
+        let party = claim.named_party().map(|named| book.parties.present(&named));
+        let referral = party.and_then(|party| book.referral_of_party(&party).ok().cloned());
+        referral.ok_or_else(|| unknown(&claim.code))
+    };
+    let (txn, book, referral) = book::transact(db, wanted_of(&told), act).await?;
     book::save(&txn, &book, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
     let customer = claim.customer.clone();
@@ -81,7 +88,7 @@ fn claim_of(
     request: &ReferRequest,
     lookback_s: i64,
     now: Timestamp,
-) -> Result<(Claim, Option<String>), ServiceError> {
+) -> Result<(Claim, Option<EmailHash>), ServiceError> {
     let optional =
         |field: &str, value: &Option<String>| value.as_deref().map(|value| name(field, value)).transpose();
     let customer = optional("customer", &request.customer)?.map(CustomerId::new);
@@ -100,14 +107,17 @@ fn claim_of(
         code: Code::new(name("code", &request.code)?),
         source: ClaimSource::Api,
         claimed_at,
+        moved_at: None,
         lookback_s,
         invitation_method: optional("invitation_method", &request.invitation_method)?,
     };
-    Ok((claim, request.email.as_deref().map(normal_email).transpose()?))
+    let email = request.email.as_deref().map(normal_email).transpose()?;
+    Ok((claim, email.as_deref().and_then(EmailHash::of)))
 }
 
-async fn check(txn: &Txn, book: &Book, claim: &Claim, email: Option<&str>) -> Result<(), ServiceError> {
-    let Some(owner) = book.codes.get(&claim.code) else { return Err(unknown_code(claim.code.as_str())) };
+/// What the request itself shows to be wrong: then it makes no claim.
+fn check(book: &Book, claim: &Claim, email: Option<EmailHash>) -> Result<(), ServiceError> {
+    let Some(facts) = book.codes.get(&claim.code) else { return Err(unknown(&claim.code)) };
     let known_user = claim.customer.as_ref().and_then(|customer| book.parties.user_of(customer));
     if let (Some(known), Some(user)) = (known_user, &claim.user)
         && known != user
@@ -115,19 +125,52 @@ async fn check(txn: &Txn, book: &Book, claim: &Claim, email: Option<&str>) -> Re
         let message = "customer: it belongs to another user_id already";
         return Err(ServiceError::refused(RefusalCode::CustomerOfAnotherUser, message));
     }
-    let promoter = admin::promoter(txn, owner.promoter.as_str()).await?;
-    let is_promoter = promoter.is_some_and(|promoter| {
-        let user = claim.user.as_ref().or(known_user);
-        user.is_some_and(|user| user.as_str() == promoter.user_id)
-            || email.is_some_and(|email| promoter.email.as_deref() == Some(email))
+    let named = claim.customer.clone().map(Party::Customer).into_iter().chain(claim.named_party());
+    let parties: Vec<Party> = named.map(|named| book.parties.present(&named)).collect();
+    let promoter = &facts.owner.promoter;
+    let verdict = parties.iter().filter_map(|party| book.verdict_on(party, promoter)).max();
+    if verdict == Some(Verdict::Refused) {
+        return Err(refusal(NoCommission::Refused));
+    }
+    let of_promoter = book.promoters.get(promoter).filter(|_| verdict.is_none());
+    let is_promoter = of_promoter.is_some_and(|promoter| {
+        claim.user.as_ref().or(known_user) == Some(&promoter.user)
+            || email.is_some_and(|email| promoter.emails.contains(&email))
     });
     if is_promoter {
         let message = "code: it belongs to this very user; nobody can refer themselves";
         return Err(ServiceError::refused(RefusalCode::SelfReferral, message));
     }
+    facts.judge(claim, &book.versions).map_err(refusal)?;
+    let has_use = parties.iter().any(|party| book.grant(party, &claim.code).is_some());
+    if facts.is_used_up() && !has_use {
+        return Err(refusal(NoCommission::CodeUsedUp));
+    }
     Ok(())
 }
 
-fn unknown_code(code: &str) -> ServiceError {
-    ServiceError::refused(RefusalCode::UnknownCode, format!("code: there is no code {code}"))
+/// The refusal of a claim that makes no referral.
+fn refusal(reason: NoCommission) -> ServiceError {
+    let (code, message) = match reason {
+        NoCommission::CodeInactive => (RefusalCode::CodeInactive, "code: it is switched off"),
+        NoCommission::CodeExpired => (RefusalCode::CodeExpired, "code: it has expired"),
+        NoCommission::CodeUsedUp => (RefusalCode::CodeUsedUp, "code: it has no use left"),
+        NoCommission::Refused => {
+            (RefusalCode::ReferralRefused, "code: this customer was refused to its promoter")
+        }
+        NoCommission::ProgramInactive
+        | NoCommission::NotReferred
+        | NoCommission::UnknownCode
+        | NoCommission::ZeroAmount
+        | NoCommission::BeforeReferral
+        | NoCommission::BelowMinimum
+        | NoCommission::RewardExhausted
+        | NoCommission::ConversionWindow
+        | NoCommission::DurationOver
+        | NoCommission::CurrencyMismatch
+        | NoCommission::SelfReferral => {
+            (RefusalCode::ProgramInactive, "code: its program takes no new referrals")
+        }
+    };
+    ServiceError::refused(code, message)
 }

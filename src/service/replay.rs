@@ -5,7 +5,7 @@
 use super::contention::{ATTEMPTS, Contention};
 use super::error::ServiceError;
 use super::post_events::{Policy, reduce_stored, wanted_of};
-use crate::domain::{EventId, Outcome, Timestamp};
+use crate::domain::{Book, EventId, Outcome, Timestamp};
 use crate::store::events::{self, StoredEvent};
 use crate::store::{Database, StoreError, book};
 
@@ -87,8 +87,8 @@ async fn replay_once(
         // It says no more than before, perhaps for another reason; the row keeps the first.
         Err(outcome) => return Ok(replayed(outcome)),
     };
-    let (txn, mut book) = book::open(db, wanted_of(&reduced)).await?;
-    let outcome = book.apply(&event.id, &reduced)?;
+    let apply = |book: &mut Book| book.apply(&event.id, &reduced).map_err(ServiceError::from);
+    let (txn, book, outcome) = book::transact(db, wanted_of(&reduced), apply).await?;
     book::save(&txn, &book, now).await?;
     let settled = book.changes.settled.get(&event.id).cloned().unwrap_or(outcome);
     events::settle(&txn, book.changes.settled.iter()).await?;

@@ -1,19 +1,23 @@
 //! Reading for people and programs: promoters, balances, entries.
 
 use super::error::ServiceError;
-use crate::domain::{Code, ProgramKey, PromoterId, TermsVersion, Timestamp};
+use crate::domain::{PromoterId, TermsVersion, Timestamp};
 use crate::store::Database;
 use crate::store::admin::{self, Promoter};
+use crate::store::codes::{self, CodeView, Filter};
 use crate::store::ledger;
 pub use crate::store::ledger::{Balance, EntryView};
+
+/// Codes that a promoter is shown with.
+const CODES_LIMIT: u64 = 200;
 
 /// A promoter with codes and balances.
 #[derive(Debug, Clone)]
 pub struct PromoterView {
     /// The promoter.
     pub promoter: Promoter,
-    /// Its codes with their programs.
-    pub codes: Vec<(Code, ProgramKey)>,
+    /// Its codes, the first ones in alphabetical order.
+    pub codes: Vec<CodeView>,
     /// Its balances, by currency.
     pub balances: Vec<Balance>,
 }
@@ -48,7 +52,8 @@ pub async fn promoter(
     now: Timestamp,
 ) -> Result<Option<PromoterView>, ServiceError> {
     let Some(promoter) = admin::promoter(db.reader(), name).await? else { return Ok(None) };
-    let codes = admin::codes_of(db.reader(), &promoter.id).await?;
+    let filter = Filter { promoter: Some(promoter.id.clone()), program: None };
+    let codes = codes::list(db.reader(), &filter, None, CODES_LIMIT).await?;
     let balances = ledger::balances(db.reader(), &promoter.id, now).await?;
     Ok(Some(PromoterView { promoter, codes, balances }))
 }

@@ -1,10 +1,10 @@
 //! Checking the ledger against the facts: every sum is computed anew and compared.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::error::ServiceError;
-use crate::domain::{Book, InvoiceId, NoCommission, book::Sums};
-use crate::store::ledger::{self, CommissionView};
+use crate::domain::{Assessor, Book, Commission, InvoiceId, Party, book::Sums};
+use crate::store::ledger;
 use crate::store::{Database, StoreError};
 
 /// Invoices checked at a time.
@@ -34,10 +34,13 @@ pub async fn verify(db: &Database, progress: impl Fn(u64) + Send) -> Result<Repo
     loop {
         let (ids, book) = ledger::page_of_invoices(&txn, after.as_ref(), PAGE).await?;
         let commissions = ledger::commissions(&txn, &ids).await?;
-        let commissions: BTreeMap<_, _> =
-            commissions.into_iter().map(|row| (row.invoice.clone(), row)).collect();
+        let (mut assessor, mut parties) = (Assessor::new(&book), BTreeSet::new());
         for id in &ids {
-            check_invoice(&book, id, commissions.get(id), &mut report)?;
+            check_invoice(&book, &mut assessor, id, commissions.get(id), &mut report)?;
+            parties.extend(book.party_of_invoice(id));
+        }
+        for party in &parties {
+            check_referral(&book, party, &mut report)?;
         }
         check_parked(&book, &mut report);
         let Some(last) = ids.last() else { break };
@@ -67,19 +70,15 @@ impl Report {
 
 fn check_invoice(
     book: &Book,
+    assessor: &mut Assessor<'_>,
     id: &InvoiceId,
-    commission: Option<&CommissionView>,
+    stored: Option<&Commission>,
     report: &mut Report,
 ) -> Result<(), ServiceError> {
     let Some(invoice) = book.invoice(id) else { return Ok(()) };
-    let Some((assessment, referral)) = book.assessment(id)? else { return Ok(()) };
+    let Some((assessment, referral)) = assessor.assess(id)? else { return Ok(()) };
     if invoice.conflict {
         report.conflicts.push(id.clone());
-    }
-    if let Some(referral) = referral
-        && book.winner(&referral.party).is_none_or(|winner| winner.claim != referral.claim)
-    {
-        report.violate(format!("{id}: referral {} is not made by the claim that wins", referral.id));
     }
     let empty = Sums::new();
     let posted = book.posted.get(id).unwrap_or(&empty);
@@ -97,14 +96,45 @@ fn check_invoice(
             ));
         }
     }
-    let expected = (
-        referral.map(|referral| &referral.promoter),
-        assessment.commission_minor,
-        assessment.reason.map(NoCommission::as_str),
-    );
-    let stored = commission.map(|row| (row.promoter.as_ref(), row.amount_minor, row.reason.as_deref()));
-    if stored != Some(expected) {
+    let expected = Commission {
+        referral: referral.map(|referral| (referral.id.clone(), referral.promoter.clone())),
+        currency: invoice.claim.currency,
+        assessment,
+    };
+    if stored != Some(&expected) {
         report.violate(format!("{id}: its commission row is not what the facts say"));
+    }
+    Ok(())
+}
+
+/// A referral is the one that its strongest valid claim makes, with what it was given.
+fn check_referral(book: &Book, party: &Party, report: &mut Report) -> Result<(), ServiceError> {
+    let winner = book.winner(party);
+    let Some(referral) = book.referrals.get(party) else {
+        if let Some(claim) = winner {
+            report.violate(format!("{party}: {} is valid but makes no referral", claim.id));
+        }
+        return Ok(());
+    };
+    let id = &referral.id;
+    let made_by = winner.map(|claim| &claim.id);
+    if made_by != (!referral.void).then_some(&referral.claim) {
+        report.violate(format!("{id}: the referral of {party} is not made by the claim that wins"));
+    }
+    if referral.void {
+        return Ok(());
+    }
+    if book.grant(party, &referral.code).is_none() {
+        report.violate(format!("{id}: no use of code {} was counted for {party}", referral.code));
+    }
+    if book.ordinal_of(party, &referral.promoter, &referral.program) != Some(referral.ordinal) {
+        report.violate(format!("{id}: its ordinal is not the one that was given"));
+    }
+    if referral.held != book.looks_like(party, &referral.promoter) {
+        report.violate(format!("{id}: whether it is held is not what the facts say"));
+    }
+    if book.qualified_differs(referral)? {
+        report.violate(format!("{id}: the invoice by which it qualifies is not what the facts say"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! Programs, promoters and codes.
+//! Programs and promoters.
 
-use entity::{code, program, program_version, promoter};
-use sea_orm::ActiveValue::{NotSet, Set};
+use entity::{program, program_version, promoter, promoter_email};
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -10,8 +10,7 @@ use sea_orm::{
 use super::database::Txn;
 use super::error::StoreError;
 use super::rows;
-use crate::domain::attribution::CodeOwner;
-use crate::domain::{Code, ProgramKey, PromoterId, Terms, TermsVersion, Timestamp};
+use crate::domain::{ProgramKey, PromoterId, Terms, TermsVersion, Timestamp};
 
 /// A promoter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +40,23 @@ pub async fn insert_program(
     if !inserted(program::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)? {
         return Ok(false);
     }
-    let version = program_version::ActiveModel {
-        id: NotSet,
-        program_key: Set(key.to_string()),
-        valid_from: Set(now.unix()),
-        rate_bps: Set(terms.rate.get().into()),
-        commission_base: Set(terms.base.as_str().to_owned()),
-        hold_days: Set(terms.hold_days.into()),
-    };
-    program_version::Entity::insert(version).exec_without_returning(txn).await?;
+    insert_terms(txn, key, terms, now).await?;
     Ok(true)
+}
+
+/// Adds a version to the terms of a program.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn insert_terms(
+    txn: &Txn,
+    program: &ProgramKey,
+    terms: &Terms,
+    valid_from: Timestamp,
+) -> Result<(), StoreError> {
+    let row = rows::terms_row(program, terms, valid_from);
+    program_version::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
 }
 
 /// All versions of the terms of a program, or of all programs, oldest first.
@@ -80,7 +86,26 @@ pub async fn insert_promoter(txn: &Txn, promoter: &Promoter) -> Result<bool, Sto
         created_at: Set(promoter.created_at.unix()),
     };
     let once = OnConflict::column(promoter::Column::UserId).do_nothing().to_owned();
-    inserted(promoter::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)
+    if !inserted(promoter::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)? {
+        return Ok(false);
+    }
+    if let Some(email) = &promoter.email {
+        insert_promoter_email(txn, &promoter.id, email).await?;
+    }
+    Ok(true)
+}
+
+/// Keeps an e-mail of a promoter; one that is known already changes nothing.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn insert_promoter_email(txn: &Txn, promoter: &PromoterId, email: &str) -> Result<(), StoreError> {
+    let row =
+        promoter_email::ActiveModel { promoter_id: Set(promoter.to_string()), email: Set(email.to_owned()) };
+    let columns = [promoter_email::Column::PromoterId, promoter_email::Column::Email];
+    let once = OnConflict::columns(columns).do_nothing().to_owned();
+    inserted(promoter_email::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)?;
+    Ok(())
 }
 
 /// The promoter of this id, or of this user of the host.
@@ -110,39 +135,6 @@ pub async fn promoters(
     Ok(query.all(db).await?.into_iter().map(promoter_of).collect())
 }
 
-/// Makes a code. False when it is taken; then nothing is written.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn insert_code(
-    txn: &Txn,
-    code: &Code,
-    owner: &CodeOwner,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let row = code::ActiveModel {
-        code: Set(code.to_string()),
-        promoter_id: Set(owner.promoter.to_string()),
-        program_key: Set(owner.program.to_string()),
-        created_at: Set(now.unix()),
-    };
-    let once = OnConflict::column(code::Column::Code).do_nothing().to_owned();
-    inserted(code::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)
-}
-
-/// The codes of a promoter.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn codes_of(
-    db: &impl ConnectionTrait,
-    promoter: &PromoterId,
-) -> Result<Vec<(Code, ProgramKey)>, StoreError> {
-    let rows = code::Entity::find().filter(code::Column::PromoterId.eq(promoter.as_str()));
-    let rows = rows.order_by_asc(code::Column::Code).all(db).await?;
-    Ok(rows.into_iter().map(|row| (Code::new(row.code), ProgramKey::new(row.program_key))).collect())
-}
-
 fn promoter_of(row: promoter::Model) -> Promoter {
     Promoter {
         id: PromoterId::new(row.id),
@@ -153,7 +145,7 @@ fn promoter_of(row: promoter::Model) -> Promoter {
 }
 
 /// Whether an insert that does nothing on conflict did something.
-fn inserted(rows: Result<u64, DbErr>) -> Result<bool, StoreError> {
+pub(super) fn inserted(rows: Result<u64, DbErr>) -> Result<bool, StoreError> {
     match rows {
         Ok(rows) => Ok(rows > 0),
         Err(DbErr::RecordNotInserted) => Ok(false),

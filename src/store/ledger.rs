@@ -1,5 +1,7 @@
 //! Reading the ledger: entries, sums, and the pages that `verify` walks through.
 
+use std::collections::BTreeMap;
+
 use entity::{commission, invoice, ledger_entry};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -11,7 +13,7 @@ use super::book::{Wanted, load};
 use super::database::{Database, Txn};
 use super::error::StoreError;
 use super::rows;
-use crate::domain::{Book, Currency, InvoiceId, Kind, PromoterId, Timestamp};
+use crate::domain::{Book, Commission, Currency, InvoiceId, Kind, PromoterId, Timestamp};
 
 /// An entry as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,19 +54,6 @@ impl Balance {
     pub const fn available_minor(&self) -> i64 {
         self.earned_minor.saturating_sub(self.held_minor)
     }
-}
-
-/// A commission as it is stored, for comparison with a fresh assessment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommissionView {
-    /// The invoice.
-    pub invoice: InvoiceId,
-    /// Who earns.
-    pub promoter: Option<PromoterId>,
-    /// C.
-    pub amount_minor: i64,
-    /// Why it earns nothing.
-    pub reason: Option<String>,
 }
 
 /// Entries, oldest first, at most `limit` after the row `after`.
@@ -157,21 +146,15 @@ pub async fn page_of_invoices(
 /// The stored commissions of these invoices.
 ///
 /// # Errors
-/// [`StoreError`] when the database is away.
+/// [`StoreError`] when the database is away, or a row cannot be read.
 pub async fn commissions(
     txn: &impl ConnectionTrait,
     invoices: &[InvoiceId],
-) -> Result<Vec<CommissionView>, StoreError> {
+) -> Result<BTreeMap<InvoiceId, Commission>, StoreError> {
     let ids = invoices.iter().map(InvoiceId::as_str);
     let rows =
         super::select::rows_in::<commission::Entity, _>(txn, commission::Column::InvoiceId, ids).await?;
-    let view = |row: commission::Model| CommissionView {
-        invoice: InvoiceId::new(row.invoice_id),
-        promoter: row.promoter_id.map(PromoterId::new),
-        amount_minor: row.amount_minor,
-        reason: row.reason,
-    };
-    Ok(rows.into_iter().map(view).collect())
+    rows.into_iter().map(rows::commission).collect()
 }
 
 /// Invoices that have entries but are not known as paid: there must be none.

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::database::Txn;
 use super::error::StoreError;
-use crate::domain::{Code, CreditNoteId, CustomerId, DisputeId, InvoiceId, PaymentId, RefundId, UserId};
+use crate::domain::{
+    Code, CreditNoteId, CustomerId, DisputeId, InvoiceId, PaymentId, PromoterId, RefundId, UserId,
+};
 
 /// Every transaction holds this lock ("everyone" in ASCII) shared; one with very many keys holds it alone instead of its
 /// keys, because PostgreSQL keeps all locks in a table of fixed size.
@@ -38,6 +40,11 @@ pub struct Keys {
     pub customers: BTreeSet<CustomerId>,
     /// Users of the host.
     pub users: BTreeSet<UserId>,
+    /// Promoters: whoever makes a referral of one gives its ordinal, and whoever takes a rewarded place takes it from
+    /// another.
+    pub promoters: BTreeSet<PromoterId>,
+    /// Nobody else may be in a transaction: an operator changes what claims are judged by.
+    pub everything: bool,
 }
 
 impl Keys {
@@ -51,18 +58,22 @@ impl Keys {
         self.invoices.extend(other.invoices.iter().cloned());
         self.customers.extend(other.customers.iter().cloned());
         self.users.extend(other.users.iter().cloned());
+        self.promoters.extend(other.promoters.iter().cloned());
+        self.everything |= other.everything;
     }
 
     /// True when all keys of `other` are among these.
     pub fn covers(&self, other: &Self) -> bool {
-        self.codes.is_superset(&other.codes)
-            && self.payments.is_superset(&other.payments)
-            && self.refunds.is_superset(&other.refunds)
-            && self.disputes.is_superset(&other.disputes)
-            && self.credit_notes.is_superset(&other.credit_notes)
-            && self.invoices.is_superset(&other.invoices)
-            && self.customers.is_superset(&other.customers)
-            && self.users.is_superset(&other.users)
+        self.everything
+            || self.codes.is_superset(&other.codes)
+                && self.payments.is_superset(&other.payments)
+                && self.refunds.is_superset(&other.refunds)
+                && self.disputes.is_superset(&other.disputes)
+                && self.credit_notes.is_superset(&other.credit_notes)
+                && self.invoices.is_superset(&other.invoices)
+                && self.customers.is_superset(&other.customers)
+                && self.users.is_superset(&other.users)
+                && self.promoters.is_superset(&other.promoters)
     }
 
     fn lock_numbers(&self) -> Vec<i64> {
@@ -79,6 +90,7 @@ impl Keys {
         class("invoice", &mut self.invoices.iter().map(InvoiceId::as_str));
         class("customer", &mut self.customers.iter().map(CustomerId::as_str));
         class("user", &mut self.users.iter().map(UserId::as_str));
+        class("promoter", &mut self.promoters.iter().map(PromoterId::as_str));
         numbers
     }
 }
@@ -93,11 +105,11 @@ pub async fn lock(txn: &Txn, keys: &Keys) -> Result<(), StoreError> {
         return Ok(());
     }
     let numbers: Vec<String> = keys.lock_numbers().iter().map(i64::to_string).collect();
-    if numbers.is_empty() {
+    if numbers.is_empty() && !keys.everything {
         return Ok(());
     }
     // Raw SQL: the entities have no word for it. `unnest` gives the numbers in their order, and so they are locked.
-    let statement = if numbers.len() > LOCKS_LIMIT {
+    let statement = if keys.everything || numbers.len() > LOCKS_LIMIT {
         let sql = "SELECT COUNT(pg_advisory_xact_lock($1)) AS locked";
         Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [EVERYTHING.into()])
     } else {

@@ -5,11 +5,13 @@
 
 pub mod admin;
 pub mod book;
+pub mod codes;
 pub mod database;
 pub mod error;
 pub mod events;
 pub mod ledger;
 pub mod lock;
+pub mod referrals;
 mod rows;
 mod select;
 

@@ -101,6 +101,48 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
+/// A text that no rule depends on: anything else than a text is as good as none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text(pub Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(value.as_str().map(str::to_owned)))
+    }
+}
+
+/// The price of a line: its id, or the object with its product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceRef {
+    /// `price_…`, or the name of a plan.
+    pub price: String,
+    /// `prod_…`.
+    pub product: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for PriceRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Object {
+            id: Id,
+            product: Option<Id>,
+        }
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Object(Object),
+            Name(Id),
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Object(Object { id: Id(price), product }) => {
+                Self { price, product: product.map(|Id(product)| product) }
+            }
+            Either::Name(Id(price)) => Self { price, product: None },
+        })
+    }
+}
+
 /// Beyond this an amount is no amount: a million times what Stripe can charge at once, and still so little that sums
 /// and products of many fit.
 const AMOUNT_LIMIT_MINOR: i64 = 999_999_999_999_999;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::fields::{Amount, CurrencyCode, Id, SignedAmount};
+use super::fields::{Amount, CurrencyCode, Id, PriceRef, SignedAmount, Text};
 
 /// Metadata: any value is taken, only texts are used.
 pub type Metadata = BTreeMap<String, serde_json::Value>;
@@ -46,6 +46,60 @@ pub struct Invoice {
     pub subscription_details: Option<SubscriptionDetails>,
     /// Metadata of the invoice itself.
     pub metadata: Option<Metadata>,
+    /// Where it was sent to.
+    #[serde(default)]
+    pub customer_email: Text,
+    /// Its subscription until 2025-03-31.
+    pub subscription: Option<Id>,
+    /// What it sold.
+    pub lines: Option<List<Line>>,
+}
+
+/// A line of an invoice. Only rates of products need it.
+#[derive(Debug, Deserialize)]
+pub struct Line {
+    /// What it adds to the total; negative for a proration that gives back.
+    pub amount: Option<SignedAmount>,
+    /// Price and product until 2025-03-31.
+    pub price: Option<PriceRef>,
+    /// Price and product before prices had an object of their own.
+    pub plan: Option<PriceRef>,
+    /// Price and product since 2025-03-31.
+    pub pricing: Option<Pricing>,
+    /// The subscription until 2025-03-31.
+    pub subscription: Option<Id>,
+    /// The subscription since 2025-03-31.
+    pub parent: Option<LineParent>,
+}
+
+/// `line.pricing`.
+#[derive(Debug, Deserialize)]
+pub struct Pricing {
+    /// Price and product.
+    pub price_details: Option<PriceDetails>,
+}
+
+/// `line.pricing.price_details`.
+#[derive(Debug, Deserialize)]
+pub struct PriceDetails {
+    /// `price_…`.
+    pub price: Option<Id>,
+    /// `prod_…`.
+    pub product: Option<Id>,
+}
+
+/// `line.parent`.
+#[derive(Debug, Deserialize)]
+pub struct LineParent {
+    /// Present for lines of a subscription.
+    pub subscription_item_details: Option<SubscriptionItemDetails>,
+}
+
+/// `line.parent.subscription_item_details`.
+#[derive(Debug, Deserialize)]
+pub struct SubscriptionItemDetails {
+    /// The subscription.
+    pub subscription: Option<Id>,
 }
 
 /// An amount of tax; negative on a credit.
@@ -74,6 +128,32 @@ pub struct Parent {
 pub struct SubscriptionDetails {
     /// Metadata of the subscription.
     pub metadata: Option<Metadata>,
+    /// The subscription.
+    pub subscription: Option<Id>,
+}
+
+/// `subscription`.
+#[derive(Debug, Deserialize)]
+pub struct Subscription {
+    /// `sub_…`.
+    pub id: Id,
+    /// Its customer.
+    pub customer: Option<Id>,
+    /// The same customer, as newer accounts name it.
+    pub customer_account: Option<Id>,
+    /// `active`, `canceled`, `incomplete_expired` and others.
+    pub status: Option<String>,
+}
+
+/// `discount`.
+#[derive(Debug, Deserialize)]
+pub struct Discount {
+    /// The customer that has it.
+    pub customer: Option<Id>,
+    /// The same customer, as newer accounts name it.
+    pub customer_account: Option<Id>,
+    /// `promo_…`, when it came of a promotion code.
+    pub promotion_code: Option<Id>,
 }
 
 /// `invoice_payment`.
@@ -191,6 +271,28 @@ pub struct CheckoutSession {
     pub client_reference_id: Option<String>,
     /// Metadata of the session.
     pub metadata: Option<Metadata>,
+    /// What the customer typed in.
+    pub customer_details: Option<CustomerDetails>,
+    /// What the host filled in.
+    #[serde(default)]
+    pub customer_email: Text,
+    /// The discounts that were applied.
+    pub discounts: Option<Vec<CheckoutDiscount>>,
+}
+
+/// `checkout.session.customer_details`.
+#[derive(Debug, Deserialize)]
+pub struct CustomerDetails {
+    /// The e-mail.
+    #[serde(default)]
+    pub email: Text,
+}
+
+/// One of `checkout.session.discounts`.
+#[derive(Debug, Deserialize)]
+pub struct CheckoutDiscount {
+    /// `promo_…`.
+    pub promotion_code: Option<Id>,
 }
 
 /// `customer`.
@@ -198,8 +300,13 @@ pub struct CheckoutSession {
 pub struct Customer {
     /// `cus_…`.
     pub id: Id,
+    /// The same customer, as newer accounts name it.
+    pub customer_account: Option<Id>,
     /// Metadata of the customer.
     pub metadata: Option<Metadata>,
+    /// Its e-mail.
+    #[serde(default)]
+    pub email: Text,
 }
 
 /// A list inside an object.
@@ -207,4 +314,7 @@ pub struct Customer {
 pub struct List<T> {
     /// Its first page.
     pub data: Vec<T>,
+    /// There are more than these.
+    #[serde(default)]
+    pub has_more: Option<bool>,
 }

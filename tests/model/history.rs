@@ -2,7 +2,7 @@
 
 use referrald::domain::{
     Claim, ClaimId, ClaimSource, Code, CreditNoteFacts, CreditNoteId, CustomerId, DisputeFacts, DisputeId,
-    DisputeState, EventId, Fact, PaidClaim, PaymentId, Reduced, RefundFacts, RefundId, RefundState,
+    DisputeState, EventId, Fact, Lines, PaidClaim, PaymentId, Reduced, RefundFacts, RefundId, RefundState,
     Timestamp, UserId,
 };
 
@@ -57,6 +57,7 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Reduced 
         total_minor: total,
         total_excluding_tax_minor: random.in_percent(50).then(|| total - random.minor_below(20)),
         tax_minor: random.in_percent(30).then(|| random.minor_below(20)),
+        lines: Lines::default(),
     };
     let named = random.in_percent(40).then(|| world.name(random));
     let mut facts = Vec::new();
@@ -226,6 +227,7 @@ fn claim_by(
         code: Code::new(random.pick(&["ANNA", "ANNA", "BERT", LATE, NEVER])),
         source,
         claimed_at: Timestamp::from_unix(NOW + random.pick(&[-10, 0, 10, 20])),
+        moved_at: None,
         lookback_s: if random.in_percent(80) { LOOKBACK_S } else { 0 },
         invitation_method: None,
     }

@@ -20,9 +20,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use history::{Step, history};
 use model::{Model, Sums};
-use referrald::domain::attribution::CodeOwner;
 use referrald::domain::{
-    BasisPoints, Book, Code, Kind, MoneyError, ProgramKey, PromoterId, Terms, TermsVersion, Timestamp,
+    BasisPoints, Book, Code, CodeFacts, CodeOwner, Kind, MoneyError, ProgramKey, PromoterId, Terms,
+    TermsVersion, Timestamp,
 };
 use world::{CODES, LATE, Random, VERSIONS};
 
@@ -45,7 +45,7 @@ fn book() -> Book {
             id,
             program: ProgramKey::new(version.program),
             valid_from: Timestamp::from_unix(version.valid_from),
-            terms: Terms { rate, base: version.base, hold_days: version.hold_days },
+            terms: Terms::percentage(rate, version.base, version.hold_days).into(),
         });
     }
     book
@@ -54,13 +54,13 @@ fn book() -> Book {
 fn make_code(book: &mut Book, made: &str) {
     let (code, promoter, program) = CODES.into_iter().find(|(code, _, _)| *code == made).unwrap();
     let owner = CodeOwner { promoter: PromoterId::new(promoter), program: ProgramKey::new(program) };
-    book.codes.insert(Code::new(code), owner);
+    book.codes.insert(Code::new(code), CodeFacts::unlimited(owner));
 }
 
 fn apply(book: &mut Book, step: &Step) -> Result<(), MoneyError> {
     match step {
         Step::Event(event, reduced) => book.apply(event, reduced).map(drop),
-        Step::Claim(claim) => book.refer(claim.clone()).map(drop),
+        Step::Claim(claim) => book.refer(claim.clone(), None),
         Step::MakeLateCode => {
             make_code(book, LATE);
             book.judge_again(&Code::new(LATE)).map(drop)

@@ -100,6 +100,7 @@ impl<'a> Model<'a> {
                 *known = (*known).max(told);
             }
             Fact::Claim(claim) => self.claims.push(claim),
+            Fact::Email { .. } | Fact::SameCustomer { .. } | Fact::Subscription { .. } => {}
         }
     }
 
@@ -292,6 +293,7 @@ fn strength(claim: &Claim) -> (i64, u8, u16, &str, &str) {
         ClaimSource::SubscriptionMetadata(key) => (5, key),
         ClaimSource::OlderSubscriptionMetadata(key) => (6, key),
         ClaimSource::InvoiceMetadata(key) => (7, key),
+        ClaimSource::Move | ClaimSource::CustomerDiscount | ClaimSource::CheckoutDiscount(_) => (8, 0),
     };
     (claim.claimed_at.unix(), source, key, claim.code.as_str(), claim.id.as_str())
 }

@@ -1,21 +1,45 @@
 //! Claims, and the referral that follows from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Book, Claim, CustomerId, InvoiceId, Party, Referral, ReferralId, Touched};
-use crate::domain::{NoCommission, terms::version_at};
+use super::{Book, Claim, ClaimId, Code, CustomerId, InvoiceId, Party, Referral, ReferralId};
+use crate::domain::attribution::{Grant, Verdict};
+use crate::domain::codes::CodeFacts;
+use crate::domain::{NoCommission, ProgramKey, PromoterId, TermsVersion};
+
+/// What a claim comes to.
+#[derive(Debug)]
+pub enum Judged<'b> {
+    /// It makes a referral, unless a stronger one does.
+    Valid(&'b Code, &'b CodeFacts, &'b TermsVersion),
+    /// It makes none.
+    Refused(NoCommission),
+    /// A promotion code that no code carries: kept, and no reason.
+    Silent,
+}
 
 impl Book {
-    /// True when this claim cannot change anything: an earlier claim about the same party names the same code, known
-    /// or not, and the claim binds no customer to a user.
+    /// True when this claim cannot change anything: an earlier claim about the same party names the same code, and that
+    /// claim counts or waits for the code to be made; and this one binds no customer to a user.
     pub fn is_redundant(&self, claim: &Claim) -> bool {
         let binds = match (&claim.customer, &claim.user) {
             (Some(customer), Some(user)) => self.parties.user_of(customer) != Some(user),
             (Some(_) | None, _) => false,
         };
-        let party = self.parties.party_of_claim(claim);
-        let earlier = |known: &Claim| known.code == claim.code && known.order() <= claim.order();
-        !binds && self.parties.claims_of(&party).any(earlier)
+        let Some(named) = claim.named_party() else { return true };
+        let party = self.parties.present(&named);
+        let says_the_same = |known: &Claim| {
+            known.code == claim.code
+                && known.source.names_promotion_code() == claim.source.names_promotion_code()
+                && known.order() <= claim.order()
+                && match self.judge(known, &party) {
+                    Judged::Valid(..) | Judged::Silent => true,
+                    Judged::Refused(reason) => {
+                        matches!(reason, NoCommission::UnknownCode | NoCommission::Refused)
+                    }
+                }
+        };
+        !binds && self.parties.claims_of(&party).any(says_the_same)
     }
 
     /// The invoices of a party that are at hand.
@@ -24,82 +48,194 @@ impl Book {
         customers.iter().filter_map(|customer| self.invoices_of.get(customer)).flatten().cloned().collect()
     }
 
-    pub(super) fn merge_claim(&mut self, claim: Claim, touched: &mut Touched) {
-        if self.parties.claim(&claim.id).is_some() || self.is_redundant(&claim) {
-            return;
+    /// Judges one claim about a party.
+    pub fn judge(&self, claim: &Claim, party: &Party) -> Judged<'_> {
+        let code = if claim.source.names_promotion_code() {
+            match self.promotion_codes.get(&claim.code) {
+                Some(code) => code,
+                None => return Judged::Silent,
+            }
+        } else {
+            &claim.code
+        };
+        let Some((code, facts)) = self.codes.get_key_value(code) else {
+            return Judged::Refused(NoCommission::UnknownCode);
+        };
+        if self.verdict_on(party, &facts.owner.promoter) == Some(Verdict::Refused) {
+            return Judged::Refused(NoCommission::Refused);
         }
-        if let (Some(customer), Some(user)) = (&claim.customer, &claim.user)
-            && self.parties.user_of(customer).is_none()
-        {
-            self.parties.bind(customer.clone(), user.clone());
-            self.changes.customers.insert(customer.clone());
-            self.merge_referral_of(customer, &Party::User(user.clone()));
+        if self.used_up.contains(&claim.id) {
+            return Judged::Refused(NoCommission::CodeUsedUp);
         }
-        let party = self.parties.party_of_claim(&claim);
-        self.changes.claims.insert(claim.id.clone());
-        self.parties.add(claim);
-        self.attribute(&party);
-        touched.invoices.extend(self.invoices_of_party(&party));
-        touched.changed = true;
+        match facts.judge(claim, &self.versions) {
+            Ok(version) => Judged::Valid(code, facts, version),
+            Err(reason) => Judged::Refused(reason),
+        }
     }
 
-    /// Chooses the referral of a party anew from all its claims.
-    pub(super) fn attribute(&mut self, party: &Party) {
-        let Some(winner) = self.winner(party) else { return };
-        let mut referral = winner;
-        if let Some(known) = self.referrals.get(party) {
-            referral.id = known.id.clone();
-            if *known == referral {
-                return;
-            }
-        }
-        self.changes.referrals.insert(party.clone());
-        self.referrals.insert(party.clone(), referral);
+    /// Of all valid claims about a party the one that makes its referral. Pure: gives no use of a code.
+    pub fn winner(&self, party: &Party) -> Option<&Claim> {
+        let valid = |claim: &&Claim| matches!(self.judge(claim, party), Judged::Valid(..));
+        self.parties.claims_of(party).filter(valid).min_by_key(|claim| claim.order())
+    }
+
+    /// What was given to a party when a code made a referral of it, under any of its names.
+    pub fn grant(&self, party: &Party, code: &Code) -> Option<&Grant> {
+        let of_code = |name: Party| self.grants.get(&name)?.get(code);
+        self.parties.names_of(party).into_iter().filter_map(of_code).min_by_key(|grant| grant.ordinal)
+    }
+
+    /// The ordinal that was given to a party in a promoter's program: of several, under several names, the smallest.
+    pub fn ordinal_of(&self, party: &Party, promoter: &PromoterId, program: &ProgramKey) -> Option<u32> {
+        let names = self.parties.names_of(party).into_iter();
+        let grants = names.filter_map(|name| self.grants.get(&name)).flat_map(BTreeMap::values);
+        let grants = grants.filter(|grant| grant.promoter == *promoter && grant.program == *program);
+        grants.map(|grant| grant.ordinal).min()
+    }
+
+    /// What an operator said of (party, promoter). Should both have been said under different names of a party, the
+    /// refusal counts.
+    pub fn verdict_on(&self, party: &Party, promoter: &PromoterId) -> Option<Verdict> {
+        let names = self.parties.names_of(party).into_iter();
+        names.filter_map(|name| Some(self.rulings.get(&(name, promoter.clone()))?.verdict)).max()
+    }
+
+    /// True when a party shares its user or an e-mail with a promoter, and no operator has released it.
+    pub fn looks_like(&self, party: &Party, promoter: &PromoterId) -> bool {
+        let Some(facts) = self.promoters.get(promoter) else { return false };
+        let is_user = |name: &Party| match name {
+            Party::User(user) => *user == facts.user,
+            Party::Customer(customer) => self.parties.bound_user(customer) == Some(&facts.user),
+        };
+        let looks = self.parties.names_of(party).iter().any(is_user)
+            || self.parties.emails_of(party).any(|email| facts.emails.contains(email));
+        looks && self.verdict_on(party, promoter) != Some(Verdict::Released)
     }
 
     /// The referral of a customer, or the reason why there is none.
     pub(super) fn referral_of(&self, customer: Option<&CustomerId>) -> Result<&Referral, NoCommission> {
-        let Some(party) = customer.map(|customer| self.parties.party_of(customer)) else {
-            return Err(NoCommission::NotReferred);
+        let party = customer.map(|customer| self.parties.party_of(customer));
+        party.map_or(Err(NoCommission::NotReferred), |party| self.referral_of_party(&party))
+    }
+
+    /// The referral of a party, or the reason of its strongest claim for making none.
+    pub fn referral_of_party(&self, party: &Party) -> Result<&Referral, NoCommission> {
+        if let Some(referral) = self.referrals.get(party).filter(|referral| !referral.void) {
+            return Ok(referral);
+        }
+        let refused = self.parties.claims_of(party).filter_map(|claim| match self.judge(claim, party) {
+            Judged::Refused(reason) => Some((claim.order(), reason)),
+            Judged::Valid(..) | Judged::Silent => None,
+        });
+        Err(refused.min().map_or(NoCommission::NotReferred, |(_, reason)| reason))
+    }
+
+    /// Chooses the referral of a party anew from all its claims.
+    pub(super) fn attribute(&mut self, party: &Party) {
+        let chosen = self.choose(party);
+        let known = self.referrals.get(party);
+        let referral = match (chosen, known) {
+            (Some(chosen), Some(known)) => {
+                Referral { id: known.id.clone(), qualified: known.qualified.clone(), ..chosen }
+            }
+            (Some(chosen), None) => chosen,
+            (None, Some(known)) => Referral { void: true, held: false, qualified: None, ..known.clone() },
+            (None, None) => return,
         };
-        match self.referrals.get(&party) {
-            Some(referral) => Ok(referral),
-            None if self.parties.claims_of(&party).next().is_some() => Err(NoCommission::UnknownCode),
-            None => Err(NoCommission::NotReferred),
+        if known != Some(&referral) {
+            self.changes.referrals.insert(party.clone());
+            self.referrals.insert(party.clone(), referral);
         }
     }
 
-    /// The referral that the earliest claim with a known code makes.
-    pub fn winner(&self, party: &Party) -> Option<Referral> {
-        let claims = self.parties.claims_of(party);
-        let valid = claims.filter_map(|claim| Some((claim, self.codes.get(&claim.code)?)));
-        let (claim, owner) = valid.min_by_key(|(claim, _)| claim.order())?;
-        let version = version_at(self.versions.iter(), &owner.program, claim.claimed_at)?;
-        Some(Referral {
-            id: ReferralId::new(claim.id.as_str().replacen("clm_", "ref_", 1)),
-            party: party.clone(),
-            claim: claim.id.clone(),
-            source: claim.source,
-            code: claim.code.clone(),
-            promoter: owner.promoter.clone(),
-            program: owner.program.clone(),
-            terms_version: version.id,
-            terms: version.terms,
-            claimed_at: claim.claimed_at,
-            lookback_s: claim.lookback_s,
-        })
+    /// The referral that the winning claim makes. A claim whose code has no use left is refused for good.
+    fn choose(&mut self, party: &Party) -> Option<Referral> {
+        loop {
+            let claim = self.winner(party)?.clone();
+            let Judged::Valid(code, facts, version) = self.judge(&claim, party) else { return None };
+            let (code, owner) = (code.clone(), facts.owner.clone());
+            let (terms_version, terms) = (version.id, version.terms.clone());
+            let Some(ordinal) = self.use_code(party, &claim, &code) else { continue };
+            return Some(Referral {
+                id: ReferralId::new(claim.id.as_str().replacen("clm_", "ref_", 1)),
+                party: party.clone(),
+                held: self.looks_like(party, &owner.promoter),
+                claim: claim.id,
+                source: claim.source,
+                code,
+                promoter: owner.promoter,
+                program: owner.program,
+                terms_version,
+                terms,
+                ordinal,
+                claimed_at: claim.claimed_at,
+                lookback_s: claim.lookback_s,
+                void: false,
+                qualified: None,
+            });
+        }
     }
 
-    /// A customer turned out to belong to a user: its referral becomes the user's, or one with the user's.
-    fn merge_referral_of(&mut self, customer: &CustomerId, user: &Party) {
-        let Some(mut referral) = self.referrals.remove(&Party::Customer(customer.clone())) else { return };
-        if let Some(of_user) = self.referrals.get(user) {
-            self.changes.merged.insert(referral.id, of_user.id.clone());
+    /// The ordinal of the referral that this code makes; gives a use of the code unless the party has one. `None` when
+    /// no use is left: the claim is then refused.
+    fn use_code(&mut self, party: &Party, claim: &Claim, code: &Code) -> Option<u32> {
+        let owner = self.codes.get(code)?.owner.clone();
+        let key = (owner.promoter.clone(), owner.program.clone());
+        let known_ordinal = self.ordinal_of(party, &owner.promoter, &owner.program);
+        if self.grant(party, code).is_some() {
+            return known_ordinal;
+        }
+        let facts = self.codes.get_mut(code)?;
+        if facts.is_used_up() && claim.moved_at.is_none() {
+            self.used_up.insert(claim.id.clone());
+            self.changes.used_up.insert(claim.id.clone());
+            return None;
+        }
+        facts.uses = facts.uses.saturating_add(1);
+        let next = || self.last_ordinals.get(&key).copied().unwrap_or(0).saturating_add(1);
+        let ordinal = known_ordinal.unwrap_or_else(next);
+        let last = self.last_ordinals.entry(key).or_default();
+        *last = (*last).max(ordinal);
+        self.changes.grants.insert((party.clone(), code.clone()));
+        let grant = Grant { promoter: owner.promoter, program: owner.program, ordinal };
+        self.grants.entry(party.clone()).or_default().insert(code.clone(), grant);
+        Some(ordinal)
+    }
+
+    /// Names became one party: a referral that stands under a former party becomes that of the present one, or one with
+    /// it. Returns the parties that the referral was of and is of.
+    pub(super) fn move_referral(&mut self, former: &Party) -> Option<Party> {
+        let present = self.parties.present(former);
+        if present == *former {
+            return None;
+        }
+        self.changes.referrals.remove(former);
+        let mut referral = self.referrals.remove(former)?;
+        for standing in self.standings.values_mut() {
+            standing.remove(former);
+        }
+        if let Some(other) = self.referrals.get(&present) {
+            self.changes.merged.insert(referral.id, other.id.clone());
         } else {
-            referral.party = user.clone();
-            self.changes.referrals.insert(user.clone());
-            self.referrals.insert(user.clone(), referral);
+            referral.party = present.clone();
+            self.changes.referrals.insert(present.clone());
+            self.referrals.insert(present.clone(), referral);
         }
-        self.changes.referrals.remove(&Party::Customer(customer.clone()));
+        Some(present)
+    }
+
+    /// The claim that a code's making or change decides about, for every party that it concerns.
+    pub(super) fn claims_naming(&self, code: &Code) -> Vec<(Party, ClaimId)> {
+        let names_it = |claim: &&Claim| {
+            if claim.source.names_promotion_code() {
+                self.promotion_codes.get(&claim.code) == Some(code)
+            } else {
+                claim.code == *code
+            }
+        };
+        let claims = self.parties.claims().filter(names_it);
+        claims
+            .filter_map(|claim| Some((self.parties.present(&claim.named_party()?), claim.id.clone())))
+            .collect()
     }
 }

@@ -1,46 +1,63 @@
 //! Merging facts into a book.
 
-use super::{Book, InvoiceId, PaymentId, RefundId, Touched};
+use std::collections::BTreeSet;
+
+use super::{Book, Claim, CustomerId, InvoiceId, Party, PaymentId, RefundId, Touched, UserId};
 use crate::domain::{
     CreditNoteFacts, CreditNoteId, DisputeFacts, DisputeId, Fact, PaidClaim, PaidInvoice, PaymentFacts,
     RefundFacts, time::Timestamp,
 };
 
 impl Book {
+    /// Merges facts, then chooses the referrals of everyone that they are about.
     pub(super) fn merge(&mut self, facts: &[Fact]) -> Touched {
         let mut touched = Touched::default();
         for fact in facts {
-            match fact.clone() {
-                Fact::InvoicePaid { invoice, claim, paid_at } => {
-                    self.merge_invoice(invoice, claim, paid_at, &mut touched);
+            self.merge_fact(fact.clone(), &mut touched);
+        }
+        self.attribute_touched(&mut touched);
+        touched
+    }
+
+    fn merge_fact(&mut self, fact: Fact, touched: &mut Touched) {
+        match fact {
+            Fact::InvoicePaid { invoice, claim, paid_at } => {
+                self.merge_invoice(invoice, claim, paid_at, touched);
+            }
+            Fact::PaymentLink { invoice, payment, amount_minor } => {
+                self.merge_link(invoice, payment, amount_minor, touched);
+            }
+            Fact::ChargeOf { charge, payment_intent } => {
+                let facts = PaymentFacts { payment_intent: Some(payment_intent), ..PaymentFacts::default() };
+                self.merge_payment(charge, facts, touched);
+            }
+            Fact::Payment { payment, captured_minor, amount_refunded_minor } => {
+                let facts = PaymentFacts { payment_intent: None, captured_minor, amount_refunded_minor };
+                self.merge_payment(payment, facts, touched);
+            }
+            Fact::Refund { refund, facts } => self.merge_refund(refund, facts, touched),
+            Fact::Dispute { dispute, facts } => self.merge_dispute(dispute, facts, touched),
+            Fact::CreditNote { credit_note, facts } => self.merge_credit_note(credit_note, facts, touched),
+            Fact::Claim(claim) => self.merge_claim(claim, touched),
+            Fact::Email { party, email } => {
+                if self.parties.add_email(party.clone(), email) {
+                    self.changes.emails.insert((party.clone(), email));
+                    touched.named.insert(party);
                 }
-                Fact::PaymentLink { invoice, payment, amount_minor } => {
-                    self.merge_link(invoice, payment, amount_minor, &mut touched);
-                }
-                Fact::ChargeOf { charge, payment_intent } => {
-                    let facts =
-                        PaymentFacts { payment_intent: Some(payment_intent), ..PaymentFacts::default() };
-                    self.merge_payment(charge, facts, &mut touched);
-                }
-                Fact::Payment { payment, captured_minor, amount_refunded_minor } => {
-                    let facts = PaymentFacts { payment_intent: None, captured_minor, amount_refunded_minor };
-                    self.merge_payment(payment, facts, &mut touched);
-                }
-                Fact::Refund { refund, facts } => self.merge_refund(refund, facts, &mut touched),
-                Fact::Dispute { dispute, facts } => self.merge_dispute(dispute, facts, &mut touched),
-                Fact::CreditNote { credit_note, facts } => {
-                    self.merge_credit_note(credit_note, facts, &mut touched);
-                }
-                Fact::Claim(claim) => self.merge_claim(claim, &mut touched),
+            }
+            Fact::SameCustomer { account, customer } => self.merge_same(account, customer, touched),
+            Fact::Subscription { subscription, customer, ended } => {
+                let told = self.changes.subscriptions.entry(subscription).or_insert((customer, ended));
+                told.1 |= ended;
             }
         }
-        touched
     }
 
     fn merge_invoice(&mut self, id: InvoiceId, claim: PaidClaim, paid_at: Timestamp, touched: &mut Touched) {
         if let Some(customer) = &claim.customer {
             self.invoices_of.entry(customer.clone()).or_default().insert(id.clone());
         }
+        let customer = claim.customer.clone();
         let changed = match self.invoices.get_mut(&id) {
             None => {
                 self.invoices.insert(id.clone(), PaidInvoice::new(claim, paid_at));
@@ -49,10 +66,14 @@ impl Book {
             Some(invoice) => {
                 let before = invoice.clone();
                 invoice.merge(claim, paid_at);
-                *invoice != before
+                let changed = *invoice != before;
+                touched.customers.extend(before.claim.customer.filter(|_| changed));
+                changed
             }
         };
         if changed {
+            touched.customers.extend(customer);
+            touched.paid.insert(id.clone());
             self.changes.invoices.insert(id.clone());
             touched.changed = true;
         }
@@ -114,6 +135,67 @@ impl Book {
         if self.graph.merge_credit_note(&id, facts) {
             self.changes.credit_notes.insert(id);
             touched.changed = true;
+        }
+    }
+
+    fn merge_claim(&mut self, claim: Claim, touched: &mut Touched) {
+        if self.parties.claim(&claim.id).is_some() || self.is_redundant(&claim) {
+            return;
+        }
+        if let (Some(customer), Some(user)) = (&claim.customer, &claim.user) {
+            self.merge_bond(customer, user.clone(), touched);
+        }
+        touched.claimed.extend(claim.named_party());
+        self.changes.claims.insert(claim.id.clone());
+        self.parties.add(claim);
+        touched.changed = true;
+    }
+
+    pub(super) fn merge_bond(&mut self, customer: &CustomerId, user: UserId, touched: &mut Touched) {
+        let former = self.parties.party_of(customer);
+        if self.parties.bind(customer.clone(), user) {
+            self.changes.customers.insert(customer.clone());
+            self.who_is_who_changed(&[former], touched);
+        }
+    }
+
+    fn merge_same(&mut self, account: CustomerId, customer: CustomerId, touched: &mut Touched) {
+        let told_before = self.parties.told_customer(&account).cloned();
+        let mut names = vec![Party::Customer(account.clone()), Party::Customer(customer.clone())];
+        names.extend(told_before.map(Party::Customer));
+        let former: Vec<Party> = names.iter().map(|name| self.parties.present(name)).collect();
+        if self.parties.identify(&account, &customer) {
+            self.changes.customers.insert(account);
+            touched.named.extend(names);
+            self.who_is_who_changed(&former, touched);
+        }
+    }
+
+    /// Referrals follow the parties that these names are of now; all their invoices are looked at again.
+    fn who_is_who_changed(&mut self, former: &[Party], touched: &mut Touched) {
+        touched.changed = true;
+        for party in former {
+            self.move_referral(party);
+            touched.parties.extend([party.clone(), self.parties.present(party)]);
+        }
+    }
+
+    /// Chooses the referrals of all parties about which something new was told. The invoices of those that change are
+    /// touched, and those of a party with a new claim that makes no referral: they have another reason now.
+    pub(super) fn attribute_touched(&mut self, touched: &mut Touched) {
+        let present = |party: &Party| self.parties.present(party);
+        let claimed: BTreeSet<Party> = touched.claimed.iter().map(present).collect();
+        let named = touched.named.iter().chain(&touched.parties).map(present);
+        let parties: BTreeSet<Party> = named.chain(claimed.iter().cloned()).collect();
+        for party in parties {
+            let before = self.referrals.get(&party).cloned();
+            self.attribute(&party);
+            let after = self.referrals.get(&party);
+            let earns = after.is_some_and(|referral| !referral.void);
+            if after != before.as_ref() || (claimed.contains(&party) && !earns) {
+                touched.changed = true;
+                touched.parties.insert(party);
+            }
         }
     }
 

@@ -1,13 +1,17 @@
-//! The attribution handler: claims that events carry, in a checkout session, a customer, or an invoice.
+//! The attribution handler: claims that events carry, in a checkout session, a customer, a discount, or an invoice; and
+//! what else is told of customers.
 
 use super::policy::{Policy, Rejection};
-use crate::domain::{Claim, ClaimId, ClaimSource, Code, CustomerId, Fact, Reduced};
+use crate::domain::{
+    Claim, ClaimId, ClaimSource, Code, CustomerId, EmailHash, Fact, Party, Reduced, SubscriptionId,
+};
 use crate::stripe::EventBody;
-use crate::stripe::fields::{Id, is_name, read};
-use crate::stripe::objects::{CheckoutSession, Customer, Invoice, Metadata};
+use crate::stripe::fields::{Id, Text, is_name, read};
+use crate::stripe::objects::{CheckoutSession, Customer, Discount, Invoice, Metadata, Subscription};
 
 /// The reason of an ignored checkout session without a customer: nobody can be referred by it.
 const NO_CUSTOMER: &str = "no_customer";
+const CUSTOMER_PREFIX: &str = "cus_";
 
 /// One claim for every metadata key of the settings that has a value: first of the subscription (its snapshot on
 /// the invoice, in the newer place and in the older), then of the invoice itself. None hides another.
@@ -33,13 +37,37 @@ pub fn claims_of_invoice<'c>(
 /// [`Rejection`] when a field that a rule needs is wrong, or the session has no customer.
 pub fn handle_checkout(event: &EventBody<'_>, policy: &Policy) -> Result<Reduced, Rejection> {
     let session: CheckoutSession = read(event.object, "data.object")?;
-    let Some(Id(customer)) = session.customer.or(session.customer_account) else {
-        return Err(Rejection::Ignored(NO_CUSTOMER));
-    };
+    let (named, account) = (session.customer.as_ref(), session.customer_account.as_ref());
+    let Some(customer) = customer_of(named, account) else { return Err(Rejection::Ignored(NO_CUSTOMER)) };
+    let typed_in = session.customer_details.as_ref().map(|details| &details.email);
+    let emails = typed_in.into_iter().chain([&session.customer_email]);
+    let mut facts: Vec<Fact> = same_customer(named, account).into_iter().collect();
+    facts.extend(emails.filter_map(|email| email_of(&customer, email)));
     let reference = session.client_reference_id.as_deref().map(str::trim).filter(|code| is_name(code));
     let reference = reference.map(|code| (ClaimSource::CheckoutReference, Code::new(code)));
     let metadata = codes(session.metadata.as_ref(), policy, ClaimSource::CheckoutMetadata);
-    Ok(claims(event, &CustomerId::new(customer), policy, reference.into_iter().chain(metadata)))
+    let promotions = session.discounts.iter().flatten().zip(0_u16..).filter_map(|(discount, place)| {
+        let Id(promotion) = discount.promotion_code.as_ref()?;
+        Some((ClaimSource::CheckoutDiscount(place), Code::new(promotion)))
+    });
+    let codes = reference.into_iter().chain(metadata).chain(promotions);
+    facts.extend(claims(event, &customer, policy, codes));
+    Ok(Reduced { facts, ..Reduced::default() })
+}
+
+/// `customer.discount.created`: the promotion code that a discount came of, if any.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is wrong, or the discount is of no customer.
+pub fn handle_discount(event: &EventBody<'_>, policy: &Policy) -> Result<Reduced, Rejection> {
+    let discount: Discount = read(event.object, "data.object")?;
+    let (named, account) = (discount.customer.as_ref(), discount.customer_account.as_ref());
+    let Some(customer) = customer_of(named, account) else { return Err(Rejection::Ignored(NO_CUSTOMER)) };
+    let mut facts: Vec<Fact> = same_customer(named, account).into_iter().collect();
+    let promotion = discount.promotion_code.as_ref();
+    let promotion = promotion.map(|Id(promotion)| (ClaimSource::CustomerDiscount, Code::new(promotion)));
+    facts.extend(claims(event, &customer, policy, promotion.into_iter()));
+    Ok(Reduced { facts, ..Reduced::default() })
 }
 
 /// `customer.created`, `customer.updated`: the metadata of the customer.
@@ -48,18 +76,81 @@ pub fn handle_checkout(event: &EventBody<'_>, policy: &Policy) -> Result<Reduced
 /// [`Rejection`] when a field that a rule needs is missing or wrong.
 pub fn handle_customer(event: &EventBody<'_>, policy: &Policy) -> Result<Reduced, Rejection> {
     let customer: Customer = read(event.object, "data.object")?;
+    let id = CustomerId::new(&customer.id.0);
     let metadata = codes(customer.metadata.as_ref(), policy, ClaimSource::CustomerMetadata);
-    Ok(claims(event, &CustomerId::new(customer.id.0), policy, metadata))
+    let mut facts = facts_of_customer(&customer);
+    facts.extend(claims(event, &id, policy, metadata));
+    Ok(Reduced { facts, ..Reduced::default() })
 }
 
-fn claims(
-    event: &EventBody<'_>,
-    customer: &CustomerId,
-    policy: &Policy,
-    codes: impl Iterator<Item = (ClaimSource, Code)>,
-) -> Reduced {
-    let facts = codes.map(|(source, code)| Fact::Claim(claim(event, customer, policy, source, code)));
-    Reduced { facts: facts.collect(), ..Reduced::default() }
+/// `customer.deleted`: tells its e-mail a last time; what it had claimed before stays.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
+pub fn handle_customer_deleted(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejection> {
+    let customer: Customer = read(event.object, "data.object")?;
+    Ok(Reduced { facts: facts_of_customer(&customer), ..Reduced::default() })
+}
+
+/// `customer.subscription.…`: whether a subscription is alive.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
+pub fn handle_subscription(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejection> {
+    reduce_subscription(event, false)
+}
+
+/// `customer.subscription.deleted`: it has ended, whatever its status says.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
+pub fn handle_subscription_deleted(event: &EventBody<'_>, _: &Policy) -> Result<Reduced, Rejection> {
+    reduce_subscription(event, true)
+}
+
+/// The customer, else its account.
+pub fn customer_of(customer: Option<&Id>, account: Option<&Id>) -> Option<CustomerId> {
+    customer.or(account).map(|Id(name)| CustomerId::new(name))
+}
+
+/// A `customer_account` named beside a customer is the same customer; by names of their kinds, so no name can stand for
+/// another that stands for a third.
+pub fn same_customer(customer: Option<&Id>, account: Option<&Id>) -> Option<Fact> {
+    let (Id(customer), Id(account)) = (customer?, account?);
+    let fits = customer.starts_with(CUSTOMER_PREFIX) && !account.starts_with(CUSTOMER_PREFIX);
+    let (account, customer) = (CustomerId::new(account), CustomerId::new(customer));
+    fits.then_some(Fact::SameCustomer { account, customer })
+}
+
+/// The e-mail of a customer, when it is one.
+pub fn email_of(customer: &CustomerId, email: &Text) -> Option<Fact> {
+    let email = EmailHash::of(email.0.as_deref()?)?;
+    Some(Fact::Email { party: Party::Customer(customer.clone()), email })
+}
+
+fn facts_of_customer(customer: &Customer) -> Vec<Fact> {
+    let same = same_customer(Some(&customer.id), customer.customer_account.as_ref());
+    same.into_iter().chain(email_of(&CustomerId::new(&customer.id.0), &customer.email)).collect()
+}
+
+fn reduce_subscription(event: &EventBody<'_>, deleted: bool) -> Result<Reduced, Rejection> {
+    let subscription: Subscription = read(event.object, "data.object")?;
+    let (named, account) = (subscription.customer.as_ref(), subscription.customer_account.as_ref());
+    let Some(customer) = customer_of(named, account) else { return Err(Rejection::Ignored(NO_CUSTOMER)) };
+    let has_ended = matches!(subscription.status.as_deref(), Some("canceled" | "incomplete_expired"));
+    let mut facts: Vec<Fact> = same_customer(named, account).into_iter().collect();
+    let subscription = SubscriptionId::new(subscription.id.0);
+    facts.push(Fact::Subscription { subscription, customer, ended: deleted || has_ended });
+    Ok(Reduced { facts, ..Reduced::default() })
+}
+
+fn claims<'c>(
+    event: &'c EventBody<'_>,
+    customer: &'c CustomerId,
+    policy: &'c Policy,
+    codes: impl Iterator<Item = (ClaimSource, Code)> + 'c,
+) -> impl Iterator<Item = Fact> + 'c {
+    codes.map(|(source, code)| Fact::Claim(claim(event, customer, policy, source, code)))
 }
 
 fn claim(
@@ -76,6 +167,7 @@ fn claim(
         code,
         source,
         claimed_at: event.created,
+        moved_at: None,
         lookback_s: policy.lookback_s,
         invitation_method: None,
     }

@@ -13,7 +13,7 @@ use crate::stripe::{Envelope, EventBody, FieldError, SignedEvent};
 pub type Handler = fn(&EventBody<'_>, &Policy) -> Result<Reduced, Rejection>;
 
 /// Every event type that the ledger uses. Subscribe the endpoint to these.
-pub const HANDLERS: [(&str, Handler); 22] = [
+pub const HANDLERS: [(&str, Handler); 32] = [
     ("invoice.paid", purchase::handle_purchase),
     ("invoice.payment_succeeded", purchase::handle_payment_succeeded),
     ("invoice_payment.paid", purchase::handle_invoice_payment),
@@ -33,6 +33,16 @@ pub const HANDLERS: [(&str, Handler); 22] = [
     ("checkout.session.completed", attribution::handle_checkout),
     ("customer.created", attribution::handle_customer),
     ("customer.updated", attribution::handle_customer),
+    ("customer.deleted", attribution::handle_customer_deleted),
+    ("customer.discount.created", attribution::handle_discount),
+    ("customer.subscription.created", attribution::handle_subscription),
+    ("customer.subscription.updated", attribution::handle_subscription),
+    ("customer.subscription.paused", attribution::handle_subscription),
+    ("customer.subscription.resumed", attribution::handle_subscription),
+    ("customer.subscription.trial_will_end", attribution::handle_subscription),
+    ("customer.subscription.pending_update_applied", attribution::handle_subscription),
+    ("customer.subscription.pending_update_expired", attribution::handle_subscription),
+    ("customer.subscription.deleted", attribution::handle_subscription_deleted),
     ("credit_note.created", credit_note::handle_credit_note),
     ("credit_note.updated", credit_note::handle_credit_note),
     ("credit_note.voided", credit_note::handle_credit_note),

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 pub use handlers::{HANDLERS, Inbound, reduce, reduce_stored};
 pub use policy::{Policy, Rejection};
-pub use wanted::of_one as wanted_of;
+pub use wanted::{add_party, of_one as wanted_of};
 
 use self::admit::{Admission, Fresh};
 use super::contention::Contention;
@@ -119,8 +119,8 @@ async fn post_batch_once(
     if fresh.is_empty() {
         return Ok(answers.into_iter().map(Admission::into_answer).collect());
     }
-    let (txn, mut book) = book::open(db, wanted::of(&fresh)).await?;
-    let outcomes = apply(&mut book, &fresh)?;
+    let apply = |book: &mut Book| apply(book, &fresh).map_err(ServiceError::from);
+    let (txn, book, outcomes) = book::transact(db, wanted::of(&fresh), apply).await?;
     save(&txn, &book, &fresh, &outcomes, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
     for (event, outcome) in fresh.iter().zip(outcomes) {

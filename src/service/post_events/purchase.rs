@@ -4,13 +4,16 @@ use super::attribution;
 use super::policy::{Policy, Rejection};
 use crate::domain::outcome::NOT_PAID;
 use crate::domain::{
-    CustomerId, Fact, InvoiceId, MoneyError, PaidClaim, PaymentId, Reduced, Timestamp, money::narrow,
+    Fact, InvoiceId, Lines, MoneyError, PaidClaim, PaymentId, Reduced, SubscriptionId, Timestamp,
+    money::narrow,
 };
 use crate::stripe::fields::{FieldError, Id, SignedAmount, read};
 use crate::stripe::objects::{Invoice, InvoicePayment, TaxAmount};
 use crate::stripe::{EventBody, fields::Amount};
 
 const AT: &str = "data.object";
+/// Different prices of one invoice that are kept; Stripe shows ten lines in an event, and says when there are more.
+const PRICES_LIMIT: usize = 100;
 
 /// `invoice.paid`: the invoice was paid, or marked paid by hand.
 ///
@@ -67,8 +70,7 @@ pub fn charge_of(charge: Option<&Id>, payment_intent: Option<&Id>) -> Vec<Fact> 
 
 fn reduce_invoice(event: &EventBody<'_>, invoice: &Invoice, policy: &Policy) -> Result<Reduced, Rejection> {
     let id = InvoiceId::new(&invoice.id.0);
-    let customer = invoice.customer.as_ref().or(invoice.customer_account.as_ref());
-    let customer = customer.map(|Id(customer)| CustomerId::new(customer));
+    let customer = attribution::customer_of(invoice.customer.as_ref(), invoice.customer_account.as_ref());
     let paid_at = invoice.status_transitions.as_ref().and_then(|transitions| transitions.paid_at);
     let claim = PaidClaim {
         event: event.id.clone(),
@@ -78,6 +80,7 @@ fn reduce_invoice(event: &EventBody<'_>, invoice: &Invoice, policy: &Policy) -> 
         total_minor: invoice.total.0,
         total_excluding_tax_minor: invoice.total_excluding_tax.map(|SignedAmount(minor)| minor),
         tax_minor: tax(invoice)?,
+        lines: lines(invoice)?,
     };
     let paid_at = paid_at.map_or(event.created, Timestamp::from_unix);
     let mut facts = charge_of(invoice.charge.as_ref(), invoice.payment_intent.as_ref());
@@ -86,9 +89,51 @@ fn reduce_invoice(event: &EventBody<'_>, invoice: &Invoice, policy: &Policy) -> 
         facts.push(Fact::PaymentLink { invoice: id, payment: PaymentId::new(payment), amount_minor: None });
     }
     if let Some(customer) = customer {
+        let (named, account) = (invoice.customer.as_ref(), invoice.customer_account.as_ref());
+        facts.extend(attribution::same_customer(named, account));
+        facts.extend(attribution::email_of(&customer, &invoice.customer_email));
+        if let Some(Id(subscription)) = subscription(invoice) {
+            let (subscription, customer) = (SubscriptionId::new(subscription), customer.clone());
+            facts.push(Fact::Subscription { subscription, customer, ended: false });
+        }
         facts.extend(attribution::claims_of_invoice(event, invoice, &customer, policy).map(Fact::Claim));
     }
     Ok(Reduced { facts, ..Reduced::default() })
+}
+
+/// The newer place, then the older, then the lines.
+fn subscription(invoice: &Invoice) -> Option<&Id> {
+    let details = invoice.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
+    let of_parent = details.and_then(|details| details.subscription.as_ref());
+    let lines = invoice.lines.iter().flat_map(|lines| &lines.data);
+    let mut of_lines = lines.filter_map(|line| {
+        let item = line.parent.as_ref().and_then(|parent| parent.subscription_item_details.as_ref());
+        item.and_then(|item| item.subscription.as_ref()).or(line.subscription.as_ref())
+    });
+    of_parent.or(invoice.subscription.as_ref()).or_else(|| of_lines.next())
+}
+
+/// What the lines sold, by price and product.
+fn lines(invoice: &Invoice) -> Result<Lines, MoneyError> {
+    let Some(listed) = &invoice.lines else { return Ok(Lines::default()) };
+    let mut lines = Lines { more: listed.has_more == Some(true), ..Lines::default() };
+    for line in &listed.data {
+        let Some(SignedAmount(weight @ 1..)) = line.amount else { continue };
+        let details = line.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
+        let older = line.price.as_ref().or(line.plan.as_ref());
+        let newer_price = details.and_then(|details| details.price.as_ref()).map(|Id(price)| price);
+        let newer_product = details.and_then(|details| details.product.as_ref()).map(|Id(product)| product);
+        let price = newer_price.or(older.map(|older| &older.price)).cloned();
+        let product = newer_product.or(older.and_then(|older| older.product.as_ref())).cloned();
+        let is_known = lines.weights.contains_key(&(price.clone(), product.clone()));
+        if !is_known && lines.weights.len() >= PRICES_LIMIT {
+            lines.more = true;
+            continue;
+        }
+        let sum = lines.weights.entry((price, product)).or_default();
+        *sum = sum.checked_add(weight).ok_or(MoneyError::Overflow)?;
+    }
+    Ok(lines)
 }
 
 /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.

@@ -1,8 +1,9 @@
 //! What a batch of new events is about: the keys that are locked and followed before anything is merged.
 
 use super::admit::Fresh;
-use crate::domain::{Fact, Reduced};
+use crate::domain::{Fact, Party, Reduced};
 use crate::store::book::Wanted;
+use crate::store::lock::Keys;
 
 /// The keys and claims of these events.
 pub fn of(fresh: &[Fresh<'_>]) -> Wanted {
@@ -25,6 +26,14 @@ fn add(wanted: &mut Wanted, reduced: &Reduced) {
     for fact in &reduced.facts {
         add_fact(wanted, fact);
     }
+}
+
+/// A party, as it is named.
+pub fn add_party(keys: &mut Keys, party: &Party) {
+    match party {
+        Party::User(user) => keys.users.insert(user.clone()),
+        Party::Customer(customer) => keys.customers.insert(customer.clone()),
+    };
 }
 
 fn add_fact(wanted: &mut Wanted, fact: &Fact) {
@@ -60,6 +69,14 @@ fn add_fact(wanted: &mut Wanted, fact: &Fact) {
             keys.customers.extend(claim.customer.clone());
             keys.users.extend(claim.user.clone());
             wanted.claims.push(claim.clone());
+        }
+        Fact::Email { party, .. } => add_party(keys, party),
+        Fact::SameCustomer { account, customer } => {
+            keys.customers.extend([account.clone(), customer.clone()]);
+        }
+        // Written without having been read, but under the lock of its customer: two transactions never write it at once.
+        Fact::Subscription { customer, .. } => {
+            keys.customers.insert(customer.clone());
         }
     }
 }

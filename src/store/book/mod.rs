@@ -1,8 +1,11 @@
 //! Filling a book with everything that the facts at hand connect to, and writing what changed in it.
 
 mod load;
+mod load_parties;
+mod load_sums;
 mod save;
+mod transact;
 
 pub(super) use load::load;
-pub use load::{Wanted, open};
 pub use save::save;
+pub use transact::{Wanted, apply_alone, begin_alone, transact};

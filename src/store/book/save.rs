@@ -2,14 +2,17 @@
 //! nothing.
 
 use entity::{
-    claim, credit_note, customer, dispute, invoice, ledger_entry, payment, payment_link, referral, refund,
+    claim, claim_used_up, code, code_use, credit_note, customer, dispute, invoice, ledger_entry, ordinal,
+    party_email, payment, payment_link, referral, refund, ruling, subscription,
 };
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
 };
 
-use crate::domain::{Book, CustomerId, Party, ReferralId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Book, Code, Party, ReferralId, Timestamp};
 use crate::store::database::Txn;
 use crate::store::error::StoreError;
 use crate::store::rows;
@@ -51,24 +54,85 @@ async fn facts(txn: &Txn, book: &Book) -> Result<(), StoreError> {
     upsert::<dispute::ActiveModel>(txn, disputes).await?;
     let notes = changes.credit_notes.iter();
     let notes = notes.filter_map(|id| Some(rows::credit_note_row(id, book.graph.credit_note(id)?)));
-    upsert::<credit_note::ActiveModel>(txn, notes).await
+    upsert::<credit_note::ActiveModel>(txn, notes).await?;
+    subscriptions(txn, book).await
+}
+
+/// Subscriptions are written without having been read: one that has ended stays so.
+async fn subscriptions(txn: &Txn, book: &Book) -> Result<(), StoreError> {
+    let rows = |ended: bool| {
+        let told = book.changes.subscriptions.iter().filter(move |(_, (_, is))| *is == ended);
+        told.map(|(id, (customer, ended))| rows::subscription_row(id, customer, *ended))
+    };
+    let key = subscription::Column::Id;
+    let alive = OnConflict::column(key).do_nothing().to_owned();
+    insert::<subscription::ActiveModel>(txn, rows(false), Some(alive)).await?;
+    upsert::<subscription::ActiveModel>(txn, rows(true)).await
 }
 
 async fn attribution(txn: &Txn, book: &Book) -> Result<(), StoreError> {
     let changes = &book.changes;
-    let customer = |id: &CustomerId| {
-        let user = book.parties.user_of(id)?;
-        Some(customer::ActiveModel { id: Set(id.to_string()), user_id: Set(user.to_string()) })
-    };
-    upsert::<customer::ActiveModel>(txn, changes.customers.iter().filter_map(customer)).await?;
+    let customers = changes.customers.iter().map(|id| rows::customer_row(id, &book.parties));
+    upsert::<customer::ActiveModel>(txn, customers).await?;
+    let emails = changes.emails.iter().map(|(party, email)| rows::email_row(party, email));
+    let columns = [party_email::Column::Party, party_email::Column::EmailHash];
+    let once = OnConflict::columns(columns).do_nothing().to_owned();
+    insert::<party_email::ActiveModel>(txn, emails, Some(once)).await?;
     let claims = changes.claims.iter().filter_map(|id| Some(rows::claim_row(book.parties.claim(id)?)));
     let once = OnConflict::column(claim::Column::Id).do_nothing().to_owned();
     insert::<claim::ActiveModel>(txn, claims, Some(once)).await?;
+    let used_up = changes.used_up.iter();
+    let used_up = used_up.map(|claim| claim_used_up::ActiveModel { claim_id: Set(claim.to_string()) });
+    insert::<claim_used_up::ActiveModel>(txn, used_up, None).await?;
+    let rulings = changes
+        .rulings
+        .iter()
+        .filter_map(|key| Some(rows::ruling_row(&key.0, &key.1, book.rulings.get(key)?)));
+    insert::<ruling::ActiveModel>(txn, rulings, None).await?;
+    uses(txn, book).await?;
     for (merged, into) in &changes.merged {
         merge_referral(txn, merged, into).await?;
     }
     let referral = |party: &Party| Some(rows::referral_row(book.referrals.get(party)?));
     upsert::<referral::ActiveModel>(txn, changes.referrals.iter().filter_map(referral)).await
+}
+
+/// Gives uses and ordinals. The use is counted in the statement that checks that one is left: should another have taken
+/// it, although that takes the lock of the promoter, everything is begun again.
+async fn uses(txn: &Txn, book: &Book) -> Result<(), StoreError> {
+    let grant = |key: &(Party, Code)| book.grants.get(&key.0)?.get(&key.1);
+    let rows =
+        book.changes.grants.iter().filter_map(|key| Some(rows::grant_row(&key.0, &key.1, grant(key)?)));
+    insert::<code_use::ActiveModel>(txn, rows, None).await?;
+    let mut given: BTreeMap<&Code, i64> = BTreeMap::new();
+    let mut groups = BTreeSet::new();
+    for key in &book.changes.grants {
+        let uses = given.entry(&key.1).or_default();
+        *uses = uses.saturating_add(1);
+        groups.extend(grant(key).map(|grant| (grant.promoter.clone(), grant.program.clone())));
+    }
+    for (code, uses) in given {
+        let Some(facts) = book.codes.get(code) else { continue };
+        let expected = i64::from(facts.uses).saturating_sub(uses);
+        let counted = code::Entity::update_many()
+            .col_expr(code::Column::Uses, Expr::value(i64::from(facts.uses)))
+            .filter(code::Column::Code.eq(code.as_str()))
+            .filter(code::Column::Uses.eq(expected))
+            .exec(txn)
+            .await?;
+        if counted.rows_affected != 1 {
+            return Err(StoreError::Contention(None));
+        }
+    }
+    let last = groups.into_iter().filter_map(|group| {
+        let last = book.last_ordinals.get(&group)?;
+        Some(ordinal::ActiveModel {
+            promoter_id: Set(group.0.to_string()),
+            program_key: Set(group.1.to_string()),
+            last: Set(i64::from(*last)),
+        })
+    });
+    upsert::<ordinal::ActiveModel>(txn, last).await
 }
 
 async fn merge_referral(txn: &Txn, merged: &ReferralId, into: &ReferralId) -> Result<(), StoreError> {

@@ -1,0 +1,26 @@
+//! One version of a code; only ever added, never changed.
+
+use sea_orm::entity::prelude::*;
+
+/// One version of a code; only ever added, never changed.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "code_version")]
+pub struct Model {
+    /// Row number; later versions are greater.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    /// The code.
+    pub code: String,
+    /// From when on claims are judged by it; the first version counts for all earlier times.
+    pub valid_from: i64,
+    /// False while the code is switched off.
+    pub active: bool,
+    /// From then on it makes no referral.
+    pub expires_at: Option<i64>,
+}
+
+/// Relations are followed by key in the store's statements; none is declared.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

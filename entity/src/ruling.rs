@@ -1,0 +1,26 @@
+//! What an operator said of a held referral, for good. Only ever inserted.
+
+use sea_orm::entity::prelude::*;
+
+/// What an operator said of a held referral, for good. Only ever inserted.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "ruling")]
+pub struct Model {
+    /// `rul_…`, the cause of the entries that follow from it.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    /// `user:<id>` or `customer:<cus_…>`, as the party was named then.
+    pub party: String,
+    /// The promoter.
+    pub promoter_id: String,
+    /// `released` or `refused`.
+    pub verdict: String,
+    /// When it was said.
+    pub ruled_at: i64,
+}
+
+/// Relations are followed by key in the store's statements; none is declared.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

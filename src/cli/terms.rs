@@ -1,0 +1,265 @@
+//! The terms of a program as arguments, for `program create` and `program update`.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::domain::{BasisPoints, CommissionBase, Currency, Recurrence, Reward, Terms, Tier};
+use crate::service::programs::TermsChange;
+
+/// What may be said of terms. Amounts are integers in the currency's minor unit (cents), rates are per cent.
+#[derive(Debug, Args)]
+pub struct TermsArguments {
+    /// A share of every earning invoice, in per cent such as 10 or 12.5.
+    #[arg(long, value_name = "PERCENT", value_parser = basis_points, conflicts_with = "flat")]
+    rate: Option<u16>,
+    /// A fixed amount for every earning invoice, in minor units of --currency.
+    #[arg(long, value_name = "MINOR")]
+    flat: Option<i64>,
+    /// What a share is taken of [default: net-of-tax].
+    #[arg(long, value_enum)]
+    base: Option<Base>,
+    /// The currency of the amounts in these terms; `none` without.
+    #[arg(long, value_name = "CODE", value_parser = optional::<Currency>)]
+    currency: Option<Limit<Currency>>,
+    /// Only the first invoice of a referral earns.
+    #[arg(long, conflicts_with_all = ["recurring", "months", "invoices"])]
+    one_time: bool,
+    /// All invoices of a referral earn, within --months and --invoices.
+    #[arg(long)]
+    recurring: bool,
+    /// Calendar months from the first invoice in which invoices earn; `none` for ever.
+    #[arg(long, value_name = "N", value_parser = optional::<u16>)]
+    months: Option<Limit<u16>>,
+    /// The first so many invoices of a referral earn; `none` for all.
+    #[arg(long, value_name = "N", value_parser = optional::<u32>)]
+    invoices: Option<Limit<u32>>,
+    /// Rates by a referral's ordinal, such as 11:15,101:20 (from the 11th 15 %, from the 101st 20 %); `none` without.
+    #[arg(long, value_name = "FROM:PERCENT,…", value_parser = tiers)]
+    tiers: Option<Tiers>,
+    /// Rates of prices or products, such as price_1:20,prod_2:5; `none` without.
+    #[arg(long, value_name = "ID:PERCENT,…", value_parser = product_rates)]
+    product_rates: Option<Rates>,
+    /// What one invoice earns at most, in minor units of --currency; `none` without limit.
+    #[arg(long, value_name = "MINOR", value_parser = optional::<i64>)]
+    cap: Option<Limit<i64>>,
+    /// How many of a promoter's referrals earn; `none` for all.
+    #[arg(long, value_name = "N", value_parser = optional::<u32>)]
+    max_rewards_per_promoter: Option<Limit<u32>>,
+    /// Days from the claim in which the first invoice must be paid; `none` for ever.
+    #[arg(long, value_name = "DAYS", value_parser = optional::<u16>)]
+    conversion_window_days: Option<Limit<u16>>,
+    /// The smallest invoice that earns, in minor units of --currency [default: 0].
+    #[arg(long, value_name = "MINOR")]
+    min_invoice: Option<i64>,
+    /// The smallest payout by currency, such as usd:5000,eur:4000; `none` without.
+    #[arg(long, value_name = "CODE:MINOR,…", value_parser = amounts)]
+    min_payout: Option<Amounts>,
+    /// Days between payment and the moment an amount may be paid out [default: 30].
+    #[arg(long, value_name = "DAYS")]
+    hold_days: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Base {
+    /// What was paid, less tax.
+    NetOfTax,
+    /// What was paid, tax included.
+    AmountPaid,
+}
+
+/// A value, or the word `none`. A type of its own, since clap reads an `Option` of an `Option` in its own way.
+#[derive(Debug, Clone, Copy)]
+struct Limit<T>(Option<T>);
+
+#[derive(Debug, Clone)]
+struct Tiers(Vec<Tier>);
+
+#[derive(Debug, Clone)]
+struct Rates(BTreeMap<String, BasisPoints>);
+
+#[derive(Debug, Clone)]
+struct Amounts(BTreeMap<Currency, i64>);
+
+impl TermsArguments {
+    /// The change that the arguments ask for.
+    pub fn change(self, active: Option<bool>) -> TermsChange {
+        let rate = self.rate.and_then(BasisPoints::new).map(Reward::Percentage);
+        TermsChange {
+            active,
+            reward: rate.or(self.flat.map(Reward::Flat)),
+            base: self.base.map(|base| match base {
+                Base::NetOfTax => CommissionBase::NetOfTax,
+                Base::AmountPaid => CommissionBase::AmountPaid,
+            }),
+            currency: self.currency.map(|limit| limit.0),
+            one_time: if self.one_time { Some(true) } else { self.recurring.then_some(false) },
+            months: self.months.map(|limit| limit.0),
+            invoices: self.invoices.map(|limit| limit.0),
+            tiers: self.tiers.map(|tiers| tiers.0),
+            product_rates: self.product_rates.map(|rates| rates.0),
+            cap_minor: self.cap.map(|limit| limit.0),
+            max_rewards_per_promoter: self.max_rewards_per_promoter.map(|limit| limit.0),
+            conversion_window_days: self.conversion_window_days.map(|limit| limit.0),
+            min_invoice_minor: self.min_invoice,
+            min_payout_minor: self.min_payout.map(|amounts| amounts.0),
+            hold_days: self.hold_days,
+        }
+    }
+}
+
+/// Terms in a sentence.
+pub fn sentence(terms: &Terms) -> String {
+    let shown =
+        |minor: i64| terms.currency.map_or_else(|| minor.to_string(), |currency| currency.display(minor));
+    let base = terms.base.as_str();
+    let mut parts = vec![match terms.reward {
+        Reward::Percentage(rate) => format!("{rate} of {base}"),
+        Reward::Flat(minor) => shown(minor),
+    }];
+    match terms.recurrence {
+        Recurrence::OneTime => parts.push("for the first invoice".to_owned()),
+        Recurrence::Recurring { months: None, invoices: None } => {
+            parts.push("for every invoice".to_owned());
+        }
+        Recurrence::Recurring { months, invoices } => {
+            parts.extend(invoices.map(|invoices| format!("for {invoices} invoices")));
+            parts.extend(months.map(|months| format!("for {months} months")));
+        }
+    }
+    let tiers = terms.tiers.iter();
+    parts.extend(tiers.map(|tier| format!("{} from referral {}", tier.rate, tier.from_ordinal)));
+    parts.extend(terms.product_rates.iter().map(|(name, rate)| format!("{rate} of {name}")));
+    parts.extend(terms.cap_minor.map(|cap| format!("at most {} an invoice", shown(cap))));
+    let rewards = terms.max_rewards_per_promoter;
+    parts.extend(rewards.map(|rewards| format!("for {rewards} referrals of a promoter")));
+    let window = terms.conversion_window_days;
+    parts.extend(window.map(|days| format!("when the first invoice is paid within {days} days")));
+    if terms.min_invoice_minor > 0 {
+        parts.push(format!("for invoices of {} or more", shown(terms.min_invoice_minor)));
+    }
+    let payouts = terms.min_payout_minor.iter();
+    parts.extend(payouts.map(|(currency, minor)| format!("paid out from {}", currency.display(*minor))));
+    parts.push(format!("held for {} days", terms.hold_days));
+    if !terms.active {
+        parts.push("takes no new referrals".to_owned());
+    }
+    parts.join(", ")
+}
+
+const NONE: &str = "none";
+
+fn optional<T: FromText>(text: &str) -> anyhow::Result<Limit<T>> {
+    if text.trim() == NONE {
+        return Ok(Limit(None));
+    }
+    T::from_text(text.trim()).map(|value| Limit(Some(value)))
+}
+
+/// What may stand in an argument that may also be `none`.
+trait FromText: Sized {
+    fn from_text(text: &str) -> anyhow::Result<Self>;
+}
+
+impl FromText for Currency {
+    fn from_text(text: &str) -> anyhow::Result<Self> {
+        Self::parse(text).context("three letters, such as usd, or none")
+    }
+}
+
+impl FromText for u16 {
+    fn from_text(text: &str) -> anyhow::Result<Self> {
+        text.parse().context("a whole number up to 65535, or none")
+    }
+}
+
+impl FromText for u32 {
+    fn from_text(text: &str) -> anyhow::Result<Self> {
+        text.parse().context("a whole number, or none")
+    }
+}
+
+impl FromText for i64 {
+    fn from_text(text: &str) -> anyhow::Result<Self> {
+        text.parse().context("a whole number of minor units (cents), or none")
+    }
+}
+
+/// Per cent with at most two decimals, as basis points.
+fn basis_points(percent: &str) -> anyhow::Result<u16> {
+    let rule = "between 0 and 100, with at most two decimals";
+    let percent: Decimal = percent.trim().trim_end_matches('%').trim().parse().context(rule)?;
+    let bps = percent.checked_mul(Decimal::ONE_HUNDRED).context(rule)?;
+    let whole = bps.is_integer() && bps <= Decimal::from(10_000);
+    bps.to_u16().filter(|_| whole).context(rule)
+}
+
+fn rate(percent: &str) -> anyhow::Result<BasisPoints> {
+    BasisPoints::new(basis_points(percent)?).context("between 0 and 100")
+}
+
+/// `name:value,…`, or `none`.
+fn pairs(text: &str) -> anyhow::Result<Vec<(&str, &str)>> {
+    if text.trim() == NONE {
+        return Ok(Vec::new());
+    }
+    let split = text.split(',').map(|part| part.rsplit_once(':').context("pairs with a colon, or none"));
+    split.map(|pair| pair.map(|(name, value)| (name.trim(), value.trim()))).collect()
+}
+
+fn tiers(text: &str) -> anyhow::Result<Tiers> {
+    let tier = |(from, percent): (&str, &str)| {
+        let from_ordinal = from.parse().context("an ordinal before the colon, such as 11:15")?;
+        Ok(Tier { from_ordinal, rate: rate(percent)? })
+    };
+    Ok(Tiers(pairs(text)?.into_iter().map(tier).collect::<anyhow::Result<_>>()?))
+}
+
+fn product_rates(text: &str) -> anyhow::Result<Rates> {
+    let mut rates = BTreeMap::new();
+    for (name, percent) in pairs(text)? {
+        ensure!(rates.insert(name.to_owned(), rate(percent)?).is_none(), "{name} stands there twice");
+    }
+    Ok(Rates(rates))
+}
+
+fn amounts(text: &str) -> anyhow::Result<Amounts> {
+    let mut amounts = BTreeMap::new();
+    for (code, minor) in pairs(text)? {
+        let currency = Currency::from_text(code)?;
+        ensure!(amounts.insert(currency, i64::from_text(minor)?).is_none(), "{code} stands there twice");
+    }
+    Ok(Amounts(amounts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_per_cent_with_two_decimals_at_most() {
+        for (text, bps) in [("10", 1_000), ("12.5", 1_250), ("0.01", 1), ("100", 10_000), ("7.25 %", 725)] {
+            assert_eq!(basis_points(text).ok(), Some(bps), "{text}");
+        }
+        for text in ["", "-1", "100.01", "1.005", "ten", "1e1000"] {
+            assert!(basis_points(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_are_pairs_or_none() {
+        let read = tiers("11:15, 101:20").unwrap().0;
+        let read: Vec<_> = read.iter().map(|tier| (tier.from_ordinal, tier.rate.get())).collect();
+        assert_eq!(read, [(11, 1_500), (101, 2_000)]);
+        assert!(tiers("none").unwrap().0.is_empty());
+        assert!(tiers("11").is_err());
+        assert!(tiers("eleven:15").is_err());
+        assert_eq!(product_rates("price_1:20").unwrap().0["price_1"].get(), 2_000);
+        assert!(product_rates("a:1,a:2").is_err());
+        assert_eq!(amounts("usd:5000").unwrap().0[&Currency::USD], 5_000);
+        assert!(amounts("dollars:5000").is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! E-mails, of which only equality matters: whether a customer is its own promoter.
+
+use sha2::{Digest, Sha256};
+
+/// Bytes of the hash that are kept: 128 bits tell any two addresses apart.
+const KEPT_BYTES: usize = 16;
+
+/// The hash of an address, trimmed and in lower case: enough to compare, and nothing to leak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EmailHash([u8; KEPT_BYTES]);
+
+impl EmailHash {
+    /// The hash of an address; `None` for a text without an `@`.
+    pub fn of(email: &str) -> Option<Self> {
+        let normal = email.trim().to_lowercase();
+        if !normal.contains('@') {
+            return None;
+        }
+        let digest = Sha256::digest(normal.as_bytes());
+        digest.first_chunk().copied().map(Self)
+    }
+
+    /// The hash of stored bytes; `None` when they are not as many as a hash has.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The bytes to store.
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_the_same_with_spaces_and_in_capitals() {
+        let hash = EmailHash::of("anna@example.com").unwrap();
+        assert_eq!(EmailHash::of(" Anna@EXAMPLE.com "), Some(hash));
+        assert_ne!(EmailHash::of("bert@example.com"), Some(hash));
+        assert_eq!(EmailHash::of("anna"), None);
+        assert_eq!(EmailHash::from_bytes(hash.as_bytes()), Some(hash));
+        assert_eq!(EmailHash::from_bytes(&[1, 2]), None);
+    }
+}

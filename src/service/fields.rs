@@ -1,0 +1,35 @@
+//! Fields of requests, checked at the door.
+
+use super::error::{RefusalCode, ServiceError};
+use crate::stripe::fields::is_name;
+
+/// An e-mail as it is compared: trimmed, lower case.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when it has no `@` or is too long.
+pub fn normal_email(email: &str) -> Result<String, ServiceError> {
+    let email = email.trim().to_lowercase();
+    if is_name(&email) && email.contains('@') {
+        Ok(email)
+    } else {
+        Err(invalid("email: an address of at most 255 characters with an @".to_owned()))
+    }
+}
+
+/// A name that came from outside, trimmed.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when it is empty, too long, or has control characters.
+pub fn name(field: &str, value: &str) -> Result<String, ServiceError> {
+    let value = value.trim();
+    if is_name(value) {
+        Ok(value.to_owned())
+    } else {
+        Err(invalid(format!("{field}: 1 to 255 printable characters")))
+    }
+}
+
+/// The refusal of a field that is not of its form.
+pub fn invalid(message: String) -> ServiceError {
+    ServiceError::refused(RefusalCode::InvalidField, message)
+}

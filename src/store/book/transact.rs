@@ -1,0 +1,100 @@
+//! A transaction with a book: lock, fill, apply, and again with more when something was lacking.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ConnectionTrait, DatabaseBackend};
+
+use super::load::load;
+use crate::domain::{Book, Claim, Code, CodeFacts, CustomerId, Timestamp};
+use crate::store::database::{Database, Txn};
+use crate::store::error::StoreError;
+use crate::store::lock::{Keys, lock};
+
+/// What a transaction is about.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The keys that it names.
+    pub keys: Keys,
+    /// New claims that it brings.
+    pub claims: Vec<Claim>,
+    /// Codes and promotion codes that are made: the claims that name them are judged again.
+    pub judged: Vec<Code>,
+    /// All claims made then or later are judged again.
+    pub judged_since: Option<Timestamp>,
+    /// A code that is made, as if it stood in the database already.
+    pub new_code: Option<(Code, CodeFacts)>,
+    /// Customers whose invoices are all needed.
+    pub complete: BTreeSet<CustomerId>,
+}
+
+/// How often a transaction is begun again because reading, or what was applied, showed keys that it had not locked. The
+/// connections of a payment are followed to their end each time, so the second attempt is the rule and a third one rare.
+const OPEN_ATTEMPTS: u32 = 8;
+
+/// Begins a transaction that holds the locks of everything that `wanted` connects to, fills a book with it, and applies
+/// `act` to the book. Nothing is written yet. `act` may be called several times, each time with a fresh book.
+///
+/// What connects is only known after reading, and may only be read under its lock: when reading shows a key that is not
+/// locked, the transaction is rolled back and begun again with the larger set, so that locks are always taken in one
+/// order. The same is done when applying shows that more is needed: all invoices of a referral whose place in a limited
+/// program moved, for one.
+///
+/// # Errors
+/// [`StoreError::Contention`] when the set keeps growing; otherwise as the database or `act` answers.
+pub async fn transact<T, E: From<StoreError>>(
+    db: &Database,
+    mut wanted: Wanted,
+    act: impl Fn(&mut Book) -> Result<T, E>,
+) -> Result<(Txn, Book, T), E> {
+    for _ in 0..OPEN_ATTEMPTS {
+        let txn = db.begin().await?;
+        lock(&txn, &wanted.keys).await?;
+        let mut loaded = load(&txn, &wanted).await?;
+        let is_alone = txn.get_database_backend() == DatabaseBackend::Sqlite;
+        if is_alone || wanted.keys.covers(&loaded.keys) {
+            let result = act(&mut loaded.book)?;
+            let lacking = &loaded.book.lacking;
+            let locked = is_alone || wanted.keys.everything;
+            if lacking.customers.is_empty()
+                && (locked || wanted.keys.promoters.is_superset(&lacking.promoters))
+            {
+                return Ok((txn, loaded.book, result));
+            }
+        }
+        txn.rollback().await.map_err(StoreError::from)?;
+        wanted.complete.extend(loaded.book.lacking.customers);
+        loaded.keys.promoters.extend(loaded.book.lacking.promoters);
+        wanted.keys.extend(&loaded.keys);
+    }
+    Err(StoreError::Contention(None).into())
+}
+
+/// Begins a transaction that excludes every other one: for what an operator changes seldom, and all claims are judged by.
+///
+/// # Errors
+/// [`StoreError`] as the database answers.
+pub async fn begin_alone(db: &Database) -> Result<Txn, StoreError> {
+    let txn = db.begin().await?;
+    lock(&txn, &Keys { everything: true, ..Keys::default() }).await?;
+    Ok(txn)
+}
+
+/// Like [`transact`], in a transaction of [`begin_alone`]: what it has written already is seen by the book.
+///
+/// # Errors
+/// As the database or `act` answers.
+pub async fn apply_alone<T, E: From<StoreError>>(
+    txn: &Txn,
+    mut wanted: Wanted,
+    act: impl Fn(&mut Book) -> Result<T, E>,
+) -> Result<(Book, T), E> {
+    for _ in 0..OPEN_ATTEMPTS {
+        let mut book = load(txn, &wanted).await?.book;
+        let result = act(&mut book)?;
+        if book.lacking.customers.is_empty() {
+            return Ok((book, result));
+        }
+        wanted.complete.extend(book.lacking.customers);
+    }
+    Err(StoreError::Contention(None).into())
+}
