@@ -27,6 +27,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("reward").required(true).args(["rate", "flat"]))]
 pub struct Create {
     /// Its public name.
     key: String,

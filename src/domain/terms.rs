@@ -174,72 +174,53 @@ impl Terms {
         }
     }
 
-    fn rules(&self) -> [(bool, &'static str, &'static str); 12] {
+    /// Each rule: whether it holds, the field, and what is asked of it.
+    fn rules(&self) -> [Rule; 14] {
         let is_amount = |minor: i64| (1..=AMOUNT_LIMIT_MINOR).contains(&minor);
-        let percentage = matches!(self.reward, Reward::Percentage(_));
+        let is_term = |days: u16| days <= DAYS_LIMIT;
+        let is_percentage = matches!(self.reward, Reward::Percentage(_));
+        let flat_fits = match self.reward {
+            Reward::Flat(minor) => is_amount(minor),
+            Reward::Percentage(_) => true,
+        };
         let limits_fit = match self.recurrence {
             Recurrence::OneTime => true,
             Recurrence::Recurring { months, invoices } => {
                 months.is_none_or(|months| (1..=MONTHS_LIMIT).contains(&months)) && invoices != Some(0)
             }
         };
-        let named_in_currency =
-            matches!(self.reward, Reward::Flat(_)) || self.cap_minor.is_some() || self.min_invoice_minor > 0;
+        let names_amounts = !is_percentage || self.cap_minor.is_some() || self.min_invoice_minor > 0;
         let tiers_ascend = self.tiers.is_sorted_by(|one, next| one.from_ordinal < next.from_ordinal)
             && self.tiers.iter().all(|tier| tier.from_ordinal > 0);
-        let flat_fits = match self.reward {
-            Reward::Flat(minor) => is_amount(minor),
-            Reward::Percentage(_) => true,
-        };
+        let min_invoice_fits = (0..=AMOUNT_LIMIT_MINOR).contains(&self.min_invoice_minor);
+        let min_payouts_fit = self.min_payout_minor.values().all(|minor| is_amount(*minor));
+        let max_rewards_fit =
+            self.max_rewards_per_promoter.is_none_or(|max| (1..=REWARDS_LIMIT).contains(&max));
         [
             (flat_fits, "flat", "more than 0, and at most 15 digits"),
             (self.cap_minor.is_none_or(is_amount), "cap", "more than 0, and at most 15 digits"),
+            (min_invoice_fits, "min_invoice", "0 or more, and at most 15 digits"),
+            (min_payouts_fit, "min_payout", "more than 0, and at most 15 digits"),
             (
-                (0..=AMOUNT_LIMIT_MINOR).contains(&self.min_invoice_minor),
-                "min_invoice",
-                "0 or more, and at most 15 digits",
-            ),
-            (
-                self.min_payout_minor.values().all(|minor| is_amount(*minor)),
-                "min_payout",
-                "more than 0, and at most 15 digits",
-            ),
-            (
-                !named_in_currency || self.currency.is_some(),
+                !names_amounts || self.currency.is_some(),
                 "currency",
-                "a flat reward, a cap and a minimum need the currency that they are in",
+                "needed for a flat reward, a cap or a minimum",
             ),
             (limits_fit, "recurrence", "limits are at least 1, and months at most 1200"),
-            (percentage || self.tiers.is_empty(), "tiers", "only a percentage has tiers"),
-            (
-                percentage || self.product_rates.is_empty(),
-                "product_rates",
-                "only a percentage has rates of products",
-            ),
-            (
-                tiers_ascend,
-                "tiers",
-                "each begins at a greater ordinal than the one before, the first at 1 or later",
-            ),
-            (
-                self.tiers.len() <= LIST_LIMIT && self.product_rates.len() <= LIST_LIMIT,
-                "tiers, product_rates",
-                "at most 1000",
-            ),
-            (
-                self.max_rewards_per_promoter.is_none_or(|limit| (1..=REWARDS_LIMIT).contains(&limit)),
-                "max_rewards_per_promoter",
-                "1 to 10000",
-            ),
-            (
-                self.hold_days <= DAYS_LIMIT
-                    && self.conversion_window_days.is_none_or(|days| days <= DAYS_LIMIT),
-                "hold_days, conversion_window_days",
-                "at most 3650",
-            ),
+            (is_percentage || self.tiers.is_empty(), "tiers", "only a percentage has tiers"),
+            (tiers_ascend, "tiers", "ordinals from 1 on, each greater than the one before"),
+            (self.tiers.len() <= LIST_LIMIT, "tiers", "at most 1000"),
+            (is_percentage || self.product_rates.is_empty(), "product_rates", "only a percentage has them"),
+            (self.product_rates.len() <= LIST_LIMIT, "product_rates", "at most 1000"),
+            (max_rewards_fit, "max_rewards_per_promoter", "1 to 10000"),
+            (is_term(self.hold_days), "hold_days", "at most 3650"),
+            (self.conversion_window_days.is_none_or(is_term), "conversion_window_days", "at most 3650"),
         ]
     }
 }
+
+/// Whether a rule holds, the field, and what is asked of it.
+type Rule = (bool, &'static str, &'static str);
 
 /// One version of a program's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
