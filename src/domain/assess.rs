@@ -111,6 +111,13 @@ pub struct Assessment {
     pub unseen_lines: bool,
 }
 
+impl Assessment {
+    /// What is left of C: 0 ≤ net ≤ C.
+    pub const fn net_minor(&self) -> i64 {
+        self.commission_minor.saturating_add(self.refund_minor).saturating_add(self.dispute_minor)
+    }
+}
+
 /// The place of an invoice among those that are counted for its referral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

@@ -1,9 +1,10 @@
 //! The rules of the ledger, pure: no I/O, no clock, no async, nothing of Stripe's JSON.
 //!
 //! Read in this order: [`money`] and [`terms`] are the units; [`facts`] says what Stripe has told us and how
-//! two tellings merge; [`payments`] turns facts into the loss of an invoice; [`attribution`] chooses the
-//! referral; [`mod@assess`] says what the ledger should hold; [`book`] holds the facts that one transaction
-//! touches and posts the difference between that target and what is already posted.
+//! two tellings merge; [`payments`] turns facts into the loss of an invoice; [`attribution`] and [`codes`] choose the
+//! referral; [`rewards`] says what an invoice earns and [`mod@assess`] what the ledger should hold; [`book`] holds the
+//! facts that one transaction touches and posts the difference between that target and what is already posted;
+//! [`status`] says where a referral or a commission stands.
 
 pub mod assess;
 pub mod attribution;
@@ -18,6 +19,7 @@ pub mod money;
 pub mod outcome;
 pub mod payments;
 pub mod rewards;
+pub mod status;
 pub mod terms;
 pub mod time;
 
@@ -35,5 +37,6 @@ pub use ids::{
 pub use ledger::{Commission, Kind, LedgerEntry};
 pub use money::{BasisPoints, Currency, MoneyError};
 pub use outcome::Outcome;
+pub use status::{CommissionStatus, ReferralStatus};
 pub use terms::{CommissionBase, Recurrence, Reward, Terms, TermsVersion, Tier};
 pub use time::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::disputes::{CreditNoteFacts, DisputeFacts};
+use super::disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
 use super::facts::{PaymentFacts, RefundFacts};
 use super::ids::{CreditNoteId, DisputeId, InvoiceId, PaymentId, RefundId};
 use super::money::{Currency, MoneyError, narrow, share_floor};
@@ -179,8 +179,8 @@ impl PaymentGraph {
         amount_paid: &AmountPaid<'_>,
     ) -> Result<Loss, MoneyError> {
         let Some(paid_minor) = amount_paid(invoice) else { return Ok(Loss::default()) };
-        let of_invoice = self.credit_notes.values().filter(|note| note.invoice == *invoice);
-        let credited: i128 = of_invoice.map(|note| i128::from(note.taken_minor())).sum();
+        let notes = self.credit_notes_of(invoice);
+        let credited: i128 = notes.map(|(_, note)| i128::from(note.taken_minor())).sum();
         let (mut refunded, mut total) = (credited, credited);
         for payment in self.payments_of(invoice) {
             let weight = self.weight(invoice, &payment, amount_paid)?;
@@ -226,15 +226,15 @@ impl PaymentGraph {
         currency: Currency,
     ) -> Result<Loss, MoneyError> {
         let (mut counted, mut known): (i128, i128) = (0, 0);
-        for refund in self.refunds_of_payment(payment) {
+        for (_, refund) in self.refunds_of_payment(payment) {
             counted = counted.checked_add(i128::from(refund.taken_minor())).ok_or(MoneyError::Overflow)?;
             known = known.checked_add(i128::from(refund.amount_minor)).ok_or(MoneyError::Overflow)?;
         }
-        let told = self.rows_of(payment).map(|row| row.amount_refunded_minor).max().unwrap_or(0);
-        let untold = i128::from(told).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0);
+        let untold =
+            i128::from(self.amount_refunded(payment)).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0);
         let refunded = counted.checked_add(untold).ok_or(MoneyError::Overflow)?;
         let mut total = refunded;
-        for dispute in self.disputes_of_payment(payment) {
+        for (_, dispute) in self.disputes_of_payment(payment) {
             let whole = dispute.taken_minor() > 0 && dispute.currency != currency;
             let part = if whole { captured_minor } else { dispute.taken_minor() };
             total = total.checked_add(i128::from(part)).ok_or(MoneyError::Overflow)?;
@@ -264,19 +264,47 @@ impl PaymentGraph {
         narrow(i128::from(paid_minor).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0))
     }
 
+    /// True when an open dispute takes from a payment of this invoice.
+    pub fn has_open_dispute(&self, invoice: &InvoiceId) -> bool {
+        let payments = self.payments_of(invoice);
+        let takes = |dispute: &DisputeFacts| dispute.state == DisputeState::Open && dispute.taken_minor() > 0;
+        payments.iter().any(|payment| self.disputes_of_payment(payment).any(|(_, dispute)| takes(dispute)))
+    }
+
+    /// The refunds of a payment, resolved.
+    pub fn refunds_of_payment<'a>(
+        &'a self,
+        payment: &'a PaymentId,
+    ) -> impl Iterator<Item = (&'a RefundId, &'a RefundFacts)> {
+        let charges = self.charges_of.get(payment).into_iter().flatten();
+        let ids = charges.chain([payment]).filter_map(|name| self.refunds_of.get(name)).flatten();
+        ids.filter_map(|id| self.refunds.get_key_value(id))
+    }
+
+    /// The disputes of a payment, resolved.
+    pub fn disputes_of_payment<'a>(
+        &'a self,
+        payment: &'a PaymentId,
+    ) -> impl Iterator<Item = (&'a DisputeId, &'a DisputeFacts)> {
+        self.disputes.iter().filter(move |(_, dispute)| self.resolve(&dispute.payment) == payment)
+    }
+
+    /// The credit notes of an invoice.
+    pub fn credit_notes_of<'a>(
+        &'a self,
+        invoice: &'a InvoiceId,
+    ) -> impl Iterator<Item = (&'a CreditNoteId, &'a CreditNoteFacts)> {
+        self.credit_notes.iter().filter(move |(_, note)| note.invoice == *invoice)
+    }
+
+    /// The greatest `amount_refunded` told of a payment, resolved.
+    pub fn amount_refunded(&self, payment: &PaymentId) -> i64 {
+        self.rows_of(payment).map(|row| row.amount_refunded_minor).max().unwrap_or(0)
+    }
+
     fn rows_of<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a PaymentFacts> {
         let charges = self.charges_of.get(payment).into_iter().flatten();
         charges.chain([payment]).filter_map(|name| self.payments.get(name))
-    }
-
-    fn disputes_of_payment<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a DisputeFacts> {
-        self.disputes.values().filter(move |dispute| self.resolve(&dispute.payment) == payment)
-    }
-
-    fn refunds_of_payment<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a RefundFacts> {
-        let charges = self.charges_of.get(payment).into_iter().flatten();
-        let ids = charges.chain([payment]).filter_map(|name| self.refunds_of.get(name)).flatten();
-        ids.filter_map(|id| self.refunds.get(id))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use tokio::task::JoinError;
@@ -22,7 +22,7 @@ pub struct Problem {
     detail: String,
     retry_after_s: Option<u32>,
     closes: bool,
-    allowed: Option<Method>,
+    allowed: Option<String>,
 }
 
 impl Problem {
@@ -67,8 +67,8 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        if let Some(method) = &self.allowed {
-            response.insert_header((ALLOW, method.as_str()));
+        if let Some(allowed) = &self.allowed {
+            response.insert_header((ALLOW, allowed.as_str()));
         }
         if self.closes {
             response.force_close();
@@ -141,11 +141,11 @@ const fn status_of(code: RefusalCode) -> StatusCode {
     }
 }
 
-/// The answer to every method but the allowed one.
-pub fn method_not_allowed(allowed: Method) -> Problem {
+/// The answer to every method but the allowed ones, which are separated by commas.
+pub fn method_not_allowed(allowed: &str) -> Problem {
     let detail = format!("only {allowed} is answered here");
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-    Problem { allowed: Some(allowed), ..problem }
+    Problem { allowed: Some(allowed.to_owned()), ..problem }
 }
 
 /// The answer where there is nothing.

@@ -3,6 +3,7 @@
 mod api;
 mod auth;
 mod body;
+mod clicks;
 mod error;
 mod health;
 mod unread;
@@ -22,6 +23,7 @@ use tokio::task::JoinError;
 pub use error::Problem;
 pub use unread::close_unread;
 
+use self::clicks::ClickLimit;
 use crate::intake::Intake;
 use crate::service::Database;
 use crate::settings::Settings;
@@ -31,21 +33,57 @@ use crate::stripe::Verifier;
 pub fn routes(config: &mut ServiceConfig) {
     config
         .app_data(api::query_config())
-        .service(resource("/webhooks/stripe", Method::POST).route(web::post().to(webhook::receive)))
-        .service(resource("/healthz", Method::GET).route(web::get().to(health::healthz)))
-        .service(resource("/readyz", Method::GET).route(web::get().to(health::readyz)))
-        .service(resource("/v1/referrals", Method::POST).route(web::post().to(api::referrals::create)))
+        .service(resource("/webhooks/stripe", &[Method::POST]).route(web::post().to(webhook::receive)))
+        .service(resource("/healthz", &[Method::GET]).route(web::get().to(health::healthz)))
+        .service(resource("/readyz", &[Method::GET]).route(web::get().to(health::readyz)))
         .service(
-            resource("/v1/promoters/{id}/balance", Method::GET).route(web::get().to(api::promoters::balance)),
+            resource("/v1/referrals", &[Method::GET, Method::POST])
+                .route(web::post().to(api::referrals::create))
+                .route(web::get().to(api::referrals::list)),
         )
-        .service(resource("/v1/entries", Method::GET).route(web::get().to(api::entries::list)))
+        .service(
+            resource("/v1/referrals/{id}", &[Method::GET, Method::PATCH])
+                .route(web::get().to(api::referrals::show))
+                .route(web::patch().to(api::referrals::update)),
+        )
+        .service(
+            resource("/v1/users/{user_id}/referrer", &[Method::GET])
+                .route(web::get().to(api::referrals::of_user)),
+        )
+        .service(
+            resource("/v1/codes", &[Method::GET, Method::POST])
+                .route(web::get().to(api::codes::list))
+                .route(web::post().to(api::codes::create)),
+        )
+        .service(
+            resource("/v1/codes/{code}", &[Method::GET, Method::PATCH])
+                .route(web::get().to(api::codes::show))
+                .route(web::patch().to(api::codes::update)),
+        )
+        .service(
+            resource("/v1/codes/{code}/validity", &[Method::GET]).route(web::get().to(api::codes::validity)),
+        )
+        .service(
+            resource("/v1/codes/{code}/clicks", &[Method::POST]).route(web::post().to(api::codes::click)),
+        )
+        .service(resource("/v1/commissions", &[Method::GET]).route(web::get().to(api::commissions::list)))
+        .service(
+            resource("/v1/commissions/{invoice_id}", &[Method::GET])
+                .route(web::get().to(api::commissions::show)),
+        )
+        .service(
+            resource("/v1/promoters/{id}/balance", &[Method::GET])
+                .route(web::get().to(api::promoters::balance)),
+        )
+        .service(resource("/v1/entries", &[Method::GET]).route(web::get().to(api::entries::list)))
         .default_service(web::to(|| async { Err::<HttpResponse, Problem>(error::no_such_route()) }));
 }
 
-/// A resource that answers every method but this one with 405.
-fn resource(path: &str, allowed: Method) -> Resource {
+/// A resource that answers every method but these with 405.
+fn resource(path: &str, allowed: &[Method]) -> Resource {
+    let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     web::resource(path).default_service(web::to(move || {
-        let problem = error::method_not_allowed(allowed.clone());
+        let problem = error::method_not_allowed(&allowed);
         async { Err::<HttpResponse, Problem>(problem) }
     }))
 }
@@ -59,6 +97,7 @@ pub struct HttpState {
     admin_token: Option<SecretString>,
     lookback_s: i64,
     limits: Limits,
+    clicks: ClickLimit,
     draining: Arc<AtomicBool>,
     runtime: Handle,
 }
@@ -86,6 +125,7 @@ impl HttpState {
                 body_timeout: Duration::from_millis(settings.http.body_timeout_ms),
                 retry_after_s: settings.intake.retry_after_s,
             },
+            clicks: ClickLimit::per_minute(settings.api.clicks_per_minute),
             draining: Arc::new(AtomicBool::new(false)),
             runtime,
         }

@@ -14,6 +14,7 @@ pub mod referrals;
 pub mod replay;
 pub mod show;
 pub mod verify;
+pub mod views;
 
 pub use crate::store::Database;
 pub use error::ServiceError;

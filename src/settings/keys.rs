@@ -93,6 +93,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("attribution.lookback_s", Kind::Whole),
     Key::new("attribution.metadata_keys", Kind::List),
     Key::new("api.admin_token", Kind::Text),
+    Key::new("api.clicks_per_minute", Kind::Whole),
     Key::new("log.format", Kind::Word(&["auto", "human", "json"])),
     Key::new("log.filter", Kind::Text),
 ];

@@ -121,6 +121,8 @@ pub struct AttributionSettings {
 pub struct ApiSettings {
     /// Bearer token of the operator; without it the API answers 401.
     pub admin_token: Option<SecretString>,
+    /// Clicks on codes that are counted in a minute, over all codes; 0 counts none.
+    pub clicks_per_minute: u32,
 }
 
 /// `[log]`: what is written to standard error.

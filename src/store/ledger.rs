@@ -1,8 +1,8 @@
 //! Reading the ledger: entries, sums, and the pages that `verify` walks through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{commission, invoice, ledger_entry};
+use entity::{commission, invoice, ledger_entry, referral, subscription};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, FromQueryResult,
@@ -13,7 +13,9 @@ use super::book::{Wanted, load};
 use super::database::{Database, Txn};
 use super::error::StoreError;
 use super::rows;
-use crate::domain::{Book, Commission, Currency, InvoiceId, Kind, PromoterId, Timestamp};
+use crate::domain::{
+    Book, Commission, Currency, CustomerId, InvoiceId, Kind, ProgramKey, PromoterId, Timestamp,
+};
 
 /// An entry as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +143,96 @@ pub async fn page_of_invoices(
     wanted.keys.invoices.extend(ids.iter().cloned());
     let book = load(txn, &wanted).await?.book;
     Ok((ids, book))
+}
+
+/// A book with everything that some keys connect to, to be read.
+///
+/// # Errors
+/// [`StoreError`] when the database is away, or a row cannot be read.
+pub async fn book_of(txn: &Txn, wanted: &Wanted) -> Result<Book, StoreError> {
+    Ok(load(txn, wanted).await?.book)
+}
+
+/// Of each subscription of these customers whether it has ended.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn subscriptions(
+    txn: &impl ConnectionTrait,
+    customers: &BTreeSet<CustomerId>,
+) -> Result<Vec<bool>, StoreError> {
+    let customers = customers.iter().map(CustomerId::as_str);
+    let rows =
+        super::select::rows_in::<subscription::Entity, _>(txn, subscription::Column::CustomerId, customers);
+    Ok(rows.await?.into_iter().map(|row| row.ended).collect())
+}
+
+/// The entries of an invoice, or those that have a cause, oldest first, at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] when the database is away, or a row cannot be read.
+pub async fn entries_about(
+    db: &impl ConnectionTrait,
+    about: About<'_>,
+    limit: u64,
+) -> Result<Vec<EntryView>, StoreError> {
+    let about = match about {
+        About::Invoice(invoice) => ledger_entry::Column::InvoiceId.eq(invoice.as_str()),
+        About::Cause(cause) => ledger_entry::Column::Cause.eq(cause),
+    };
+    let query = ledger_entry::Entity::find().filter(about);
+    let rows = query.order_by_asc(ledger_entry::Column::Id).limit(limit).all(db).await?;
+    rows.into_iter().map(entry_view).collect()
+}
+
+/// What entries are about.
+#[derive(Debug, Clone, Copy)]
+pub enum About<'a> {
+    /// This invoice.
+    Invoice(&'a InvoiceId),
+    /// They have this cause.
+    Cause(&'a str),
+}
+
+/// Which commissions to list.
+#[derive(Debug, Clone, Default)]
+pub struct CommissionFilter {
+    /// Only those of this promoter.
+    pub promoter: Option<PromoterId>,
+    /// Only those of referrals in this program.
+    pub program: Option<ProgramKey>,
+    /// Only this invoice.
+    pub invoice: Option<InvoiceId>,
+}
+
+/// Invoices with a commission, by id, at most `limit` after the one named `after`.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn invoices_with_commission(
+    txn: &Txn,
+    filter: &CommissionFilter,
+    after: Option<&InvoiceId>,
+    limit: u64,
+) -> Result<Vec<InvoiceId>, StoreError> {
+    use commission::Column;
+    let mut query = commission::Entity::find().select_only().column(Column::InvoiceId);
+    if let Some(promoter) = &filter.promoter {
+        query = query.filter(Column::PromoterId.eq(promoter.as_str()));
+    }
+    if let Some(program) = &filter.program {
+        let of_program = referral::Entity::find().select_only().column(referral::Column::Id);
+        let of_program = of_program.filter(referral::Column::ProgramKey.eq(program.as_str()));
+        query = query.filter(Column::ReferralId.in_subquery(sea_orm::QueryTrait::into_query(of_program)));
+    }
+    if let Some(invoice) = &filter.invoice {
+        query = query.filter(Column::InvoiceId.eq(invoice.as_str()));
+    }
+    if let Some(after) = after {
+        query = query.filter(Column::InvoiceId.gt(after.as_str()));
+    }
+    let ids = query.order_by_asc(Column::InvoiceId).limit(limit).into_tuple::<String>().all(txn).await?;
+    Ok(ids.into_iter().map(InvoiceId::new).collect())
 }
 
 /// The stored commissions of these invoices.

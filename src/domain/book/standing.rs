@@ -56,9 +56,7 @@ impl<'b> Assessor<'b> {
         id: &InvoiceId,
     ) -> Result<Option<(Assessment, Option<&'b Referral>)>, MoneyError> {
         let Some(invoice) = self.book.invoice(id) else { return Ok(None) };
-        let amount_paid =
-            |id: &InvoiceId| self.book.invoice(id).map(|invoice| invoice.claim.amount_paid_minor);
-        let loss = self.book.graph.loss(id, invoice.claim.currency, &amount_paid)?;
+        let loss = self.book.loss_of(id)?;
         let referral = self.book.referral_of(invoice.claim.customer.as_ref());
         let standing = referral.map_or_else(|_| Standing::default(), |referral| self.standing(id, referral));
         Ok(Some((assess(invoice, referral, standing, loss)?, referral.ok())))
@@ -90,6 +88,16 @@ impl<'b> Assessor<'b> {
 }
 
 impl Book {
+    /// What was taken from an invoice; nothing from one that is not known as paid.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when a sum does not fit.
+    pub fn loss_of(&self, id: &InvoiceId) -> Result<Loss, MoneyError> {
+        let Some(invoice) = self.invoice(id) else { return Ok(Loss::default()) };
+        let amount_paid = |id: &InvoiceId| self.invoice(id).map(|invoice| invoice.claim.amount_paid_minor);
+        self.graph.loss(id, invoice.claim.currency, &amount_paid)
+    }
+
     /// The paid invoices of a party, by (`paid_at`, id).
     pub fn paid_invoices_of(&self, party: &Party) -> Vec<(&InvoiceId, &PaidInvoice)> {
         let ids = self.invoices_of_party(party).into_iter();

@@ -14,7 +14,7 @@ use crate::service::show::{self, EntryView};
 /// The query of the request.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Page {
+pub struct Filter {
     /// Only entries of this promoter.
     promoter: Option<String>,
     /// `next_cursor` of the page before.
@@ -22,8 +22,9 @@ pub struct Page {
     limit: Option<String>,
 }
 
+/// An entry as the API shows it.
 #[derive(Debug, Serialize)]
-struct EntryBody {
+pub struct EntryBody {
     id: i64,
     object: &'static str,
     promoter: String,
@@ -37,8 +38,8 @@ struct EntryBody {
 }
 
 /// A page of entries.
-pub async fn list(_: Admin, page: Query<Page>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let Page { promoter, cursor, limit } = page.into_inner();
+pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let Filter { promoter, cursor, limit } = query.into_inner();
     let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
     let cursor: Option<i64> = super::number("cursor", cursor.as_deref())?;
     let promoter = promoter.map(PromoterId::new);

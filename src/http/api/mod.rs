@@ -1,5 +1,7 @@
 //! The API of the host application, under `/v1`.
 
+pub mod codes;
+pub mod commissions;
 pub mod entries;
 pub mod promoters;
 pub mod referrals;
@@ -8,6 +10,7 @@ use std::str::FromStr;
 
 use actix_web::http::StatusCode;
 use actix_web::web::QueryConfig;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
@@ -52,4 +55,31 @@ fn page_of(limit: Option<u64>) -> Result<u64, Problem> {
     }
     let detail = format!("limit: 1 to {PAGE_LIMIT}, not {limit}");
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail))
+}
+
+/// A page of a list, in the form of Stripe's lists.
+#[derive(Debug, Serialize)]
+struct Page<T> {
+    data: Vec<T>,
+    has_more: bool,
+    next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Of one row more than was asked for, when there are as many.
+    fn of(mut rows: Vec<T>, limit: u64, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| has_more).map(cursor);
+        Self { data: rows, has_more, next_cursor }
+    }
+
+    fn map<U>(self, shown: impl Fn(T) -> U) -> Page<U> {
+        Page {
+            data: self.data.into_iter().map(shown).collect(),
+            has_more: self.has_more,
+            next_cursor: self.next_cursor,
+        }
+    }
 }

@@ -1,17 +1,24 @@
-//! `POST /v1/referrals`: the host application says who referred a customer.
+//! Referrals: the host application says who referred a customer, and operators what is to be done about it.
 
-use actix_web::web::{Data, Payload};
+use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
+use super::Page;
 use crate::clock;
-use crate::domain::{CustomerId, Party, Timestamp};
+use crate::domain::attribution::Verdict;
+use crate::domain::{CustomerId, Party, PromoterId, ReferralId, Timestamp};
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
 use crate::http::{HttpState, body};
-use crate::service::refer::{ReferRequest, Referred, refer};
+use crate::service::ServiceError;
+use crate::service::error::RefusalCode;
+use crate::service::fields::invalid;
+use crate::service::refer::{ReferRequest, refer};
+use crate::service::referrals::{Change, change};
+use crate::service::views::{self, ReferralView};
 
-/// The body of the request.
+/// The body of a new referral.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewReferral {
@@ -24,19 +31,46 @@ struct NewReferral {
     claimed_at: Option<i64>,
 }
 
+/// The body of a change: a customer to add, a word on a held referral, or a code to move it to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReferralChange {
+    customer: Option<String>,
+    user_id: Option<String>,
+    status: Option<String>,
+    code: Option<String>,
+    /// Unix seconds; only with `code`.
+    claimed_at: Option<i64>,
+}
+
+/// The query of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    promoter: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
 /// A referral as the API shows it.
 #[derive(Debug, Serialize)]
 struct ReferralBody {
     id: String,
     object: &'static str,
-    /// The Stripe customer that the request named.
+    /// The Stripe customer that the request named, else the first one known.
     customer: Option<String>,
+    /// All Stripe customers known, under all their names.
+    customers: Vec<String>,
     /// The user that the referral is of, when one is known.
     user_id: Option<String>,
     promoter: String,
     program: String,
     code: String,
     source: &'static str,
+    /// Its place among the promoter's referrals in that program, from 1.
+    ordinal: u32,
+    /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
+    status: &'static str,
     /// Unix seconds.
     claimed_at: i64,
 }
@@ -61,27 +95,112 @@ pub async fn create(
         claimed_at: new.claimed_at.map(Timestamp::from_unix),
     };
     let (db, lookback_s) = (state.db.clone(), state.lookback_s);
-    let referred = state.uncancelled(async move { refer(&db, &request, lookback_s, clock::now()).await });
-    let referred = referred.await??;
+    let referred = state.uncancelled(async move {
+        let referred = refer(&db, &request, lookback_s, clock::now()).await?;
+        let view = views::referral(&db, referred.referral.id.as_str()).await?;
+        Ok::<_, ServiceError>((referred, view))
+    });
+    let (referred, view) = referred.await??;
     let mut response = if referred.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(response.json(ReferralBody::from(referred)))
+    let mut shown = ReferralBody::from(view.ok_or_else(no_such_referral)?);
+    shown.customer = referred.customer.map(CustomerId::into_string).or(shown.customer);
+    Ok(response.json(shown))
 }
 
-impl From<Referred> for ReferralBody {
-    fn from(Referred { referral, customer, .. }: Referred) -> Self {
+/// Adds a customer to a referral, rules about a held one, or moves it.
+pub async fn update(
+    _: Admin,
+    id: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let limits = state.limits;
+    let raw = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
+    let asked = super::json::<ReferralChange>(&raw)?.into_change()?;
+    let db = state.db.clone();
+    let changed = state.uncancelled(async move {
+        let referral = change(&db, &id, &asked, clock::now()).await?;
+        views::referral(&db, referral.id.as_str()).await
+    });
+    one(changed.await??)
+}
+
+/// One referral.
+pub async fn show(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let db = state.db.clone();
+    one(state.uncancelled(async move { views::referral(&db, &id).await }).await??)
+}
+
+/// Who referred a user of the host.
+pub async fn of_user(_: Admin, user: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let db = state.db.clone();
+    one(state.uncancelled(async move { views::referral_of_user(&db, &user).await }).await??)
+}
+
+/// A page of referrals, by id.
+pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let Filter { promoter, cursor, limit } = query.into_inner();
+    let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
+    let (promoter, after) = (promoter.map(PromoterId::new), cursor.map(ReferralId::new));
+    let (db, one_more) = (state.db.clone(), limit.saturating_add(1));
+    let views = state
+        .uncancelled(async move { views::referrals(&db, promoter.as_ref(), after.as_ref(), one_more).await });
+    let page = Page::of(views.await??, limit, |view| view.referral.id.to_string());
+    Ok(HttpResponse::Ok().json(page.map(ReferralBody::from)))
+}
+
+fn one(view: Option<ReferralView>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(ReferralBody::from(view.ok_or_else(no_such_referral)?)))
+}
+
+fn no_such_referral() -> Problem {
+    ServiceError::refused(RefusalCode::UnknownReferral, "there is no such referral").into()
+}
+
+impl ReferralChange {
+    fn into_change(self) -> Result<Change, ServiceError> {
+        let adds = self.customer.is_some() || self.user_id.is_some();
+        match (self.status.as_deref(), self.code) {
+            (None, None) if adds && self.claimed_at.is_none() => {
+                Ok(Change::AddCustomer { customer: self.customer, user_id: self.user_id })
+            }
+            (Some(status), None) if !adds && self.claimed_at.is_none() => {
+                let verdict = Verdict::parse(status);
+                let rule = || invalid("status: released or refused".to_owned());
+                Ok(Change::Rule(verdict.ok_or_else(rule)?))
+            }
+            (None, Some(code)) if !adds => {
+                Ok(Change::Move { code, claimed_at: self.claimed_at.map(Timestamp::from_unix) })
+            }
+            (_, _) => {
+                let rule =
+                    "customer, user_id, status, code: one change at a time, and claimed_at only with code";
+                Err(invalid(rule.to_owned()))
+            }
+        }
+    }
+}
+
+impl From<ReferralView> for ReferralBody {
+    fn from(ReferralView { referral, customers, status }: ReferralView) -> Self {
         let user_id = match referral.party {
             Party::Customer(_) => None,
             Party::User(user) => Some(user.into_string()),
         };
+        let customers: Vec<String> = customers.into_iter().map(CustomerId::into_string).collect();
         Self {
             id: referral.id.into_string(),
             object: "referral",
-            customer: customer.map(CustomerId::into_string),
+            customer: customers.first().cloned(),
+            customers,
             user_id,
             promoter: referral.promoter.into_string(),
             program: referral.program.into_string(),
             code: referral.code.into_string(),
             source: referral.source.as_str(),
+            ordinal: referral.ordinal,
+            status: status.as_str(),
             claimed_at: referral.claimed_at.unix(),
         }
     }

@@ -142,6 +142,9 @@ impl Loader<'_> {
     /// where the terms count invoices, or rewarded places are limited, all of them are needed with each of them.
     async fn invoices_of_whole_parties(&mut self, wanted: &Wanted) -> Result<(), StoreError> {
         let mut customers = wanted.complete.clone();
+        if wanted.whole {
+            customers.extend(self.keys.customers.iter().cloned());
+        }
         let moving = self.moving_parties(wanted);
         for party in &moving {
             customers.extend(self.book.parties.customers_of(party));

@@ -19,6 +19,8 @@ pub struct Wanted {
     pub claims: Vec<Claim>,
     /// Codes and promotion codes that are made: the claims that name them are judged again.
     pub judged: Vec<Code>,
+    /// Of every party at hand all invoices are wanted.
+    pub whole: bool,
     /// All claims made then or later are judged again.
     pub judged_since: Option<Timestamp>,
     /// A code that is made, as if it stood in the database already.

@@ -1,0 +1,108 @@
+//! Statuses of referrals and commissions: derived whenever they are asked for, never stored.
+
+use super::assess::{Assessment, NoCommission};
+use super::attribution::{Referral, Verdict};
+use super::book::Book;
+use super::ids::InvoiceId;
+use super::money::MoneyError;
+use super::time::Timestamp;
+
+/// The status of a referral; the first that fits, in the order of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferralStatus {
+    /// The customer looks like its own promoter; an operator has to say whether it earns.
+    Held,
+    /// An operator refused it, and no other claim is left.
+    Refused,
+    /// At least one subscription is known, and all have ended.
+    Canceled,
+    /// Nothing was paid yet.
+    Signup,
+    /// Something was taken from its latest paid invoice.
+    Refund,
+    /// It pays.
+    Active,
+}
+
+impl ReferralStatus {
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Refused => "refused",
+            Self::Canceled => "canceled",
+            Self::Signup => "signup",
+            Self::Refund => "refund",
+            Self::Active => "active",
+        }
+    }
+
+    /// The status of a referral, all of whose invoices are at hand. `subscriptions` says of each that is known of its
+    /// customers whether it has ended.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when an amount does not fit.
+    pub fn of(book: &Book, referral: &Referral, subscriptions: &[bool]) -> Result<Self, MoneyError> {
+        let refused = book.verdict_on(&referral.party, &referral.promoter) == Some(Verdict::Refused);
+        if referral.held {
+            return Ok(Self::Held);
+        }
+        if refused || referral.void {
+            return Ok(Self::Refused);
+        }
+        if !subscriptions.is_empty() && subscriptions.iter().all(|ended| *ended) {
+            return Ok(Self::Canceled);
+        }
+        let mut paid = book.paid_invoices_of(&referral.party);
+        paid.retain(|(_, invoice)| invoice.claim.amount_paid_minor > 0);
+        let Some((latest, _)) = paid.last() else { return Ok(Self::Signup) };
+        Ok(if book.loss_of(latest)?.total_minor > 0 { Self::Refund } else { Self::Active })
+    }
+}
+
+/// The status of a commission; the first that fits, in the order of this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommissionStatus {
+    /// It earns nothing, for this reason.
+    None(NoCommission),
+    /// A dispute takes from it and is open.
+    Disputed,
+    /// It earned something, and all of it was taken back.
+    Refunded,
+    /// It may be paid out.
+    Available,
+    /// Its hold period is not over.
+    Pending,
+}
+
+impl CommissionStatus {
+    /// The words in the API.
+    pub const WORDS: [&str; 5] = ["none", "disputed", "refunded", "available", "pending"];
+
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None(_) => "none",
+            Self::Disputed => "disputed",
+            Self::Refunded => "refunded",
+            Self::Available => "available",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// The status of the commission of an invoice.
+    pub fn of(book: &Book, invoice: &InvoiceId, assessment: &Assessment, now: Timestamp) -> Self {
+        if let Some(reason) = assessment.reason {
+            return Self::None(reason);
+        }
+        if book.graph.has_open_dispute(invoice) {
+            Self::Disputed
+        } else if assessment.net_minor() == 0 && assessment.commission_minor > 0 {
+            Self::Refunded
+        } else if assessment.available_at <= now {
+            Self::Available
+        } else {
+            Self::Pending
+        }
+    }
+}

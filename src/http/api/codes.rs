@@ -1,0 +1,194 @@
+//! Referral codes.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+
+use super::Page;
+use crate::clock;
+use crate::domain::{Code, NoCommission, Timestamp};
+use crate::http::auth::Admin;
+use crate::http::error::Problem;
+use crate::http::{HttpState, body};
+use crate::service::ServiceError;
+use crate::service::codes::{self, CodeChange, CodeView, max_uses};
+use crate::service::fields::invalid;
+
+/// The body of a new code.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCode {
+    code: String,
+    promoter: String,
+    program: String,
+    status: Option<String>,
+    max_uses: Option<i64>,
+    /// Unix seconds.
+    expires_at: Option<i64>,
+    promotion_code: Option<String>,
+}
+
+/// The body of a change: what it does not name stays, and null takes a limit away.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangedCode {
+    status: Option<String>,
+    #[serde(default, deserialize_with = "named")]
+    max_uses: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "named")]
+    expires_at: Option<Option<i64>>,
+    promotion_code: Option<String>,
+}
+
+/// The query of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    user_id: Option<String>,
+    program: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// A code as the API shows it.
+#[derive(Debug, Serialize)]
+struct CodeBody {
+    code: String,
+    object: &'static str,
+    promoter: String,
+    program: String,
+    status: &'static str,
+    uses: u32,
+    max_uses: Option<u32>,
+    /// Unix seconds.
+    expires_at: Option<i64>,
+    promotion_codes: Vec<String>,
+    clicks: i64,
+    created_at: i64,
+}
+
+/// Makes a code.
+pub async fn create(
+    _: Admin,
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let limits = state.limits;
+    let raw = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
+    let new: NewCode = super::json(&raw)?;
+    let change = CodeChange {
+        active: new.status.as_deref().map(is_active).transpose()?,
+        expires_at: new.expires_at.map(|at| Some(Timestamp::from_unix(at))),
+        max_uses: new.max_uses.map(max_uses).transpose()?.map(Some),
+        promotion_code: new.promotion_code,
+    };
+    let db = state.db.clone();
+    let made = state.uncancelled(async move {
+        let now = clock::now();
+        let made = codes::create_code(&db, &new.code, &new.promoter, &new.program, &change, now).await?;
+        codes::code(&db, made.code.as_str()).await
+    });
+    Ok(HttpResponse::Created().json(CodeBody::from(made.await??.ok_or_else(no_such_code)?)))
+}
+
+/// Changes a code, from now on.
+pub async fn update(
+    _: Admin,
+    code: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let limits = state.limits;
+    let raw = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
+    let changed: ChangedCode = super::json(&raw)?;
+    let change = CodeChange {
+        active: changed.status.as_deref().map(is_active).transpose()?,
+        expires_at: changed.expires_at.map(|at| at.map(Timestamp::from_unix)),
+        max_uses: changed.max_uses.map(|uses| uses.map(max_uses).transpose()).transpose()?,
+        promotion_code: changed.promotion_code,
+    };
+    let db = state.db.clone();
+    let changed =
+        state.uncancelled(async move { codes::update_code(&db, &code, &change, clock::now()).await });
+    Ok(HttpResponse::Ok().json(CodeBody::from(changed.await??)))
+}
+
+/// One code.
+pub async fn show(_: Admin, code: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let db = state.db.clone();
+    let view = state.uncancelled(async move { codes::code(&db, &code).await }).await??;
+    Ok(HttpResponse::Ok().json(CodeBody::from(view.ok_or_else(no_such_code)?)))
+}
+
+/// A page of codes in alphabetical order.
+pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let Filter { user_id, program, cursor, limit } = query.into_inner();
+    let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
+    let (db, after, one_more) = (state.db.clone(), cursor.map(Code::new), limit.saturating_add(1));
+    let views = state.uncancelled(async move {
+        codes::list(&db, user_id.as_deref(), program.as_deref(), after.as_ref(), one_more).await
+    });
+    let page = Page::of(views.await??, limit, |view| view.code.to_string());
+    Ok(HttpResponse::Ok().json(page.map(CodeBody::from)))
+}
+
+/// Whether a code would make a referral now, or the reason why not.
+pub async fn validity(_: Admin, code: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let db = state.db.clone();
+    let reason = state.uncancelled(async move { codes::why_invalid(&db, &code, clock::now()).await });
+    let reason = reason.await??.map(NoCommission::as_str);
+    Ok(HttpResponse::Ok().json(json!({ "valid": reason.is_none(), "reason": reason })))
+}
+
+/// Counts a click. Called from landing pages, so it needs no token; at most `api.clicks_per_minute`.
+pub async fn click(code: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    if let Some(retry_after_s) = state.clicks.refuse() {
+        let detail = "too many clicks at once; this one is not counted";
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+        return Err(problem.retry_after(retry_after_s));
+    }
+    let db = state.db.clone();
+    state.uncancelled(async move { codes::click(&db, &code).await }).await??;
+    Ok(HttpResponse::Ok().json(json!({ "counted": true })))
+}
+
+/// A field that is null is named, too.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
+    Option::<i64>::deserialize(deserializer).map(Some)
+}
+
+fn is_active(status: &str) -> Result<bool, ServiceError> {
+    match status {
+        "active" => Ok(true),
+        "inactive" => Ok(false),
+        _ => Err(invalid("status: active or inactive".to_owned())),
+    }
+}
+
+fn no_such_code() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown_code", "there is no such code")
+}
+
+impl From<CodeView> for CodeBody {
+    fn from(view: CodeView) -> Self {
+        let latest = view.facts.version_at(Timestamp::from_unix(i64::MAX));
+        let active = latest.is_none_or(|version| version.active);
+        Self {
+            expires_at: latest.and_then(|version| version.expires_at).map(Timestamp::unix),
+            code: view.code.into_string(),
+            object: "code",
+            status: if active { "active" } else { "inactive" },
+            uses: view.facts.uses,
+            max_uses: view.facts.max_uses,
+            promoter: view.facts.owner.promoter.into_string(),
+            program: view.facts.owner.program.into_string(),
+            promotion_codes: view.promotion_codes,
+            clicks: view.clicks,
+            created_at: view.created_at.unix(),
+        }
+    }
+}
