@@ -2,6 +2,7 @@
 
 mod code;
 mod demo;
+mod explain;
 mod migrate;
 mod output;
 mod program;
@@ -65,6 +66,8 @@ enum Command {
     Code(code::Command),
     /// Say that a customer was referred by a code.
     Refer(refer::Arguments),
+    /// Tell in sentences why the ledger says what it says about an invoice, customer, event or promoter.
+    Explain(explain::Arguments),
     /// Run stored events again, which changes nothing on a correct ledger.
     Replay(replay::Arguments),
     /// Check the ledger against the facts; exit 1 and the first violations when it does not hold.
@@ -93,6 +96,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Promoter(command) => promoter::run(&settings, command).await,
         Command::Code(command) => code::run(&settings, command).await,
         Command::Refer(arguments) => refer::run(&settings, arguments).await,
+        Command::Explain(arguments) => explain::run(&settings, arguments).await,
         Command::Replay(arguments) => replay::run(&settings, arguments).await,
         Command::Verify(arguments) => verify::run(&settings, &arguments).await,
     }

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod codes;
 mod contention;
 pub mod error;
+pub mod explain;
 pub mod fields;
 pub mod post_events;
 pub mod programs;

@@ -39,6 +39,18 @@ pub struct StoredEvent {
     pub id: EventId,
     /// What became of it, as a word.
     pub outcome: String,
+    /// Why, where the outcome has a reason.
+    pub reason: Option<String>,
+    /// The payment that it waits for.
+    pub parked_on: Option<PaymentId>,
+    /// `event.type`; empty when the body has none.
+    pub event_type: String,
+    /// `event.api_version`.
+    pub api_version: Option<String>,
+    /// `event.created`.
+    pub created_at: Option<Timestamp>,
+    /// When it was received.
+    pub received_at: Timestamp,
     /// The raw body, compressed.
     pub body_zstd: Vec<u8>,
 }
@@ -180,7 +192,17 @@ pub async fn stored_with(
 }
 
 fn stored_event(row: event::Model) -> StoredEvent {
-    StoredEvent { id: EventId::new(row.id), outcome: row.outcome, body_zstd: row.body_zstd }
+    StoredEvent {
+        id: EventId::new(row.id),
+        outcome: row.outcome,
+        reason: row.reason,
+        parked_on: row.parked_on.map(PaymentId::new),
+        event_type: row.event_type,
+        api_version: row.api_version,
+        created_at: row.created_at.map(Timestamp::from_unix),
+        received_at: Timestamp::from_unix(row.received_at),
+        body_zstd: row.body_zstd,
+    }
 }
 
 /// Parked events that are to be looked up now, those that wait longest for their turn first: received up to

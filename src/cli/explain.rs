@@ -1,0 +1,38 @@
+//! `explain`: why the ledger says what it says.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+
+use super::{Format, existing_database};
+use crate::app::policy;
+use crate::clock;
+use crate::service::explain::explain;
+use crate::settings::Settings;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// An invoice (in_…), a customer (cus_…, or a user of the host), an event (evt_…), or a promoter (id or user id).
+    id: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// Runs the command.
+pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let db = existing_database(settings).await?;
+    let id = arguments.id.trim();
+    let Some(story) = explain(&db, id, &policy(settings), clock::now()).await? else {
+        bail!("nothing of the name {id} is known here: no invoice, event, promoter or customer");
+    };
+    match arguments.format {
+        Format::Table => story.sentences.iter().for_each(|sentence| println!("{sentence}")),
+        Format::Json => {
+            println!("{}", json!({ "object": story.about, "id": story.id, "story": story.sentences }));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
