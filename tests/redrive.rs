@@ -38,8 +38,7 @@ fn paid(invoice: &str, payment: &str, amount: i64) -> Value {
 }
 
 fn page(objects: &[Value], has_more: bool) -> ResponseTemplate {
-    let list =
-        json!({ "object": "list", "url": "/v1/invoice_payments", "has_more": has_more, "data": objects });
+    let list = json!({ "object": "list", "has_more": has_more, "data": objects });
     ResponseTemplate::new(200).set_body_json(list)
 }
 
@@ -66,8 +65,10 @@ fn about(payment: &str) -> wiremock::MockBuilder {
         .and(query_param("limit", "100"))
 }
 
-/// A daemon beside that of the world that asks this Stripe every second.
-fn asking(world: &World, stripe: &MockServer, more: &[(&str, &str)]) -> Daemon {
+/// A daemon beside that of the world that asks this Stripe every second; it knows of no refunds, if nobody has said so.
+async fn asking(world: &World, stripe: &MockServer, more: &[(&str, &str)]) -> Daemon {
+    let refunds = Mock::given(method("GET")).and(path("/v1/refunds")).respond_with(page(&[], false));
+    refunds.with_priority(250).mount(stripe).await;
     let base = stripe.uri();
     let mut settings = vec![
         ("STRIPE_SECRET_KEY", KEY),
@@ -80,8 +81,10 @@ fn asking(world: &World, stripe: &MockServer, more: &[(&str, &str)]) -> Daemon {
     Daemon::start(&world.url, &settings)
 }
 
+/// How often it was asked for the invoices of a payment, or for a charge.
 async fn asked(stripe: &MockServer) -> usize {
-    stripe.received_requests().await.unwrap().len()
+    let requests = stripe.received_requests().await.unwrap();
+    requests.iter().filter(|request| request.url.path() != "/v1/refunds").count()
 }
 
 /// $100.00 paid by customer `cus_1` at 10 %, and a refund of half of it that names a payment nobody has linked.
@@ -113,7 +116,7 @@ async fn is_not_an_attempt(world: &World, failure: ResponseTemplate) {
     let stripe = MockServer::start().await;
     once(&stripe, "pi_1", failure).await;
     always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
-    let daemon = asking(world, &stripe, &[("REFERRALD_REDRIVE__MAX_ATTEMPTS", "1")]);
+    let daemon = asking(world, &stripe, &[("REFERRALD_REDRIVE__MAX_ATTEMPTS", "1")]).await;
     settles(world, "in_1", (1_000, -500)).await;
     assert_eq!(asked(&stripe).await, 2);
     let log = daemon.log();
@@ -136,7 +139,7 @@ on_both_databases! {
         let second = page(&[paid("in_1", "pi_1", 10_000)], false);
         second_page.respond_with(second).expect(1).mount(&stripe).await;
 
-        let daemon = asking(&world, &stripe, &[]);
+        let daemon = asking(&world, &stripe, &[]).await;
         settles(&world, "in_1", (1_000, -500)).await;
         assert_eq!(parked(&world).await, "0", "both events of the refund are settled");
         for request in stripe.received_requests().await.unwrap() {
@@ -148,13 +151,41 @@ on_both_databases! {
         assert_eq!(world.query("SELECT cause FROM ledger_entry WHERE kind = 'refund'").await.get(..4), Some("evt_"));
     }
 
+    async fn a_looked_up_payment_has_its_refunds_listed_by_id(world: World) {
+        half_refunded(&world).await;
+        let stripe = MockServer::start().await;
+        always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
+        let refund = |id: &str, amount: i64, status: &str| {
+            json!({ "id": id, "object": "refund", "amount": amount, "charge": "ch_1",
+                "payment_intent": "pi_1", "status": status })
+        };
+        // The one that the events told of has failed since, and another was never told.
+        let list = page(&[refund("re_1", 5_000, "failed"), refund("re_2", 1_000, "succeeded")], false);
+        let listed = Mock::given(path("/v1/refunds")).and(query_param("payment_intent", "pi_1"));
+        listed.respond_with(list).expect(1).mount(&stripe).await;
+        let _daemon = asking(&world, &stripe, &[]).await;
+        settles(&world, "in_1", (1_000, -100)).await;
+    }
+
+    async fn a_key_that_may_not_list_refunds_settles_by_what_events_told(world: World) {
+        half_refunded(&world).await;
+        let stripe = MockServer::start().await;
+        always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
+        let refused = Mock::given(method("GET")).and(path("/v1/refunds")).respond_with(refusal(403));
+        refused.expect(1).mount(&stripe).await;
+        let daemon = asking(&world, &stripe, &[]).await;
+        settles(&world, "in_1", (1_000, -500)).await;
+        assert!(daemon.log().contains("may not read refunds"), "{}", daemon.log());
+        keeps_secrets(&daemon.log());
+    }
+
     async fn what_stripe_does_not_know_yet_is_asked_for_again(world: World) {
         half_refunded(&world).await;
         let stripe = MockServer::start().await;
         once(&stripe, "pi_1", page(&[], false)).await;
         once(&stripe, "pi_1", page(&[invoice_payment_of("open", "in_1", "pi_1", 0)], false)).await;
         always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
-        let _daemon = asking(&world, &stripe, &[]);
+        let _daemon = asking(&world, &stripe, &[]).await;
         settles(&world, "in_1", (1_000, -500)).await;
         assert_eq!(asked(&stripe).await, 3);
     }
@@ -188,7 +219,7 @@ on_both_databases! {
         let stripe = MockServer::start().await;
         let both = [paid("in_1", "pi_1", 6_000), paid("in_2", "pi_1", 4_000)];
         always(&stripe, "pi_1", page(&both, false)).await;
-        let _daemon = asking(&world, &stripe, &[]);
+        let _daemon = asking(&world, &stripe, &[]).await;
         settles(&world, "in_1", (600, -300)).await;
         settles(&world, "in_2", (400, -200)).await;
         assert_eq!(asked(&stripe).await, 1);
@@ -197,8 +228,8 @@ on_both_databases! {
     async fn without_a_key_or_when_it_is_turned_off_nobody_is_asked(world: World) {
         half_refunded(&world).await;
         let stripe = MockServer::start().await;
-        let keyless = asking(&world, &stripe, &[("STRIPE_SECRET_KEY", "")]);
-        let turned_off = asking(&world, &stripe, &[("REFERRALD_REDRIVE__ENABLED", "false")]);
+        let keyless = asking(&world, &stripe, &[("STRIPE_SECRET_KEY", "")]).await;
+        let turned_off = asking(&world, &stripe, &[("REFERRALD_REDRIVE__ENABLED", "false")]).await;
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert_eq!(asked(&stripe).await, 0);
         assert_eq!(parked(&world).await, "2");
@@ -222,7 +253,7 @@ on_both_databases! {
         half_refunded(&world).await;
         let stripe = MockServer::start().await;
         always(&stripe, "pi_1", page(&[], false)).await;
-        let daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__MAX_ATTEMPTS", "2")]);
+        let daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__MAX_ATTEMPTS", "2")]).await;
         let told = async || daemon.log().contains("its events stay parked");
         eventually("it is given up", PATIENCE, told).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -239,7 +270,7 @@ on_both_databases! {
         world.expect("parked", &charge_refunded("pi_1", "cus_1", 10_000, 5_000)).await;
         let stripe = MockServer::start().await;
         always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
-        let _daemon = asking(&world, &stripe, &[]);
+        let _daemon = asking(&world, &stripe, &[]).await;
         eventually("the link", PATIENCE, async || world.count("payment_link").await == 1).await;
         assert_eq!(parked(&world).await, "1");
         world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
@@ -257,7 +288,7 @@ on_both_databases! {
         always(&stripe, "pi_1", refusal(500)).await;
         always(&stripe, "pi_2", refusal(404)).await;
         always(&stripe, "pi_3", page(&[paid("in_3", "pi_3", 2_000)], false)).await;
-        let _daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__BATCH", "1")]);
+        let _daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__BATCH", "1")]).await;
         settles(&world, "in_3", (200, -200)).await;
         assert_eq!(parked(&world).await, "3");
         assert_eq!(world.query("SELECT CAST(MAX(lookups) AS TEXT) FROM event WHERE parked_on = 'pi_1'").await, "0");
@@ -275,7 +306,7 @@ on_both_databases! {
         let charge = ResponseTemplate::new(200).set_body_json(charge);
         Mock::given(path("/v1/charges/ch_1")).respond_with(charge).mount(&stripe).await;
         always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
-        let _daemon = asking(&world, &stripe, &[]);
+        let _daemon = asking(&world, &stripe, &[]).await;
         settles(&world, "in_1", (1_000, -1_000)).await;
         assert_eq!(parked(&world).await, "0");
     }
@@ -290,7 +321,7 @@ on_both_databases! {
             page(&[paid(&payment.replacen("pi_", "in_", 1), &payment, 1_000)], false)
         };
         Mock::given(path("/v1/invoice_payments")).respond_with(answer).mount(&stripe).await;
-        let daemons = [asking(&world, &stripe, &[]), asking(&world, &stripe, &[])];
+        let daemons = [asking(&world, &stripe, &[]).await, asking(&world, &stripe, &[]).await];
         for number in 0..20 {
             let (invoice, payment) = (format!("in_{number}"), format!("pi_{number}"));
             let daemon = &daemons[number % 2];
@@ -307,7 +338,7 @@ on_both_databases! {
         half_refunded(&world).await;
         let stripe = MockServer::start().await;
         always(&stripe, "pi_1", page(&[], false).set_delay(Duration::from_mins(1))).await;
-        let mut daemon = asking(&world, &stripe, &[("REFERRALD_STRIPE__API_TIMEOUT_MS", "60000")]);
+        let mut daemon = asking(&world, &stripe, &[("REFERRALD_STRIPE__API_TIMEOUT_MS", "60000")]).await;
         eventually("Stripe is asked", PATIENCE, async || asked(&stripe).await == 1).await;
         let (code, took) = daemon.signal("-TERM");
         assert_eq!(code, Some(0), "{}", daemon.log());

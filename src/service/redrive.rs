@@ -11,7 +11,7 @@ use super::backoff::pause_s;
 use super::contention::{ATTEMPTS, Contention};
 use super::error::ServiceError;
 use super::post_events::wanted_of;
-use crate::domain::{Book, Fact, PaymentId, Reduced, Timestamp};
+use crate::domain::{Book, Fact, PaymentId, Reduced, RefundFacts, RefundId, Timestamp};
 use crate::store::events::{self, Parked};
 use crate::store::lock::{Keys, lock};
 use crate::store::{Database, StoreError, Txn, book};
@@ -63,7 +63,14 @@ pub async fn settle_parked(
         };
         let settled = match answer {
             Ok(links) if links.is_empty() => lookup.put_off(db, 1).await?,
-            Ok(links) => lookup.settle(db, &links).await?,
+            Ok(links) => match refunds(api, &lookup.payment).await {
+                Ok(refunds) => lookup.settle(db, &links, &refunds).await?,
+                Err(error) => {
+                    lookup.put_off(db, 0).await?;
+                    round.stopped = Some(error);
+                    break;
+                }
+            },
             Err(error) if error.is_of_the_object() => {
                 tracing::warn!(payment = %lookup.payment, ?error, "a payment cannot be looked up");
                 lookup.put_off(db, 1).await?
@@ -80,6 +87,22 @@ pub async fn settle_parked(
         round.postponed = round.postponed.saturating_add(settled.postponed);
     }
     Ok(round)
+}
+
+/// The refunds of a payment by id: only so a refund that no event has told, or that has failed since, is booked exactly.
+/// A key that may not list refunds is no reason not to settle what events have told.
+async fn refunds(api: &StripeApi, payment: &PaymentId) -> Result<Vec<(RefundId, RefundFacts)>, ApiError> {
+    match api.refunds_of(payment).await {
+        Err(error @ ApiError::Refused { status: 401 | 403 }) => {
+            tracing::warn!(%payment, ?error, "stripe.secret_key may not read refunds: those told by events count");
+            Ok(Vec::new())
+        }
+        Err(error) if error.is_of_the_object() => {
+            tracing::info!(%payment, ?error, "the refunds of a payment cannot be listed: those told by events count");
+            Ok(Vec::new())
+        }
+        listed => listed,
+    }
 }
 
 /// How many events are parked for more than an hour.
@@ -113,8 +136,13 @@ async fn lookups<'p>(db: &Database, pace: &'p Pace, now: Timestamp) -> Result<Ve
 impl Lookup<'_> {
     /// Posts what Stripe says, and postpones the events that wait all the same. A payment that cannot be posted for a
     /// reason of its own is postponed too, so that it does not hold up the others.
-    async fn settle(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
-        match self.post(db, links).await {
+    async fn settle(
+        &self,
+        db: &Database,
+        links: &[InvoiceLink],
+        refunds: &[(RefundId, RefundFacts)],
+    ) -> Result<Settled, ServiceError> {
+        match self.post(db, self.facts(links, refunds)).await {
             Err(error) if !error.is_passing() => {
                 tracing::error!(payment = %self.payment, ?error, "a payment cannot be settled");
                 self.put_off(db, 1).await
@@ -124,19 +152,19 @@ impl Lookup<'_> {
     }
 
     /// One transaction for all events of the payment; begun again when another transaction was in the way.
-    async fn post(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
+    async fn post(&self, db: &Database, facts: Vec<Fact>) -> Result<Settled, ServiceError> {
+        let told = Reduced { facts, ..Reduced::default() };
         let mut contention = Contention::at_most(ATTEMPTS);
         loop {
-            let result = self.post_once(db, links).await;
+            let result = self.post_once(db, &told).await;
             if !contention.is_worth_another_try(&result).await {
                 return result;
             }
         }
     }
 
-    async fn post_once(&self, db: &Database, links: &[InvoiceLink]) -> Result<Settled, ServiceError> {
-        let told = Reduced { facts: self.facts(links), ..Reduced::default() };
-        let mut wanted = wanted_of(&told);
+    async fn post_once(&self, db: &Database, told: &Reduced) -> Result<Settled, ServiceError> {
+        let mut wanted = wanted_of(told);
         wanted.keys.payments.insert(self.payment.clone());
         let apply = |book: &mut Book| -> Result<Vec<&Parked>, ServiceError> {
             // What another replica, or the late event itself, has settled meanwhile is parked no more.
@@ -144,7 +172,7 @@ impl Lookup<'_> {
             let parked: Vec<&Parked> =
                 self.parked.iter().filter(|parked| waiting.contains(&parked.id)).collect();
             if let Some(cause) = parked.first() {
-                book.apply(&cause.id, &told)?;
+                book.apply(&cause.id, told)?;
             }
             Ok(parked)
         };
@@ -193,8 +221,8 @@ impl Lookup<'_> {
         Ok(postponed)
     }
 
-    /// The facts of these links.
-    fn facts(&self, links: &[InvoiceLink]) -> Vec<Fact> {
+    /// The facts of these links and refunds.
+    fn facts(&self, links: &[InvoiceLink], refunds: &[(RefundId, RefundFacts)]) -> Vec<Fact> {
         let mut facts = Vec::new();
         for InvoiceLink { invoice, payment_intent, amount_minor } in links {
             if *payment_intent != self.payment {
@@ -204,6 +232,8 @@ impl Lookup<'_> {
             let (invoice, payment) = (invoice.clone(), payment_intent.clone());
             facts.push(Fact::PaymentLink { invoice, payment, amount_minor: *amount_minor });
         }
+        let refunds = refunds.iter().cloned();
+        facts.extend(refunds.map(|(refund, facts)| Fact::Refund { refund, facts }));
         facts
     }
 

@@ -15,13 +15,14 @@ use stripe_billing::invoice_payment::{
     ListInvoicePayment, ListInvoicePaymentPayment, ListInvoicePaymentPaymentType,
 };
 use stripe_core::charge::RetrieveCharge;
+use stripe_core::refund::ListRefund;
 use thiserror::Error;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 use super::fields::{Amount, FieldError, Id, read};
-use super::objects::InvoicePayment;
-use crate::domain::{InvoiceId, PaymentId};
+use super::objects::{InvoicePayment, Refund};
+use crate::domain::{InvoiceId, PaymentId, RefundFacts, RefundId, RefundState};
 
 /// Objects of one page: as many as Stripe gives.
 const PAGE_OBJECTS: i64 = 100;
@@ -157,23 +158,65 @@ impl StripeApi {
     async fn invoice_payments_of_intent(&self, intent: &PaymentId) -> Result<Vec<InvoiceLink>, ApiError> {
         let mut filter = ListInvoicePaymentPayment::new(ListInvoicePaymentPaymentType::PaymentIntent);
         filter.payment_intent = Some(intent.to_string());
-        let mut request = ListInvoicePayment::new().payment(filter).limit(PAGE_OBJECTS);
+        let request = ListInvoicePayment::new().payment(filter).limit(PAGE_OBJECTS);
+        let page = |after: Option<String>| match after {
+            Some(after) => request.clone().starting_after(after),
+            None => request.clone(),
+        };
         let mut links = Vec::new();
+        for object in self.all("invoice_payments", page).await? {
+            let listed: Listed = read(&object, "invoice_payments.data[]")?;
+            if listed.status.as_deref() == Some("paid") {
+                links.extend(link_of(&read(&object, "invoice_payments.data[]")?, intent));
+            }
+        }
+        Ok(links)
+    }
+
+    /// The refunds of a payment, all pages of them, in all states.
+    ///
+    /// # Errors
+    /// [`ApiError`]; nothing is known then, not even a part.
+    pub async fn refunds_of(&self, payment: &PaymentId) -> Result<Vec<(RefundId, RefundFacts)>, ApiError> {
+        let request = ListRefund::new().limit(PAGE_OBJECTS);
+        let request = if is_charge(payment) {
+            request.charge(payment.as_str())
+        } else {
+            request.payment_intent(payment.as_str())
+        };
+        let page = |after: Option<String>| match after {
+            Some(after) => request.clone().starting_after(after),
+            None => request.clone(),
+        };
+        let mut refunds = Vec::new();
+        for object in self.all("refunds", page).await? {
+            let refund: Refund = read(&object, "refunds.data[]")?;
+            // A server that does not know the filter would list the refunds of others.
+            let named = refund.payment_intent.iter().chain(&refund.charge);
+            if named.map(|Id(name)| name.as_str()).any(|name| name == payment.as_str()) {
+                let state = RefundState::from_status(refund.status.as_deref());
+                let (payment, amount_minor) = (payment.clone(), refund.amount.0);
+                let facts = RefundFacts { payment, amount_minor, state };
+                refunds.push((RefundId::new(refund.id.0), facts));
+            }
+        }
+        Ok(refunds)
+    }
+
+    /// All objects of a list, page after page.
+    async fn all<R: StripeRequest + Sync>(
+        &self,
+        path: &str,
+        request: impl Fn(Option<String>) -> R,
+    ) -> Result<Vec<Box<RawValue>>, ApiError> {
+        let (mut objects, mut after) = (Vec::new(), None);
         for _ in 0..PAGES_LIMIT {
-            let answer = self.get(&request).await?;
-            let page: Page<'_> = read(&answer, "invoice_payments")?;
-            let mut last = None;
-            for object in page.data {
-                let listed: Listed = read(object, OBJECT)?;
-                if listed.status.as_deref() == Some("paid") {
-                    links.extend(link_of(&read(object, OBJECT)?, intent));
-                }
-                last = Some(listed.id.0);
-            }
-            match last.filter(|_| page.has_more) {
-                Some(last) => request = request.starting_after(last),
-                None => return Ok(links),
-            }
+            let answer = self.get(&request(after.take())).await?;
+            let page: Page<'_> = read(&answer, path)?;
+            objects.extend(page.data.iter().map(|object| (*object).to_owned()));
+            let last = page.data.last().filter(|_| page.has_more);
+            let Some(last) = last else { return Ok(objects) };
+            after = Some(read::<Listed>(last, path)?.id.0);
         }
         Err(ApiError::Endless { pages: PAGES_LIMIT })
     }
@@ -195,8 +238,6 @@ impl StripeApi {
         })
     }
 }
-
-const OBJECT: &str = "invoice_payments.data[]";
 
 /// A page of a list.
 #[derive(Deserialize)]

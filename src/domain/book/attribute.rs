@@ -67,10 +67,20 @@ impl Book {
         if self.used_up.contains(&claim.id) {
             return Judged::Refused(NoCommission::CodeUsedUp);
         }
+        if let Some(version) = self.frozen_version(claim, party) {
+            return Judged::Valid(code, facts, version);
+        }
         match facts.judge(claim, &self.versions) {
             Ok(version) => Judged::Valid(code, facts, version),
             Err(reason) => Judged::Refused(reason),
         }
+    }
+
+    /// The terms that the present referral of a party is frozen to, if this claim has made it: a change of code or program
+    /// in the very second of the claim does not reach what exists.
+    fn frozen_version(&self, claim: &Claim, party: &Party) -> Option<&TermsVersion> {
+        let referral = self.referrals.get(party).filter(|known| !known.void && known.claim == claim.id)?;
+        self.versions.iter().find(|version| version.id == referral.terms_version)
     }
 
     /// Of all valid claims about a party the one that makes its referral. Pure: gives no use of a code.

@@ -96,6 +96,8 @@ pub struct Book {
     pub parked: BTreeMap<PaymentId, BTreeSet<EventId>>,
     /// Customers that may have invoices which are not at hand.
     pub incomplete: BTreeSet<CustomerId>,
+    /// Parties of which nothing is at hand but their seats.
+    pub strangers: BTreeSet<Party>,
     /// What had to be at hand and was not: when it is not empty, the book must be filled again with it.
     pub lacking: Lacking,
     /// What is to be written.
@@ -107,15 +109,10 @@ pub struct Book {
 pub struct Lacking {
     /// Customers whose invoices are all needed.
     pub customers: BTreeSet<CustomerId>,
+    /// Parties of which everything is needed.
+    pub parties: BTreeSet<Party>,
     /// Promoters to whom referrals were given: their ordinals are given under their lock.
     pub promoters: BTreeSet<PromoterId>,
-}
-
-impl Lacking {
-    /// True when nothing is lacking.
-    pub fn is_empty(&self) -> bool {
-        self.customers.is_empty() && self.promoters.is_empty()
-    }
 }
 
 /// What one event or act touches.

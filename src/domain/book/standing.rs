@@ -207,6 +207,9 @@ impl Book {
 
     /// Notes that all invoices of a party are needed.
     pub(super) fn need_all_of(&mut self, party: &Party) {
+        if self.strangers.contains(party) {
+            self.lacking.parties.insert(party.clone());
+        }
         if !self.incomplete.is_empty() {
             let customers = self.parties.customers_of(party);
             self.lacking.customers.extend(customers.intersection(&self.incomplete).cloned());

@@ -248,6 +248,12 @@ impl Loader<'_> {
         for group in groups {
             self.keys.promoters.insert(group.0.clone());
             let seats = self.seats(&group, parties).await?;
+            let is_stranger = |party: &&Party| match party {
+                Party::User(user) => !self.keys.users.contains(user),
+                Party::Customer(customer) => !self.keys.customers.contains(customer),
+            };
+            let strangers: Vec<Party> = seats.keys().filter(is_stranger).cloned().collect();
+            self.book.strangers.extend(strangers);
             self.book.take_standing(group, seats);
         }
         Ok(())

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use sea_orm::{ConnectionTrait, DatabaseBackend};
 
 use super::load::load;
-use crate::domain::{Book, Claim, Code, CodeFacts, CustomerId, Timestamp};
+use crate::domain::book::Lacking;
+use crate::domain::{Book, Claim, Code, CodeFacts, CustomerId, Party, Timestamp};
 use crate::store::database::{Database, Txn};
 use crate::store::error::StoreError;
 use crate::store::lock::{Keys, lock};
@@ -27,6 +28,29 @@ pub struct Wanted {
     pub new_code: Option<(Code, CodeFacts)>,
     /// Customers whose invoices are all needed.
     pub complete: BTreeSet<CustomerId>,
+}
+
+impl Wanted {
+    /// True when nothing but locks was lacking.
+    fn is_filled(lacking: &Lacking) -> bool {
+        lacking.customers.is_empty() && lacking.parties.is_empty()
+    }
+
+    fn add(&mut self, lacking: Lacking) {
+        self.complete.extend(lacking.customers);
+        self.keys.promoters.extend(lacking.promoters);
+        for party in lacking.parties {
+            match party {
+                Party::User(user) => {
+                    self.keys.users.insert(user);
+                }
+                Party::Customer(customer) => {
+                    self.keys.customers.insert(customer.clone());
+                    self.complete.insert(customer);
+                }
+            }
+        }
+    }
 }
 
 /// How often a transaction is begun again because reading, or what was applied, showed keys that it had not locked. The
@@ -55,18 +79,16 @@ pub async fn transact<T, E: From<StoreError>>(
         let is_alone = txn.get_database_backend() == DatabaseBackend::Sqlite;
         if is_alone || wanted.keys.covers(&loaded.keys) {
             let result = act(&mut loaded.book)?;
-            let lacking = &loaded.book.lacking;
-            let locked = is_alone || wanted.keys.everything;
-            if lacking.customers.is_empty()
-                && (locked || wanted.keys.promoters.is_superset(&lacking.promoters))
-            {
+            let promoters_locked = is_alone || wanted.keys.everything || {
+                wanted.keys.promoters.is_superset(&loaded.book.lacking.promoters)
+            };
+            if promoters_locked && Wanted::is_filled(&loaded.book.lacking) {
                 return Ok((txn, loaded.book, result));
             }
         }
         txn.rollback().await.map_err(StoreError::from)?;
-        wanted.complete.extend(loaded.book.lacking.customers);
-        loaded.keys.promoters.extend(loaded.book.lacking.promoters);
         wanted.keys.extend(&loaded.keys);
+        wanted.add(loaded.book.lacking);
     }
     Err(StoreError::Contention(None).into())
 }
@@ -93,10 +115,10 @@ pub async fn apply_alone<T, E: From<StoreError>>(
     for _ in 0..OPEN_ATTEMPTS {
         let mut book = load(txn, &wanted).await?.book;
         let result = act(&mut book)?;
-        if book.lacking.customers.is_empty() {
+        if Wanted::is_filled(&book.lacking) {
             return Ok((book, result));
         }
-        wanted.complete.extend(book.lacking.customers);
+        wanted.add(book.lacking);
     }
     Err(StoreError::Contention(None).into())
 }
