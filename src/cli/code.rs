@@ -9,6 +9,7 @@ use super::{Format, database, output};
 use crate::clock;
 use crate::domain::Timestamp;
 use crate::service::codes::{self, CodeChange};
+use crate::service::fields::Limit;
 use crate::settings::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -47,8 +48,8 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
     let Command::Create(create) = command;
     let change = CodeChange {
         active: None,
-        expires_at: create.expires_at.map(Some),
-        max_uses: create.max_uses.map(Some),
+        expires_at: create.expires_at.map(|at| Limit(Some(at))),
+        max_uses: create.max_uses.map(|uses| Limit(Some(uses))),
         promotion_code: create.promotion_code,
     };
     let (promoter, program) = (&create.promoter, &create.program);

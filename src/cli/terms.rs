@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::{BasisPoints, CommissionBase, Currency, Recurrence, Reward, Terms, Tier};
+use crate::service::fields::Limit;
 use crate::service::programs::TermsChange;
 
 /// What may be said of terms. Amounts are integers in the currency's minor unit (cents), rates are per cent.
@@ -37,10 +38,10 @@ pub struct TermsArguments {
     /// The first so many invoices of a referral earn; `none` for all.
     #[arg(long, value_name = "N", value_parser = optional::<u32>)]
     invoices: Option<Limit<u32>>,
-    /// Rates by a referral's ordinal, such as 11:15,101:20 (from the 11th 15 %, from the 101st 20 %); `none` without.
+    /// Rates by a referral's ordinal, such as `11:15,101:20` (from the 11th 15 %, from the 101st 20 %); `none` without.
     #[arg(long, value_name = "FROM:PERCENT,…", value_parser = tiers)]
     tiers: Option<Tiers>,
-    /// Rates of prices or products, such as price_1:20,prod_2:5; `none` without.
+    /// Rates of prices or products, such as `price_1:20,prod_2:5`; `none` without.
     #[arg(long, value_name = "ID:PERCENT,…", value_parser = product_rates)]
     product_rates: Option<Rates>,
     /// What one invoice earns at most, in minor units of --currency; `none` without limit.
@@ -55,7 +56,7 @@ pub struct TermsArguments {
     /// The smallest invoice that earns, in minor units of --currency [default: 0].
     #[arg(long, value_name = "MINOR")]
     min_invoice: Option<i64>,
-    /// The smallest payout by currency, such as usd:5000,eur:4000; `none` without.
+    /// The smallest payout by currency, such as `usd:5000,eur:4000`; `none` without.
     #[arg(long, value_name = "CODE:MINOR,…", value_parser = amounts)]
     min_payout: Option<Amounts>,
     /// Days between payment and the moment an amount may be paid out [default: 30].
@@ -70,10 +71,6 @@ enum Base {
     /// What was paid, tax included.
     AmountPaid,
 }
-
-/// A value, or the word `none`. A type of its own, since clap reads an `Option` of an `Option` in its own way.
-#[derive(Debug, Clone, Copy)]
-struct Limit<T>(Option<T>);
 
 #[derive(Debug, Clone)]
 struct Tiers(Vec<Tier>);
@@ -95,15 +92,15 @@ impl TermsArguments {
                 Base::NetOfTax => CommissionBase::NetOfTax,
                 Base::AmountPaid => CommissionBase::AmountPaid,
             }),
-            currency: self.currency.map(|limit| limit.0),
+            currency: self.currency,
             one_time: if self.one_time { Some(true) } else { self.recurring.then_some(false) },
-            months: self.months.map(|limit| limit.0),
-            invoices: self.invoices.map(|limit| limit.0),
+            months: self.months,
+            invoices: self.invoices,
             tiers: self.tiers.map(|tiers| tiers.0),
             product_rates: self.product_rates.map(|rates| rates.0),
-            cap_minor: self.cap.map(|limit| limit.0),
-            max_rewards_per_promoter: self.max_rewards_per_promoter.map(|limit| limit.0),
-            conversion_window_days: self.conversion_window_days.map(|limit| limit.0),
+            cap_minor: self.cap,
+            max_rewards_per_promoter: self.max_rewards_per_promoter,
+            conversion_window_days: self.conversion_window_days,
             min_invoice_minor: self.min_invoice,
             min_payout_minor: self.min_payout.map(|amounts| amounts.0),
             hold_days: self.hold_days,

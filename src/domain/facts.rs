@@ -130,11 +130,14 @@ pub struct PaidClaim {
     pub lines: Lines,
 }
 
+/// Σ max(0, line amount) in minor units by (price, product).
+pub type Weights = BTreeMap<(Option<String>, Option<String>), i64>;
+
 /// The lines of an invoice that rates of products are picked by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines {
-    /// Σ max(0, line amount) by (price, product), without those of nothing.
-    pub weights: BTreeMap<(Option<String>, Option<String>), i64>,
+    /// What they sold, without lines of nothing.
+    pub weights: Weights,
     /// There are lines that the event did not show (`lines.has_more`).
     pub more: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
-use super::fields::{invalid, name};
+use super::fields::{Limit, invalid, name};
 use crate::domain::assess::NoCommission;
 use crate::domain::codes::CodeVersion;
 use crate::domain::{Book, Code, CodeFacts, CodeOwner, ProgramKey, Timestamp};
@@ -17,9 +17,9 @@ pub struct CodeChange {
     /// Whether it makes referrals.
     pub active: Option<bool>,
     /// From when on it makes none.
-    pub expires_at: Option<Option<Timestamp>>,
+    pub expires_at: Option<Limit<Timestamp>>,
     /// How many it may make.
-    pub max_uses: Option<Option<u32>>,
+    pub max_uses: Option<Limit<u32>>,
     /// A promotion code of Stripe (`promo_…`) that it carries from now on, and for good.
     pub promotion_code: Option<String>,
 }
@@ -62,9 +62,9 @@ pub async fn create_code(
         id: 0,
         valid_from: now,
         active: change.active.unwrap_or(true),
-        expires_at: change.expires_at.flatten(),
+        expires_at: change.expires_at.and_then(|limit| limit.0),
     };
-    let max_uses = change.max_uses.flatten();
+    let max_uses = change.max_uses.and_then(|limit| limit.0);
     let facts = CodeFacts { versions: vec![first], max_uses, ..CodeFacts::unlimited(owner) };
     let promotion = promotion_code(change)?;
     let mut contention = Contention::at_most(ATTEMPTS);
@@ -146,7 +146,7 @@ async fn update_code_once(
     let txn = book::begin_alone(db).await?;
     let known = codes::one(&txn, code).await?.ok_or_else(|| unknown(code))?;
     let new_version = add_version(&txn, &known, change, now).await?;
-    if let Some(max_uses) = change.max_uses {
+    if let Some(Limit(max_uses)) = change.max_uses {
         codes::set_max_uses(&txn, code, max_uses).await?;
     }
     let promotion = promotion_code(change)?;
@@ -181,7 +181,7 @@ async fn add_version(
         id: 0,
         valid_from: now,
         active: change.active.unwrap_or(active),
-        expires_at: change.expires_at.unwrap_or(expires_at),
+        expires_at: change.expires_at.map_or(expires_at, |limit| limit.0),
     };
     let is_new = (changed.active, changed.expires_at) != (active, expires_at);
     if is_new {

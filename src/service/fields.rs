@@ -3,6 +3,10 @@
 use super::error::{RefusalCode, ServiceError};
 use crate::stripe::fields::is_name;
 
+/// A limit that a request names; without a value it is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit<T>(pub Option<T>);
+
 /// An e-mail as it is compared: trimmed, lower case.
 ///
 /// # Errors

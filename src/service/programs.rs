@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
-use super::fields::{invalid, name};
+use super::fields::{Limit, invalid, name};
 use crate::domain::terms::valid_at;
 use crate::domain::{
     BasisPoints, Book, CommissionBase, Currency, ProgramKey, Recurrence, Reward, Terms, TermsVersion, Tier,
@@ -26,23 +26,23 @@ pub struct TermsChange {
     /// What a share is taken of.
     pub base: Option<CommissionBase>,
     /// The currency of the amounts.
-    pub currency: Option<Option<Currency>>,
+    pub currency: Option<Limit<Currency>>,
     /// Only the first invoice earns, or all within the limits.
     pub one_time: Option<bool>,
     /// Limit in months; with `one_time` it means nothing.
-    pub months: Option<Option<u16>>,
+    pub months: Option<Limit<u16>>,
     /// Limit in invoices.
-    pub invoices: Option<Option<u32>>,
+    pub invoices: Option<Limit<u32>>,
     /// Rates by ordinal.
     pub tiers: Option<Vec<Tier>>,
     /// Rates by price or product.
     pub product_rates: Option<BTreeMap<String, BasisPoints>>,
     /// Cap per invoice, in minor units.
-    pub cap_minor: Option<Option<i64>>,
+    pub cap_minor: Option<Limit<i64>>,
     /// Rewarded referrals per promoter.
-    pub max_rewards_per_promoter: Option<Option<u32>>,
+    pub max_rewards_per_promoter: Option<Limit<u32>>,
     /// Days from the claim in which the first invoice must be paid.
-    pub conversion_window_days: Option<Option<u16>>,
+    pub conversion_window_days: Option<Limit<u16>>,
     /// The smallest invoice that earns, in minor units.
     pub min_invoice_minor: Option<i64>,
     /// The smallest payout, by currency.
@@ -62,7 +62,8 @@ impl TermsChange {
             Recurrence::OneTime => (None, None),
             Recurrence::Recurring { months, invoices } => (months, invoices),
         };
-        let names_limit = self.months.flatten().is_some() || self.invoices.flatten().is_some();
+        let names_limit = self.months.is_some_and(|limit| limit.0.is_some())
+            || self.invoices.is_some_and(|limit| limit.0.is_some());
         if self.one_time == Some(true) && names_limit {
             return Err(invalid("recurrence: one_time has no limit in months or invoices".to_owned()));
         }
@@ -71,26 +72,30 @@ impl TermsChange {
         let recurrence = if one_time {
             Recurrence::OneTime
         } else {
-            let (months, invoices) = (self.months.unwrap_or(months), self.invoices.unwrap_or(invoices));
+            let (months, invoices) = (limit(self.months, months), limit(self.invoices, invoices));
             Recurrence::Recurring { months, invoices }
         };
         let terms = Terms {
             active: self.active.unwrap_or(terms.active),
             reward: self.reward.unwrap_or(terms.reward),
             base: self.base.unwrap_or(terms.base),
-            currency: self.currency.unwrap_or(terms.currency),
+            currency: limit(self.currency, terms.currency),
             recurrence,
             tiers: changed.tiers.unwrap_or_else(|| terms.tiers.clone()),
             product_rates: changed.product_rates.unwrap_or_else(|| terms.product_rates.clone()),
-            cap_minor: self.cap_minor.unwrap_or(terms.cap_minor),
-            max_rewards_per_promoter: self.max_rewards_per_promoter.unwrap_or(terms.max_rewards_per_promoter),
-            conversion_window_days: self.conversion_window_days.unwrap_or(terms.conversion_window_days),
+            cap_minor: limit(self.cap_minor, terms.cap_minor),
+            max_rewards_per_promoter: limit(self.max_rewards_per_promoter, terms.max_rewards_per_promoter),
+            conversion_window_days: limit(self.conversion_window_days, terms.conversion_window_days),
             min_invoice_minor: self.min_invoice_minor.unwrap_or(terms.min_invoice_minor),
             min_payout_minor: changed.min_payout_minor.unwrap_or_else(|| terms.min_payout_minor.clone()),
             hold_days: self.hold_days.unwrap_or(terms.hold_days),
         };
         terms.checked().map_err(|error| invalid(error.to_string()))
     }
+}
+
+fn limit<T>(named: Option<Limit<T>>, known: Option<T>) -> Option<T> {
+    named.map_or(known, |limit| limit.0)
 }
 
 /// Makes a program; its terms are valid for all claims, also earlier ones.

@@ -128,7 +128,10 @@ impl Book {
         party.map_or(Err(NoCommission::NotReferred), |party| self.referral_of_party(&party))
     }
 
-    /// The referral of a party, or the reason of its strongest claim for making none.
+    /// The referral of a party.
+    ///
+    /// # Errors
+    /// The reason of its strongest claim for making none, else `not_referred`.
     pub fn referral_of_party(&self, party: &Party) -> Result<&Referral, NoCommission> {
         if let Some(referral) = self.referrals.get(party).filter(|referral| !referral.void) {
             return Ok(referral);

@@ -45,7 +45,7 @@ impl Book {
                     touched.named.insert(party);
                 }
             }
-            Fact::SameCustomer { account, customer } => self.merge_same(account, customer, touched),
+            Fact::SameCustomer { account, customer } => self.merge_same(account, &customer, touched),
             Fact::Subscription { subscription, customer, ended } => {
                 let told = self.changes.subscriptions.entry(subscription).or_insert((customer, ended));
                 told.1 |= ended;
@@ -159,12 +159,12 @@ impl Book {
         }
     }
 
-    fn merge_same(&mut self, account: CustomerId, customer: CustomerId, touched: &mut Touched) {
+    fn merge_same(&mut self, account: CustomerId, customer: &CustomerId, touched: &mut Touched) {
         let told_before = self.parties.told_customer(&account).cloned();
         let mut names = vec![Party::Customer(account.clone()), Party::Customer(customer.clone())];
         names.extend(told_before.map(Party::Customer));
         let former: Vec<Party> = names.iter().map(|name| self.parties.present(name)).collect();
-        if self.parties.identify(&account, &customer) {
+        if self.parties.identify(&account, customer) {
             self.changes.customers.insert(account);
             touched.named.extend(names);
             self.who_is_who_changed(&former, touched);

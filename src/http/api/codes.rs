@@ -14,7 +14,7 @@ use crate::http::error::Problem;
 use crate::http::{HttpState, body};
 use crate::service::ServiceError;
 use crate::service::codes::{self, CodeChange, CodeView, max_uses};
-use crate::service::fields::invalid;
+use crate::service::fields::{Limit, invalid};
 
 /// The body of a new code.
 #[derive(Debug, Deserialize)]
@@ -36,9 +36,9 @@ struct NewCode {
 struct ChangedCode {
     status: Option<String>,
     #[serde(default, deserialize_with = "named")]
-    max_uses: Option<Option<i64>>,
+    max_uses: Option<Limit<i64>>,
     #[serde(default, deserialize_with = "named")]
-    expires_at: Option<Option<i64>>,
+    expires_at: Option<Limit<i64>>,
     promotion_code: Option<String>,
 }
 
@@ -81,8 +81,8 @@ pub async fn create(
     let new: NewCode = super::json(&raw)?;
     let change = CodeChange {
         active: new.status.as_deref().map(is_active).transpose()?,
-        expires_at: new.expires_at.map(|at| Some(Timestamp::from_unix(at))),
-        max_uses: new.max_uses.map(max_uses).transpose()?.map(Some),
+        expires_at: new.expires_at.map(|at| Limit(Some(Timestamp::from_unix(at)))),
+        max_uses: new.max_uses.map(max_uses).transpose()?.map(|uses| Limit(Some(uses))),
         promotion_code: new.promotion_code,
     };
     let db = state.db.clone();
@@ -107,8 +107,11 @@ pub async fn update(
     let changed: ChangedCode = super::json(&raw)?;
     let change = CodeChange {
         active: changed.status.as_deref().map(is_active).transpose()?,
-        expires_at: changed.expires_at.map(|at| at.map(Timestamp::from_unix)),
-        max_uses: changed.max_uses.map(|uses| uses.map(max_uses).transpose()).transpose()?,
+        expires_at: changed.expires_at.map(|Limit(at)| Limit(at.map(Timestamp::from_unix))),
+        max_uses: changed
+            .max_uses
+            .map(|Limit(uses)| uses.map(max_uses).transpose().map(Limit))
+            .transpose()?,
         promotion_code: changed.promotion_code,
     };
     let db = state.db.clone();
@@ -157,8 +160,8 @@ pub async fn click(code: Path<String>, state: Data<HttpState>) -> Result<HttpRes
 }
 
 /// A field that is null is named, too.
-fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
-    Option::<i64>::deserialize(deserializer).map(Some)
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Limit<i64>>, D::Error> {
+    Option::<i64>::deserialize(deserializer).map(|value| Some(Limit(value)))
 }
 
 fn is_active(status: &str) -> Result<bool, ServiceError> {

@@ -52,7 +52,7 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
             }
         }
         Err(reason) => {
-            told.push(format!("It has no referral ({}): {}.", reason.as_str(), words::reason(reason)))
+            told.push(format!("It has no referral ({}): {}.", reason.as_str(), words::reason(reason)));
         }
     }
     let mut assessor = Assessor::new(&book);
@@ -62,13 +62,12 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
         let claim = &paid_invoice.claim;
         let amount = claim.currency.display(claim.amount_paid_minor);
         let status = CommissionStatus::of(&book, id, &assessment, now);
-        let what = match assessment.reason {
-            Some(reason) => format!("earns nothing ({})", reason.as_str()),
-            None => {
-                let net = claim.currency.display(assessment.net_minor());
-                let earned = claim.currency.display(assessment.commission_minor);
-                format!("earned {earned}, {net} of it is left ({})", status.as_str())
-            }
+        let what = if let Some(reason) = assessment.reason {
+            format!("earns nothing ({})", reason.as_str())
+        } else {
+            let net = claim.currency.display(assessment.net_minor());
+            let earned = claim.currency.display(assessment.commission_minor);
+            format!("earned {earned}, {net} of it is left ({})", status.as_str())
         };
         told.push(format!("Invoice {id}, {amount} paid at {}, {what}.", paid_invoice.paid_at));
     }

@@ -82,20 +82,14 @@ fn earned(
     told.push(words::referral(referral));
     let base = currency.display(assessment.base_minor);
     let reward = words::reward(referral, currency);
-    match assessment.reason {
-        Some(reason) => told.push(format!(
-            "Its terms are {reward}; but it earns nothing ({}): {}.",
-            reason.as_str(),
-            words::reason(reason)
-        )),
-        None => {
-            let rate = assessment.rate.map_or_else(String::new, |rate| format!(" at {rate}"));
-            told.push(format!(
-                "Its terms are {reward}: the base is {base}{rate}, so it earned {}.",
-                currency.display(assessment.commission_minor)
-            ));
-        }
-    }
+    told.push(if let Some(reason) = assessment.reason {
+        let (word, why) = (reason.as_str(), words::reason(reason));
+        format!("Its terms are {reward}; but it earns nothing ({word}): {why}.")
+    } else {
+        let rate = assessment.rate.map_or_else(String::new, |rate| format!(" at {rate}"));
+        let earned = currency.display(assessment.commission_minor);
+        format!("Its terms are {reward}: the base is {base}{rate}, so it earned {earned}.")
+    });
     if let Some(cap) = referral.terms.cap_minor.filter(|cap| *cap == assessment.commission_minor) {
         told.push(format!("That is the cap of its terms, {}.", currency.display(cap)));
     }

@@ -1,11 +1,10 @@
 //! Rows of what Stripe has told us.
 
-use std::collections::BTreeMap;
-
 use entity::{credit_note, dispute, invoice, payment, refund, subscription};
 use sea_orm::ActiveValue::Set;
 
 use super::{corrupt, currency};
+use crate::domain::facts::Weights;
 use crate::domain::{
     CreditNoteFacts, CreditNoteId, CustomerId, DisputeFacts, DisputeId, DisputeState, EventId, InvoiceId,
     Lines, PaidClaim, PaidInvoice, PaymentFacts, PaymentId, RefundFacts, RefundId, RefundState,
@@ -49,11 +48,8 @@ pub fn invoice_row(id: &InvoiceId, invoice: &PaidInvoice) -> invoice::ActiveMode
 /// A line as it is stored: price, product, what it sold.
 type StoredLine<T> = (Option<T>, Option<T>, i64);
 
-fn weights(
-    invoice: &str,
-    lines: Option<String>,
-) -> Result<BTreeMap<(Option<String>, Option<String>), i64>, StoreError> {
-    let Some(lines) = lines else { return Ok(BTreeMap::new()) };
+fn weights(invoice: &str, lines: Option<String>) -> Result<Weights, StoreError> {
+    let Some(lines) = lines else { return Ok(Weights::new()) };
     let read: Result<Vec<StoredLine<String>>, _> = serde_json::from_str(&lines);
     let read = read.or(Err(corrupt("invoice", invoice, &lines)))?;
     Ok(read.into_iter().map(|(price, product, weight)| ((price, product), weight)).collect())
