@@ -26,7 +26,7 @@ pub struct App {
     address: SocketAddr,
     state: HttpState,
     writer: JoinHandle<()>,
-    redrive: Option<Redrive>,
+    redrive: Redrive,
     drain_notice: Duration,
     drain_timeout: Duration,
 }
@@ -58,9 +58,8 @@ impl App {
         let server = serve(settings, listener, state.clone())?;
         let drain_notice = Duration::from_millis(settings.http.drain_notice_ms);
         let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
-        let redrive =
-            settings.redrive.enabled.then(|| Redrive::start(db, &settings.stripe, &settings.redrive));
-        let redrive = redrive.transpose().context("setting up the calls to Stripe")?;
+        let redrive = Redrive::start(db, &settings.stripe, &settings.redrive);
+        let redrive = redrive.context("setting up the calls to Stripe")?;
         Ok(Self { server, address, state, writer, redrive, drain_notice, drain_timeout })
     }
 
@@ -85,9 +84,7 @@ impl App {
         tracing::info!("stopping: answering what is in flight");
         state.drain();
         tokio::time::sleep(drain_notice).await;
-        if let Some(redrive) = &redrive {
-            redrive.stop();
-        }
+        redrive.stop();
         handle.stop(true).await;
         serving.await.context("the server's task ended")?.context("the server ended")?;
         let db = state.database();
@@ -97,10 +94,8 @@ impl App {
             .await
             .context("the queue was not empty in time")?
             .context("the writer's task ended")?;
-        if let Some(redrive) = redrive {
-            let ended = tokio::time::timeout(drain_timeout, redrive.ended()).await;
-            ended.context("the redrive loop did not end in time")?;
-        }
+        let ended = tokio::time::timeout(drain_timeout, redrive.ended()).await;
+        ended.context("the redrive loop did not end in time")?;
         db.close().await.context("closing the database")?;
         tracing::info!("stopped");
         Ok(())

@@ -43,7 +43,7 @@ const COLUMNS: [(&str, &str); 27] = [
     ("commission", "dispute_minor BIGINT NOT NULL DEFAULT 0 CHECK (dispute_minor <= 0)"),
 ];
 
-const STATEMENTS: [&str; 18] = [
+const STATEMENTS: [&str; 19] = [
     "CREATE TABLE code_version (
         id {row_id},
         code TEXT NOT NULL REFERENCES code (code),
@@ -122,6 +122,9 @@ const STATEMENTS: [&str; 18] = [
         ended BOOLEAN NOT NULL
     );
     CREATE INDEX subscription_customer ON subscription (customer_id)",
+    // Whether refunds are told at all is asked now and then; only their events pay for it.
+    "CREATE INDEX event_refund ON event (received_at)
+        WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed')",
     // A customer may be known by an account only: the user is optional now. SQLite cannot drop NOT NULL, so the table is
     // made again.
     "CREATE TABLE customer_2 (

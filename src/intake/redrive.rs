@@ -11,25 +11,25 @@ use tokio::task::JoinHandle;
 use crate::clock;
 use crate::service::Database;
 use crate::service::backoff::pause_s;
-use crate::service::redrive::{Pace, count_late, settle_parked};
+use crate::service::redrive::{Pace, count_late, lacks_refund_events, settle_parked};
 use crate::settings::{RedriveSettings, StripeSettings};
 use crate::stripe::{ApiError, StripeApi};
 
-/// How often it is told that events wait in vain for a key.
+/// How often the operator is reminded.
 const REMINDER: Duration = Duration::from_hours(1);
 /// Rounds in a row that ended early and still lengthen the pause: five make it up to sixteen times as long.
 const BACKOFF_LIMIT: u16 = 5;
 
-/// The running loop. It ends by [`Redrive::stop`], or when this is dropped.
+/// The running loop, and the reminders. They end by [`Redrive::stop`], or when this is dropped.
 #[derive(Debug)]
 pub struct Redrive {
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Redrive {
-    /// Starts the loop on the current runtime. Without an API key it asks nobody anything, and only reminds the
-    /// operator of events that are parked for more than an hour.
+    /// Starts the loop on the current runtime, when it is enabled and there is an API key; without a key it asks nobody
+    /// anything. The operator is reminded of what is missing in any case.
     ///
     /// # Errors
     /// [`ApiError::Unusable`] when the settings of the API cannot be used.
@@ -39,21 +39,21 @@ impl Redrive {
         settings: &RedriveSettings,
     ) -> Result<Self, ApiError> {
         let (stop, stopping) = watch::channel(false);
-        let task = match &stripe.secret_key {
-            None => tokio::spawn(remind(db, stopping)),
-            Some(key) => {
-                let timeout = Duration::from_millis(stripe.api_timeout_ms);
-                let api = StripeApi::new(key, &stripe.api_base, timeout, stripe.account.as_deref())?;
-                let pace = Pace {
-                    interval_s: settings.interval_s,
-                    older_than_s: settings.older_than_s,
-                    batch: settings.batch,
-                    max_attempts: settings.max_attempts,
-                };
-                tokio::spawn(run(Rounds { db, api, pace }, stopping))
-            }
-        };
-        Ok(Self { stop, task })
+        let mut tasks = Vec::new();
+        let waits_in_vain = settings.enabled && stripe.secret_key.is_none();
+        tasks.push(tokio::spawn(remind(db.clone(), waits_in_vain, stopping.clone())));
+        if let Some(key) = stripe.secret_key.as_ref().filter(|_| settings.enabled) {
+            let timeout = Duration::from_millis(stripe.api_timeout_ms);
+            let api = StripeApi::new(key, &stripe.api_base, timeout, stripe.account.as_deref())?;
+            let pace = Pace {
+                interval_s: settings.interval_s,
+                older_than_s: settings.older_than_s,
+                batch: settings.batch,
+                max_attempts: settings.max_attempts,
+            };
+            tasks.push(tokio::spawn(run(Rounds { db, api, pace }, stopping)));
+        }
+        Ok(Self { stop, tasks })
     }
 
     /// Asks the loop to end; [`Redrive::ended`] waits for it.
@@ -63,8 +63,10 @@ impl Redrive {
 
     /// Waits until the loop has ended; a transaction that it has begun is committed first.
     pub async fn ended(self) {
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the redrive loop ended in a panic");
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the redrive loop ended in a panic");
+            }
         }
     }
 }
@@ -119,21 +121,35 @@ impl Rounds {
     }
 }
 
-/// The loop without a key.
-async fn remind(db: Database, mut stopping: watch::Receiver<bool>) {
+/// Tells the operator, now and every hour, what the ledger cannot know.
+async fn remind(db: Database, waits_in_vain: bool, mut stopping: watch::Receiver<bool>) {
     loop {
-        match count_late(&db, clock::now()).await {
-            Ok(0) => {}
-            Ok(events) => tracing::warn!(
-                events,
-                "refunds are parked for more than an hour, their invoices unknown; with stripe.secret_key set they \
-                 would be looked up at Stripe"
+        if waits_in_vain {
+            remind_of_parked(&db).await;
+        }
+        match lacks_refund_events(&db).await {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!(
+                "no refund.created, refund.updated or refund.failed was ever received: subscribe the endpoint to them, \
+                 without them a refund that fails stays booked"
             ),
-            Err(error) => tracing::error!(?error, "parked events could not be counted"),
+            Err(error) => tracing::error!(?error, "the events of refunds could not be looked for"),
         }
         if is_stopped_within(REMINDER, &mut stopping).await {
             return;
         }
+    }
+}
+
+async fn remind_of_parked(db: &Database) {
+    match count_late(db, clock::now()).await {
+        Ok(0) => {}
+        Ok(events) => tracing::warn!(
+            events,
+            "refunds are parked for more than an hour, their invoices unknown; with stripe.secret_key set they would be \
+             looked up at Stripe"
+        ),
+        Err(error) => tracing::error!(?error, "parked events could not be counted"),
     }
 }
 

@@ -113,6 +113,15 @@ pub async fn count_late(db: &Database, now: Timestamp) -> Result<u64, ServiceErr
     Ok(events::count_parked(db.reader(), now.minus_seconds(LATE_S)).await?)
 }
 
+/// True when events came in, but none of those that tell of refunds by id: the endpoint is not subscribed to them, and a
+/// refund that fails later cannot be booked exactly.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away.
+pub async fn lacks_refund_events(db: &Database) -> Result<bool, ServiceError> {
+    Ok(events::lacks_refund_events(db.reader()).await?)
+}
+
 /// The parked events of one payment, as it was named.
 struct Lookup<'p> {
     payment: PaymentId,

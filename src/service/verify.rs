@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 
 use super::error::ServiceError;
 use crate::domain::{Assessor, Book, Commission, InvoiceId, Party, book::Sums};
+use crate::store::book::Wanted;
 use crate::store::ledger;
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, Txn, referrals};
+
+use super::post_events::add_party;
 
 /// Invoices checked at a time.
 const PAGE: u64 = 500;
+/// Referrals checked at a time, each with all invoices of its party.
+const REFERRALS_PAGE: u64 = 200;
 /// Violations reported at most; one is enough to stop paying.
 const VIOLATIONS_LIMIT: usize = 100;
 
@@ -39,14 +44,20 @@ pub async fn verify(db: &Database, progress: impl Fn(u64) + Send) -> Result<Repo
             check_invoice(&book, &mut assessor, id, commissions.get(id), &mut report)?;
             parties.extend(book.party_of_invoice(id));
         }
-        for party in &parties {
-            check_referral(&book, party, &mut report)?;
+        for party in parties.iter().filter(|party| !book.referrals.contains_key(party)) {
+            if let Some(claim) = book.winner(party) {
+                report.violate(format!("{party}: {} is valid but makes no referral", claim.id));
+            }
         }
         check_parked(&book, &mut report);
         let Some(last) = ids.last() else { break };
         report.invoices = report.invoices.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));
         progress(report.invoices);
         after = Some(last.clone());
+    }
+    check_referrals(&txn, &mut report).await?;
+    for (code, uses) in ledger::codes_with_wrong_uses(&txn, PAGE).await? {
+        report.violate(format!("code {code} says that {uses} uses were given, which is not what was given"));
     }
     for invoice in ledger::invoices_without_facts(&txn, PAGE).await? {
         report.violate(format!("{invoice} has entries but was never told to be paid"));
@@ -107,15 +118,31 @@ fn check_invoice(
     Ok(())
 }
 
+/// All referrals, with all invoices of their parties.
+async fn check_referrals(txn: &Txn, report: &mut Report) -> Result<(), ServiceError> {
+    let mut after = None;
+    loop {
+        let found = referrals::list(txn, None, after.as_ref(), REFERRALS_PAGE).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        let mut wanted = Wanted { whole: true, ..Wanted::default() };
+        for found in &found {
+            add_party(&mut wanted.keys, &found.party);
+        }
+        let book = ledger::book_of(txn, &wanted).await?;
+        for found in &found {
+            check_referral(&book, &found.party, report)?;
+            if book.parties.present(&found.party) != found.party {
+                report.violate(format!("{}: {} is another party by now", found.id, found.party));
+            }
+        }
+    }
+}
+
 /// A referral is the one that its strongest valid claim makes, with what it was given.
 fn check_referral(book: &Book, party: &Party, report: &mut Report) -> Result<(), ServiceError> {
     let winner = book.winner(party);
-    let Some(referral) = book.referrals.get(party) else {
-        if let Some(claim) = winner {
-            report.violate(format!("{party}: {} is valid but makes no referral", claim.id));
-        }
-        return Ok(());
-    };
+    let Some(referral) = book.referrals.get(party) else { return Ok(()) };
     let id = &referral.id;
     let made_by = winner.map(|claim| &claim.id);
     if made_by != (!referral.void).then_some(&referral.claim) {

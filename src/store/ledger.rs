@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{commission, invoice, ledger_entry, referral, subscription};
+use entity::{code, code_use, commission, invoice, ledger_entry, referral, subscription};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     AccessMode, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, FromQueryResult,
@@ -247,6 +247,21 @@ pub async fn commissions(
     let rows =
         super::select::rows_in::<commission::Entity, _>(txn, commission::Column::InvoiceId, ids).await?;
     rows.into_iter().map(rows::commission).collect()
+}
+
+/// Codes whose counted uses are not as many as were given, with their count: there must be none.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn codes_with_wrong_uses(txn: &Txn, limit: u64) -> Result<Vec<(String, i64)>, StoreError> {
+    let given = code_use::Entity::find().select_only().expr(code_use::Column::Party.count());
+    let of_code =
+        Expr::col((code_use::Entity, code_use::Column::Code)).equals((code::Entity, code::Column::Code));
+    let given = sea_orm::QueryTrait::into_query(given.filter(of_code));
+    let differs = Expr::col((code::Entity, code::Column::Uses))
+        .ne(sea_orm::sea_query::SimpleExpr::SubQuery(None, Box::new(given.into())));
+    let rows = code::Entity::find().select_only().column(code::Column::Code).column(code::Column::Uses);
+    Ok(rows.filter(differs).limit(limit).into_tuple::<(String, i64)>().all(txn).await?)
 }
 
 /// Invoices that have entries but are not known as paid: there must be none.

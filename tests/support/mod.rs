@@ -13,7 +13,9 @@
     reason = "a test says what it expects by failing"
 )]
 
+pub mod api;
 pub mod events;
+pub mod people;
 pub mod postgres;
 pub mod scenarios;
 

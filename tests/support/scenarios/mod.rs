@@ -1,6 +1,8 @@
 //! Histories with their figures, worked out by hand: whatever the order and repetition of the steps, the ledger must
 //! end with these sums.
 
+mod rules;
+
 use serde_json::{Value, json};
 
 use super::events::*;
@@ -25,6 +27,8 @@ pub struct Scenario {
     pub expected: Vec<(String, &'static str, i64, i64)>,
     /// (invoice, promoter, Σ dispute), where there are any.
     pub disputed: Vec<(String, &'static str, i64)>,
+    /// It cannot share its promoter with other histories.
+    pub alone: bool,
 }
 
 impl Scenario {
@@ -35,8 +39,16 @@ impl Scenario {
     }
 }
 
-/// All histories; `tag` makes their ids unique. `anna` earns 10 % by `ANNA`, `bert` 20 % by `BERT`.
+/// All histories; `tag` makes their ids unique. `anna` earns 10 % by `ANNA`, `bert` 20 % by `BERT`, which carries
+/// `promo_bert`; `cara` earns 50 % of a first invoice by `CARA`, `emil` 10 % for one month by `EMIL`, and `dora` 10 % of
+/// the invoices of one referral by `DORA`.
 pub fn scenarios(tag: &str) -> Vec<Scenario> {
+    let mut all = losses_and_claims(tag);
+    all.extend(rules::scenarios(tag));
+    all
+}
+
+fn losses_and_claims(tag: &str) -> Vec<Scenario> {
     let id = |name: &str| format!("{name}_{tag}");
     let [cus, pi, pi2] = ["cus_1", "pi_1", "pi_2"].map(id);
     let [in1, in2, re1, re2, user] = ["in_1", "in_2", "re_1", "re_2", "u1"].map(id);
@@ -70,7 +82,8 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
         event["created"] = json!(second);
         event
     };
-    let scenario = |name, steps, expected| Scenario { name, steps, expected, disputed: Vec::new() };
+    let scenario =
+        |name, steps, expected| Scenario { name, steps, expected, disputed: Vec::new(), alone: false };
     let du1 = id("du_1");
     let disputed = |status, amount| event(dispute(&du1, &pi, amount, "usd", status));
     vec![
