@@ -1,8 +1,10 @@
-//! The writer: one batch after the other, each in a task of its own that nobody can cancel.
+//! The writers: one batch after the other, each in a task of its own that nobody can cancel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 
 use super::{IntakeError, Job};
 use crate::clock;
@@ -14,12 +16,26 @@ use crate::settings::IntakeSettings;
 /// how many can do so is bounded by the connections of the database.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Posts what comes through the queue until it is closed and empty.
-pub(super) async fn run(db: Database, mut jobs: mpsc::Receiver<Job>, settings: IntakeSettings) {
+/// Posts what comes through the queue until it is closed and empty, by as many writers as the settings say. They take
+/// turns at the queue: each takes whatever has arrived, and posts it while the next one takes its own.
+pub(super) async fn run(db: Database, jobs: mpsc::Receiver<Job>, settings: IntakeSettings) {
+    let jobs = Arc::new(Mutex::new(jobs));
+    let mut writers = JoinSet::new();
+    for _ in 0..settings.writers {
+        writers.spawn(write(db.clone(), Arc::clone(&jobs), settings.clone()));
+    }
+    while let Some(ended) = writers.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a writer ended in a panic");
+        }
+    }
+}
+
+async fn write(db: Database, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, settings: IntakeSettings) {
     let attempts = u32::from(settings.batch_attempts);
     loop {
         let mut batch = Vec::with_capacity(settings.batch_events);
-        if jobs.recv_many(&mut batch, settings.batch_events).await == 0 {
+        if jobs.lock().await.recv_many(&mut batch, settings.batch_events).await == 0 {
             break;
         }
         let posting = tokio::spawn(post(db.clone(), batch, attempts));

@@ -82,6 +82,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("intake.queue_events", Kind::Whole),
     Key::new("intake.queue_bytes", Kind::Whole),
     Key::new("intake.batch_events", Kind::Whole),
+    Key::new("intake.writers", Kind::Whole),
     Key::new("intake.answer_within_ms", Kind::Whole),
     Key::new("intake.batch_attempts", Kind::Whole),
     Key::new("intake.retry_after_s", Kind::Whole),

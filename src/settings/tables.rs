@@ -81,6 +81,8 @@ pub struct IntakeSettings {
     pub queue_bytes: u32,
     /// Events of one transaction at most.
     pub batch_events: usize,
+    /// Batches that are posted at the same time at most.
+    pub writers: u16,
     /// Milliseconds after which a request whose event is not committed is answered 503.
     pub answer_within_ms: u64,
     /// Times a batch is tried, the first time included, when other replicas hold its locks.

@@ -94,6 +94,7 @@ impl IntakeSettings {
         within("intake.queue_events", self.queue_events, 1, 1_000_000)?;
         within("intake.queue_bytes", self.queue_bytes, 16_777_216, u32::MAX)?;
         within("intake.batch_events", self.batch_events, 1, 1_000)?;
+        within("intake.writers", self.writers, 1, 64)?;
         within("intake.answer_within_ms", self.answer_within_ms, 1, HOUR_MS)?;
         within("intake.batch_attempts", self.batch_attempts, 1, 1_000)?;
         within("intake.retry_after_s", self.retry_after_s, 1, DAY_S)
