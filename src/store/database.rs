@@ -18,6 +18,7 @@ use sea_orm::{
 };
 use secrecy::ExposeSecret;
 
+use super::book::Owners;
 use super::error::StoreError;
 use crate::settings::DatabaseSettings;
 
@@ -27,6 +28,9 @@ pub type Txn = DatabaseTransaction;
 /// How often a locked file of SQLite is tried again at start, and the pause between: ten seconds in all.
 const START_TRIES: u32 = 50;
 const START_PAUSE: Duration = Duration::from_millis(200);
+/// Prepared statements that a connection keeps. Statements over many keys and rows come in some ten lengths each
+/// (`select.rs`), so that all of them fit: about 30 that read, and 20 that write.
+const STATEMENTS_KEPT: usize = 512;
 /// The advisory lock under which replicas migrate one after the other ("referral" in ASCII).
 const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 
@@ -35,6 +39,7 @@ const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    owners: Owners,
 }
 
 impl Database {
@@ -83,6 +88,7 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
             .foreign_keys(true)
+            .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
         let pool = |size| {
             SqlitePoolOptions::new()
@@ -105,6 +111,7 @@ impl Database {
         Ok(Self {
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
             reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
+            owners: Owners::default(),
         })
     }
 
@@ -113,6 +120,7 @@ impl Database {
         let options = PgConnectOptions::from_str(url)
             .map_err(connection_error)?
             .application_name("referrald")
+            .statement_cache_capacity(STATEMENTS_KEPT)
             .options([
                 ("statement_timeout", timeout.as_str()),
                 ("idle_in_transaction_session_timeout", timeout.as_str()),
@@ -134,12 +142,17 @@ impl Database {
             .await
             .map_err(connection_error)?;
         let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self { writer: pool.clone(), reader: pool })
+        Ok(Self { writer: pool.clone(), reader: pool, owners: Owners::default() })
     }
 
     /// The connections for reading.
     pub const fn reader(&self) -> &DatabaseConnection {
         &self.reader
+    }
+
+    /// Whose codes are whose, as far as it has been read.
+    pub(in crate::store) const fn owners(&self) -> &Owners {
+        &self.owners
     }
 
     /// Begins a transaction that may write; on SQLite it holds the write lock from the start.

@@ -12,7 +12,7 @@ use sea_orm::{
 
 use super::database::Txn;
 use super::error::StoreError;
-use super::select::KEYS_PER_STATEMENT;
+use super::select::{KEYS_PER_STATEMENT, one_of, pieces};
 use crate::domain::{EventId, Outcome, PaymentId, Timestamp};
 
 /// A new event, ready to be stored.
@@ -76,7 +76,8 @@ pub async fn known_types(
 ) -> Result<BTreeMap<EventId, String>, StoreError> {
     let ids: Vec<&str> = ids.into_iter().map(EventId::as_str).collect();
     let rows = event::Entity::find().select_only().column(event::Column::Id).column(event::Column::EventType);
-    let rows = rows.filter(event::Column::Id.is_in(ids)).into_tuple::<(String, String)>().all(db).await?;
+    let rows =
+        rows.filter(one_of(db, event::Column::Id, ids)).into_tuple::<(String, String)>().all(db).await?;
     Ok(rows.into_iter().map(|(id, event_type)| (EventId::new(id), event_type)).collect())
 }
 
@@ -93,29 +94,35 @@ pub async fn insert(
         return Ok(());
     }
     events.sort_by_key(|(event, _)| &event.id);
-    let rows = events.iter().map(|(event, outcome)| {
-        let (outcome, reason, parked_on) = outcome_columns(outcome);
-        event::ActiveModel {
-            id: Set(event.id.to_string()),
-            event_type: Set(event.event_type.clone()),
-            api_version: Set(event.api_version.clone()),
-            created_at: Set(event.created_at.map(Timestamp::unix)),
-            received_at: Set(received_at.unix()),
-            outcome: Set(outcome),
-            reason: Set(reason),
-            parked_on: Set(parked_on),
-            body_sha256: Set(event.body_sha256.to_vec()),
-            body_zstd: Set(event.body_zstd.clone()),
-            lookups: Set(0),
-            lookup_at: Set(None),
-        }
-    });
+    let rows: Vec<event::ActiveModel> = events
+        .iter()
+        .map(|(event, outcome)| {
+            let (outcome, reason, parked_on) = outcome_columns(outcome);
+            event::ActiveModel {
+                id: Set(event.id.to_string()),
+                event_type: Set(event.event_type.clone()),
+                api_version: Set(event.api_version.clone()),
+                created_at: Set(event.created_at.map(Timestamp::unix)),
+                received_at: Set(received_at.unix()),
+                outcome: Set(outcome),
+                reason: Set(reason),
+                parked_on: Set(parked_on),
+                body_sha256: Set(event.body_sha256.to_vec()),
+                body_zstd: Set(event.body_zstd.clone()),
+                lookups: Set(0),
+                lookup_at: Set(None),
+            }
+        })
+        .collect();
     let once = OnConflict::column(event::Column::Id).do_nothing().to_owned();
-    let inserted = match event::Entity::insert_many(rows).on_conflict(once).exec_without_returning(txn).await
-    {
-        Err(DbErr::RecordNotInserted) => 0,
-        inserted => inserted?,
-    };
+    let mut inserted = 0_u64;
+    for piece in pieces(&rows) {
+        let insert = event::Entity::insert_many(piece.iter().cloned()).on_conflict(once.clone());
+        inserted = inserted.saturating_add(match insert.exec_without_returning(txn).await {
+            Err(DbErr::RecordNotInserted) => 0,
+            inserted => inserted?,
+        });
+    }
     if usize::try_from(inserted).is_ok_and(|inserted| inserted == events.len()) {
         Ok(())
     } else {
@@ -141,7 +148,7 @@ pub async fn settle<'a>(
                 .col_expr(event::Column::Outcome, Expr::value(outcome))
                 .col_expr(event::Column::Reason, Expr::value(None::<String>))
                 .col_expr(event::Column::ParkedOn, Expr::value(None::<String>))
-                .filter(event::Column::Id.is_in(some.iter().copied()))
+                .filter(one_of(txn, event::Column::Id, some.iter().copied()))
                 .exec(txn)
                 .await?;
         }

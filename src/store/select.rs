@@ -1,13 +1,35 @@
-//! Reading rows by many keys.
+//! Statements over many keys or rows, in few shapes: a connection keeps the statements that it has prepared, and every
+//! new shape is parsed and planned anew.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{ArrayType, Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTrait, QueryFilter, Value};
 
 use super::error::StoreError;
 
 /// Keys named in one statement: below the bind limits of SQLite (32 766) and PostgreSQL (65 535).
-pub const KEYS_PER_STATEMENT: usize = 5_000;
-/// Rows written by one statement: the widest table has 11 columns.
-pub const ROWS_PER_STATEMENT: usize = 1_000;
+pub const KEYS_PER_STATEMENT: usize = 4_096;
+/// Rows written by one statement: the widest table has 20 columns.
+const ROWS_PER_STATEMENT: usize = 1_024;
+
+/// True for rows whose `column` is one of `keys`; as one array on PostgreSQL, and on SQLite, which has no arrays, as a list
+/// whose length is a power of two: its last key is repeated.
+pub fn one_of<K: Into<Value>>(
+    db: &impl ConnectionTrait,
+    column: impl ColumnTrait,
+    keys: impl IntoIterator<Item = K>,
+) -> Expr {
+    let mut keys: Vec<Value> = keys.into_iter().map(Into::into).collect();
+    if db.get_database_backend() == DatabaseBackend::Postgres {
+        let numbers = matches!(keys.first(), Some(Value::BigInt(_)));
+        let kind = if numbers { ArrayType::BigInt } else { ArrayType::String };
+        return column.into_expr().eq(PgFunc::any(Value::Array(kind, Some(Box::new(keys)))));
+    }
+    if let Some(last) = keys.last().cloned() {
+        keys.resize(keys.len().next_power_of_two(), last);
+    }
+    column.is_in(keys)
+}
 
 /// All rows whose `column` is one of `keys`; no statement when there are no keys.
 pub async fn rows_in<E, K>(
@@ -17,12 +39,39 @@ pub async fn rows_in<E, K>(
 ) -> Result<Vec<E::Model>, StoreError>
 where
     E: EntityTrait,
-    K: Into<sea_orm::Value>,
+    K: Into<Value>,
 {
-    let keys: Vec<sea_orm::Value> = keys.into_iter().map(Into::into).collect();
+    let keys: Vec<Value> = keys.into_iter().map(Into::into).collect();
     let mut rows = Vec::new();
-    for chunk in keys.chunks(KEYS_PER_STATEMENT) {
-        rows.extend(E::find().filter(column.is_in(chunk.iter().cloned())).all(db).await?);
+    for some in keys.chunks(KEYS_PER_STATEMENT) {
+        let of_some = one_of(db, column, some.iter().cloned());
+        rows.extend(E::find().filter(of_some).all(db).await?);
     }
     Ok(rows)
+}
+
+/// Rows in pieces whose lengths are powers of two, the largest first.
+pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = rows.len().checked_ilog2().map_or(0, |bits| 1_usize.checked_shl(bits).unwrap_or(0));
+        let (piece, rest) =
+            rows.split_at_checked(length.min(ROWS_PER_STATEMENT)).filter(|(piece, _)| !piece.is_empty())?;
+        rows = rest;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[test]
+    fn rows_come_in_powers_of_two() {
+        let lengths = |rows: usize| pieces(&vec![0; rows]).map(<[i32]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(0), []);
+        assert_eq!(lengths(1), [1]);
+        assert_eq!(lengths(37), [32, 4, 1]);
+        assert_eq!(lengths(256), [256]);
+        assert_eq!(lengths(2_049), [1_024, 1_024, 1]);
+    }
 }

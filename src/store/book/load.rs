@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use entity::{credit_note, dispute, invoice, payment, payment_link, refund};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{EntityTrait, QueryFilter, QuerySelect};
 
 use super::transact::Wanted;
 use crate::domain::{
@@ -14,7 +14,7 @@ use crate::store::database::Txn;
 use crate::store::error::StoreError;
 use crate::store::lock::Keys;
 use crate::store::rows;
-use crate::store::select::{KEYS_PER_STATEMENT, rows_in};
+use crate::store::select::{KEYS_PER_STATEMENT, one_of, rows_in};
 
 /// A filled book, and all keys that it depends on: each must be locked for the book to be true.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl Loader<'_> {
         let customers: Vec<CustomerId> = customers.difference(&self.complete).cloned().collect();
         for some in customers.chunks(KEYS_PER_STATEMENT) {
             let rows = invoice::Entity::find().select_only().column(invoice::Column::Id);
-            let of_some = invoice::Column::CustomerId.is_in(some.iter().map(CustomerId::as_str));
+            let of_some = one_of(self.txn, invoice::Column::CustomerId, some.iter().map(CustomerId::as_str));
             let found = rows.filter(of_some).into_tuple::<String>().all(self.txn).await?;
             self.keys.invoices.extend(found.into_iter().map(InvoiceId::new));
         }

@@ -14,7 +14,7 @@ use crate::domain::book::{Group, PromoterFacts, Seat};
 use crate::domain::{Claim, ClaimId, Code, CustomerId, EmailHash, Party, ProgramKey, PromoterId, UserId};
 use crate::store::error::StoreError;
 use crate::store::rows;
-use crate::store::select::{KEYS_PER_STATEMENT, rows_in};
+use crate::store::select::{KEYS_PER_STATEMENT, one_of, rows_in};
 
 impl Loader<'_> {
     /// Users, accounts, e-mails, claims, codes, terms and referrals of the customers found so far.
@@ -50,7 +50,7 @@ impl Loader<'_> {
     pub(super) async fn claims_to_judge(&mut self, wanted: &Wanted) -> Result<(), StoreError> {
         let mut named = Condition::any();
         if !wanted.judged.is_empty() {
-            named = named.add(claim::Column::Code.is_in(wanted.judged.iter().map(Code::as_str)));
+            named = named.add(one_of(self.txn, claim::Column::Code, wanted.judged.iter().map(Code::as_str)));
         }
         if let Some(since) = wanted.judged_since {
             named = named.add(claim::Column::ClaimedAt.gte(since.unix()));
@@ -69,7 +69,11 @@ impl Loader<'_> {
         let ids: Vec<CustomerId> = self.keys.customers.difference(&self.done.customers).cloned().collect();
         for some in ids.chunks(KEYS_PER_STATEMENT) {
             let names = || some.iter().map(CustomerId::as_str);
-            let of_names = customer::Column::Id.is_in(names()).or(customer::Column::AliasOf.is_in(names()));
+            let of_names = one_of(self.txn, customer::Column::Id, names()).or(one_of(
+                self.txn,
+                customer::Column::AliasOf,
+                names(),
+            ));
             let rows = customer::Entity::find().filter(of_names).all(self.txn).await?;
             self.take_customers(rows);
         }

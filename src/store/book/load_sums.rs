@@ -7,7 +7,7 @@ use super::load::Loader;
 use crate::domain::{CustomerId, EventId, InvoiceId, Kind, PaymentId, PromoterId, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::rows;
-use crate::store::select::{KEYS_PER_STATEMENT, rows_in};
+use crate::store::select::{KEYS_PER_STATEMENT, one_of, rows_in};
 
 impl Loader<'_> {
     pub(super) async fn parked(&mut self) -> Result<(), StoreError> {
@@ -15,7 +15,7 @@ impl Loader<'_> {
         for some in payments.chunks(KEYS_PER_STATEMENT) {
             let rows = event::Entity::find().select_only();
             let rows = rows.column(event::Column::Id).column(event::Column::ParkedOn);
-            let rows = rows.filter(event::Column::ParkedOn.is_in(some.iter().copied()));
+            let rows = rows.filter(one_of(self.txn, event::Column::ParkedOn, some.iter().copied()));
             for (id, payment) in rows.into_tuple::<(String, String)>().all(self.txn).await? {
                 let waiting = self.book.parked.entry(PaymentId::new(payment)).or_default();
                 waiting.insert(EventId::new(id));
@@ -44,7 +44,7 @@ impl Loader<'_> {
                 sums = sums.column(column).group_by(column);
             }
             let sums = sums.column_as(Column::AmountMinor.sum().cast_as("BIGINT"), "total_minor");
-            let sums = sums.filter(Column::InvoiceId.is_in(some.iter().map(String::as_str)));
+            let sums = sums.filter(one_of(self.txn, Column::InvoiceId, some.iter().map(String::as_str)));
             for row in sums.into_model::<Sum>().all(self.txn).await? {
                 let kind = Kind::parse(&row.kind)
                     .ok_or_else(|| rows::corrupt("ledger_entry", &row.invoice_id, &row.kind))?;

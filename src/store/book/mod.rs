@@ -3,9 +3,11 @@
 mod load;
 mod load_parties;
 mod load_sums;
+mod predict;
 mod save;
 mod transact;
 
 pub(super) use load::load;
+pub use predict::Owners;
 pub use save::save;
 pub use transact::{Wanted, apply_alone, begin_alone, transact};

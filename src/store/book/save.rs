@@ -16,7 +16,7 @@ use crate::domain::{Book, Code, Party, ReferralId, Timestamp};
 use crate::store::database::Txn;
 use crate::store::error::StoreError;
 use crate::store::rows;
-use crate::store::select::ROWS_PER_STATEMENT;
+use crate::store::select::pieces;
 
 /// Writes the changes of a book; `posted_at` is the time of its entries. Settled events are the inbox's to write.
 ///
@@ -170,8 +170,8 @@ where
     A: ActiveModelTrait + Send,
 {
     let rows: Vec<A> = rows.collect();
-    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = A::Entity::insert_many(chunk.iter().cloned());
+    for piece in pieces(&rows) {
+        let mut insert = A::Entity::insert_many(piece.iter().cloned());
         if let Some(on_conflict) = &on_conflict {
             insert = insert.on_conflict(on_conflict.clone());
         }

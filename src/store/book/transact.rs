@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::{ConnectionTrait, DatabaseBackend};
 
 use super::load::load;
+use super::predict;
 use crate::domain::book::Lacking;
 use crate::domain::{Book, Claim, Code, CodeFacts, CustomerId, Party, Timestamp};
 use crate::store::database::{Database, Txn};
@@ -72,10 +73,12 @@ pub async fn transact<T, E: From<StoreError>>(
     mut wanted: Wanted,
     act: impl Fn(&mut Book) -> Result<T, E>,
 ) -> Result<(Txn, Book, T), E> {
+    predict::promoters(db, &mut wanted).await?;
     for _ in 0..OPEN_ATTEMPTS {
         let txn = db.begin().await?;
         lock(&txn, &wanted.keys).await?;
         let mut loaded = load(&txn, &wanted).await?;
+        db.owners().remember(&loaded.book);
         let is_alone = txn.get_database_backend() == DatabaseBackend::Sqlite;
         if is_alone || wanted.keys.covers(&loaded.keys) {
             let result = act(&mut loaded.book)?;
