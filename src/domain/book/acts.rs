@@ -47,7 +47,8 @@ impl Book {
         self.changes.rulings.insert(key.clone());
         self.rulings.insert(key, ruling);
         let mut touched = Touched { changed: true, ..Touched::default() };
-        touched.named.insert(party.clone());
+        // Also where no referral is left, or comes of it, the reason is another one now.
+        touched.claimed.insert(party.clone());
         self.attribute_touched(&mut touched);
         self.settle(&touched, &cause)?;
         Ok(())

@@ -19,8 +19,9 @@ pub enum Judged<'b> {
 }
 
 impl Book {
-    /// True when this claim cannot change anything: an earlier claim about the same party names the same code, and that
-    /// claim counts or waits for the code to be made; and this one binds no customer to a user.
+    /// True when this claim cannot change anything: a stronger claim about the same party names the same code and is valid,
+    /// or would be if its customer were not refused to that promoter; and this one binds no customer to a user. Beside a
+    /// claim that waits for its code to be made a later one is kept: the program may have been inactive at the first.
     pub fn is_redundant(&self, claim: &Claim) -> bool {
         let binds = match (&claim.customer, &claim.user) {
             (Some(customer), Some(user)) => self.parties.user_of(customer) != Some(user),
@@ -33,10 +34,9 @@ impl Book {
                 && known.source.names_promotion_code() == claim.source.names_promotion_code()
                 && known.order() <= claim.order()
                 && match self.judge(known, &party) {
-                    Judged::Valid(..) | Judged::Silent => true,
-                    Judged::Refused(reason) => {
-                        matches!(reason, NoCommission::UnknownCode | NoCommission::Refused)
-                    }
+                    Judged::Valid(..) => true,
+                    Judged::Refused(reason) => reason == NoCommission::Refused,
+                    Judged::Silent => false,
                 }
         };
         !binds && self.parties.claims_of(&party).any(says_the_same)
@@ -61,18 +61,17 @@ impl Book {
         let Some((code, facts)) = self.codes.get_key_value(code) else {
             return Judged::Refused(NoCommission::UnknownCode);
         };
-        if self.verdict_on(party, &facts.owner.promoter) == Some(Verdict::Refused) {
-            return Judged::Refused(NoCommission::Refused);
-        }
-        if self.used_up.contains(&claim.id) {
-            return Judged::Refused(NoCommission::CodeUsedUp);
-        }
-        if let Some(version) = self.frozen_version(claim, party) {
-            return Judged::Valid(code, facts, version);
-        }
-        match facts.judge(claim, &self.versions) {
-            Ok(version) => Judged::Valid(code, facts, version),
+        let judged = match self.frozen_version(claim, party) {
+            Some(version) => Ok(version),
+            None => facts.judge(claim, &self.versions),
+        };
+        match judged {
             Err(reason) => Judged::Refused(reason),
+            Ok(_) if self.used_up.contains(&claim.id) => Judged::Refused(NoCommission::CodeUsedUp),
+            Ok(_) if self.verdict_on(party, &facts.owner.promoter) == Some(Verdict::Refused) => {
+                Judged::Refused(NoCommission::Refused)
+            }
+            Ok(version) => Judged::Valid(code, facts, version),
         }
     }
 
