@@ -97,6 +97,9 @@ fn claim_of(
         return Err(invalid("customer, user_id: at least one of them is needed".to_owned()));
     }
     let claimed_at = request.claimed_at.unwrap_or(now);
+    if claimed_at < Timestamp::from_unix(0) {
+        return Err(invalid("claimed_at: it is before 1970".to_owned()));
+    }
     if claimed_at > now {
         return Err(invalid(format!("claimed_at: {claimed_at} is in the future")));
     }

@@ -8,8 +8,8 @@ use super::fields::{invalid, name};
 use super::post_events::{add_party, wanted_of};
 use crate::domain::attribution::{Ruling, Verdict};
 use crate::domain::{
-    Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Fact, Party, Reduced, Referral, RulingId, Timestamp,
-    UserId,
+    Book, Claim, ClaimId, ClaimSource, Code, CustomerId, Fact, Party, PromoterId, Reduced, Referral,
+    RulingId, Timestamp, UserId,
 };
 use crate::store::book::Wanted;
 use crate::store::referrals::{self, Found};
@@ -25,8 +25,13 @@ pub enum Change {
         /// The user of the host.
         user_id: Option<String>,
     },
-    /// It is held, and an operator says whether it earns; for good.
-    Rule(Verdict),
+    /// An operator says of (customer, promoter) whether it earns; for good.
+    Rule {
+        /// What is said.
+        verdict: Verdict,
+        /// The promoter; by default that of the referral.
+        promoter: Option<String>,
+    },
     /// It goes to the promoter of this code, whatever was claimed.
     Move {
         /// The code.
@@ -66,7 +71,7 @@ async fn change_once(
         Change::AddCustomer { customer, user_id } => {
             add_customer(db, &found, customer.as_deref(), user_id.as_deref(), now).await
         }
-        Change::Rule(verdict) => rule(db, &found, *verdict, now).await,
+        Change::Rule { verdict, promoter } => rule(db, &found, *verdict, promoter.as_deref(), now).await,
         Change::Move { code, claimed_at } => move_to(db, &found, code, *claimed_at, now).await,
     }
 }
@@ -118,14 +123,26 @@ async fn rule(
     db: &Database,
     found: &Found,
     verdict: Verdict,
+    promoter: Option<&str>,
     now: Timestamp,
 ) -> Result<Referral, ServiceError> {
+    let named = promoter.map(|named| name("promoter", named).map(PromoterId::new)).transpose()?;
     let id = RulingId::new(format!("rul_{}", Uuid::now_v7().simple()));
     let mut wanted = Wanted::default();
     add_party(&mut wanted.keys, &found.party);
     let act = |book: &mut Book| {
         let party = book.parties.present(&found.party);
-        match book.verdict_on(&party, &found.promoter) {
+        let promoter = named.as_ref().unwrap_or(&found.promoter);
+        if !book.promoters.contains_key(promoter) {
+            let message = format!("promoter: this customer has no claim for a promoter {promoter}");
+            return Err(ServiceError::refused(RefusalCode::UnknownPromoter, message));
+        }
+        // Said again, as after an answer that was lost, it must not hit the promoter whose claim counts since.
+        let is_held = book.referrals.get(&party).is_some_and(|referral| referral.held);
+        if named.is_none() && !is_held && book.has_verdict(&party, verdict) {
+            return present(book, &party);
+        }
+        match book.verdict_on(&party, promoter) {
             Some(known) if known == verdict => return present(book, &party),
             Some(_) => {
                 let message = "status: it was ruled the other way, which holds for good";
@@ -133,7 +150,7 @@ async fn rule(
             }
             None => {}
         }
-        book.rule(&party, &found.promoter, Ruling { id: id.clone(), verdict, ruled_at: now })?;
+        book.rule(&party, promoter, Ruling { id: id.clone(), verdict, ruled_at: now })?;
         present(book, &party)
     };
     let (txn, book, referral) = book::transact(db, wanted, act).await?;
@@ -149,8 +166,8 @@ async fn move_to(
     claimed_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Referral, ServiceError> {
-    if claimed_at.is_some_and(|claimed_at| claimed_at > now) {
-        return Err(invalid("claimed_at: it is in the future".to_owned()));
+    if claimed_at.is_some_and(|at| at > now || at < Timestamp::from_unix(0)) {
+        return Err(invalid("claimed_at: between 1970 and now".to_owned()));
     }
     let (customer, user) = match &found.party {
         Party::Customer(customer) => (Some(customer.clone()), None),

@@ -109,6 +109,12 @@ impl Book {
         names.filter_map(|name| Some(self.rulings.get(&(name, promoter.clone()))?.verdict)).max()
     }
 
+    /// True when this was said of a party and any promoter.
+    pub fn has_verdict(&self, party: &Party, verdict: Verdict) -> bool {
+        let names = self.parties.names_of(party);
+        self.rulings.iter().any(|((name, _), ruling)| ruling.verdict == verdict && names.contains(name))
+    }
+
     /// True when a party shares its user or an e-mail with a promoter, and no operator has released it.
     pub fn looks_like(&self, party: &Party, promoter: &PromoterId) -> bool {
         let Some(facts) = self.promoters.get(promoter) else { return false };

@@ -14,6 +14,7 @@ use crate::http::error::Problem;
 use crate::http::{HttpState, body};
 use crate::service::ServiceError;
 use crate::service::codes::{self, CodeChange, CodeView, max_uses};
+use crate::service::error::RefusalCode;
 use crate::service::fields::{Limit, invalid};
 
 /// The body of a new code.
@@ -117,7 +118,7 @@ pub async fn update(
     let db = state.db.clone();
     let changed =
         state.uncancelled(async move { codes::update_code(&db, &code, &change, clock::now()).await });
-    Ok(HttpResponse::Ok().json(CodeBody::from(changed.await??)))
+    Ok(HttpResponse::Ok().json(CodeBody::from(changed.await?.map_err(of_path)?)))
 }
 
 /// One code.
@@ -155,7 +156,7 @@ pub async fn click(code: Path<String>, state: Data<HttpState>) -> Result<HttpRes
         return Err(problem.retry_after(retry_after_s));
     }
     let db = state.db.clone();
-    state.uncancelled(async move { codes::click(&db, &code).await }).await??;
+    state.uncancelled(async move { codes::click(&db, &code).await }).await?.map_err(of_path)?;
     Ok(HttpResponse::Ok().json(json!({ "counted": true })))
 }
 
@@ -169,6 +170,14 @@ fn is_active(status: &str) -> Result<bool, ServiceError> {
         "active" => Ok(true),
         "inactive" => Ok(false),
         _ => Err(invalid("status: active or inactive".to_owned())),
+    }
+}
+
+/// A code that does not exist is not found where it stands in the path.
+fn of_path(error: ServiceError) -> Problem {
+    match error {
+        ServiceError::Refused { code: RefusalCode::UnknownCode, .. } => no_such_code(),
+        other => other.into(),
     }
 }
 

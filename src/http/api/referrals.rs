@@ -38,6 +38,8 @@ struct ReferralChange {
     customer: Option<String>,
     user_id: Option<String>,
     status: Option<String>,
+    /// Whom `status` is about, when it is not the promoter of the referral as it is now.
+    promoter: Option<String>,
     code: Option<String>,
     /// Unix seconds; only with `code`.
     claimed_at: Option<i64>,
@@ -162,15 +164,15 @@ impl ReferralChange {
     fn into_change(self) -> Result<Change, ServiceError> {
         let adds = self.customer.is_some() || self.user_id.is_some();
         match (self.status.as_deref(), self.code) {
-            (None, None) if adds && self.claimed_at.is_none() => {
+            (None, None) if adds && self.claimed_at.is_none() && self.promoter.is_none() => {
                 Ok(Change::AddCustomer { customer: self.customer, user_id: self.user_id })
             }
             (Some(status), None) if !adds && self.claimed_at.is_none() => {
                 let verdict = Verdict::parse(status);
                 let rule = || invalid("status: released or refused".to_owned());
-                Ok(Change::Rule(verdict.ok_or_else(rule)?))
+                Ok(Change::Rule { verdict: verdict.ok_or_else(rule)?, promoter: self.promoter })
             }
-            (None, Some(code)) if !adds => {
+            (None, Some(code)) if !adds && self.promoter.is_none() => {
                 Ok(Change::Move { code, claimed_at: self.claimed_at.map(Timestamp::from_unix) })
             }
             (_, _) => {

@@ -21,13 +21,13 @@ impl Loader<'_> {
     pub(super) async fn parties(&mut self, new_claims: &[Claim]) -> Result<(), StoreError> {
         let mut parties: Vec<String> = Vec::new();
         loop {
-            self.customers().await?;
             let customers: Vec<CustomerId> =
                 self.keys.customers.difference(&self.done.customers).cloned().collect();
             let users: Vec<UserId> = self.keys.users.difference(&self.done.users).cloned().collect();
             if customers.is_empty() && users.is_empty() {
                 break;
             }
+            self.customers(&customers, &users).await?;
             let of_customers = customers.iter().map(CustomerId::as_str);
             let of_users = users.iter().map(UserId::as_str);
             let mut claims =
@@ -65,19 +65,14 @@ impl Loader<'_> {
     }
 
     /// Customer ↔ account, customer → user → all customers of that user.
-    async fn customers(&mut self) -> Result<(), StoreError> {
-        let ids: Vec<CustomerId> = self.keys.customers.difference(&self.done.customers).cloned().collect();
+    async fn customers(&mut self, ids: &[CustomerId], users: &[UserId]) -> Result<(), StoreError> {
         for some in ids.chunks(KEYS_PER_STATEMENT) {
             let names = || some.iter().map(CustomerId::as_str);
-            let of_names = one_of(self.txn, customer::Column::Id, names()).or(one_of(
-                self.txn,
-                customer::Column::AliasOf,
-                names(),
-            ));
+            let is_name = one_of(self.txn, customer::Column::Id, names());
+            let of_names = is_name.or(one_of(self.txn, customer::Column::AliasOf, names()));
             let rows = customer::Entity::find().filter(of_names).all(self.txn).await?;
             self.take_customers(rows);
         }
-        let users: Vec<UserId> = self.keys.users.difference(&self.done.users).cloned().collect();
         let of_users = users.iter().map(UserId::as_str);
         let rows = rows_in::<customer::Entity, _>(self.txn, customer::Column::UserId, of_users).await?;
         self.take_customers(rows);
