@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn rows_come_in_powers_of_two() {
         let lengths = |rows: usize| pieces(&vec![0; rows]).map(<[i32]>::len).collect::<Vec<_>>();
-        assert_eq!(lengths(0), []);
+        assert!(lengths(0).is_empty());
         assert_eq!(lengths(1), [1]);
         assert_eq!(lengths(37), [32, 4, 1]);
         assert_eq!(lengths(256), [256]);
