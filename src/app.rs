@@ -15,6 +15,7 @@ use tracing_actix_web::TracingLogger;
 use crate::http::{HttpState, close_unread, routes};
 use crate::intake::Intake;
 use crate::intake::redrive::Redrive;
+use crate::intake::retention::Retention;
 use crate::service::post_events::Policy;
 use crate::settings::Settings;
 use crate::store::Database;
@@ -27,6 +28,7 @@ pub struct App {
     state: HttpState,
     writer: JoinHandle<()>,
     redrive: Redrive,
+    retention: Retention,
     drain_notice: Duration,
     drain_timeout: Duration,
 }
@@ -58,9 +60,10 @@ impl App {
         let server = serve(settings, listener, state.clone())?;
         let drain_notice = Duration::from_millis(settings.http.drain_notice_ms);
         let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
+        let retention = Retention::start(db.clone(), settings.retention.payload_days);
         let redrive = Redrive::start(db, &settings.stripe, &settings.redrive);
         let redrive = redrive.context("setting up the calls to Stripe")?;
-        Ok(Self { server, address, state, writer, redrive, drain_notice, drain_timeout })
+        Ok(Self { server, address, state, writer, redrive, retention, drain_notice, drain_timeout })
     }
 
     /// Where it listens; the real port when the setting was 0.
@@ -73,7 +76,7 @@ impl App {
     /// # Errors
     /// When the server fails, or what is in flight does not end within `http.drain_timeout_s`.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, address, state, writer, redrive, drain_notice, drain_timeout } = self;
+        let Self { server, address, state, writer, redrive, retention, drain_notice, drain_timeout } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         tracing::info!(%address, "listening");
@@ -85,6 +88,7 @@ impl App {
         state.drain();
         tokio::time::sleep(drain_notice).await;
         redrive.stop();
+        retention.stop();
         handle.stop(true).await;
         serving.await.context("the server's task ended")?.context("the server ended")?;
         let db = state.database();
@@ -96,6 +100,8 @@ impl App {
             .context("the writer's task ended")?;
         let ended = tokio::time::timeout(drain_timeout, redrive.ended()).await;
         ended.context("the redrive loop did not end in time")?;
+        let ended = tokio::time::timeout(drain_timeout, retention.ended()).await;
+        ended.context("the retention loop did not end in time")?;
         db.close().await.context("closing the database")?;
         tracing::info!("stopped");
         Ok(())

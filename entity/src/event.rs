@@ -34,6 +34,8 @@ pub struct Model {
     /// The earliest time of the next such question, Unix seconds; none when the age of the event decides. Written by
     /// the redrive loop.
     pub lookup_at: Option<i64>,
+    /// False once the payload was dropped because of its age; `body_zstd` is then empty.
+    pub has_payload: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

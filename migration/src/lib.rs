@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::*;
 mod dialect;
 mod m20261120_000001_ledger;
 mod m20261121_000002_terms_and_attribution;
+mod m20261121_000003_retention;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261120_000001_ledger::Migration),
             Box::new(m20261121_000002_terms_and_attribution::Migration),
+            Box::new(m20261121_000003_retention::Migration),
         ]
     }
 }

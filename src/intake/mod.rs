@@ -4,6 +4,7 @@
 //! by all who wait for it, and nobody waits for a batch to fill. The queue is bounded; what does not fit is refused.
 
 pub mod redrive;
+pub mod retention;
 mod writer;
 
 use std::sync::Arc;

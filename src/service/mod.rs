@@ -13,6 +13,7 @@ pub mod redrive;
 pub mod refer;
 pub mod referrals;
 pub mod replay;
+pub mod retention;
 pub mod show;
 pub mod verify;
 pub mod views;

@@ -20,7 +20,7 @@ use serde::Deserialize;
 pub use error::SettingsError;
 pub use tables::{
     ApiSettings, AttributionSettings, DatabaseSettings, HttpSettings, IntakeSettings, LogFormat, LogSettings,
-    RedriveSettings, StripeSettings,
+    RedriveSettings, RetentionSettings, StripeSettings,
 };
 
 /// The reference of all keys and their defaults.
@@ -40,6 +40,8 @@ pub struct Settings {
     pub intake: IntakeSettings,
     /// The loop that settles parked events.
     pub redrive: RedriveSettings,
+    /// What is dropped when it is old.
+    pub retention: RetentionSettings,
     /// How a customer is matched with a promoter.
     pub attribution: AttributionSettings,
     /// The operator's API.

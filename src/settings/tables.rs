@@ -107,6 +107,14 @@ pub struct RedriveSettings {
     pub max_attempts: u16,
 }
 
+/// `[retention]`: what is dropped when it is old.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Days after which the payload of an event is dropped; 0 keeps it for ever.
+    pub payload_days: u16,
+}
+
 /// `[attribution]`: how a customer is matched with a promoter.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -33,6 +33,7 @@ impl Settings {
         self.stripe.validate()?;
         self.intake.validate()?;
         self.redrive.validate()?;
+        within("retention.payload_days", self.retention.payload_days, 0, 36_500)?;
         self.attribution.validate()?;
         self.log.validate()
     }

@@ -111,6 +111,7 @@ pub async fn insert(
                 body_zstd: Set(event.body_zstd.clone()),
                 lookups: Set(0),
                 lookup_at: Set(None),
+                has_payload: Set(true),
             }
         })
         .collect();
@@ -271,6 +272,41 @@ pub async fn postpone(
 pub async fn count_parked(db: &impl ConnectionTrait, received_before: Timestamp) -> Result<u64, StoreError> {
     let parked = event::Entity::find().filter(event::Column::ParkedOn.is_not_null());
     Ok(parked.filter(event::Column::ReceivedAt.lte(received_before.unix())).count(db).await?)
+}
+
+/// Events received before then whose payload may be dropped: not parked, not quarantined, oldest first.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn with_old_payload(
+    db: &impl ConnectionTrait,
+    received_before: Timestamp,
+    limit: u64,
+) -> Result<Vec<EventId>, StoreError> {
+    // Raw SQL: only with these very words, and not with a parameter, does a planner see that the partial index fits.
+    let backend = db.get_database_backend();
+    let (before, limit) = (received_before.unix(), i64::try_from(limit).unwrap_or(i64::MAX));
+    // Both databases know numbered parameters in this form.
+    let sql = "SELECT id FROM event WHERE has_payload AND received_at < $1 \
+               AND outcome IN ('posted', 'recorded', 'ignored') ORDER BY received_at LIMIT $2";
+    let statement = Statement::from_sql_and_values(backend, sql, [before.into(), limit.into()]);
+    let rows = db.query_all_raw(statement).await?;
+    let ids: Result<Vec<String>, DbErr> = rows.iter().map(|row| row.try_get_by_index(0)).collect();
+    Ok(ids?.into_iter().map(EventId::new).collect())
+}
+
+/// Drops the payloads of these events; everything else about them stays.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn drop_payloads(txn: &Txn, ids: &[EventId]) -> Result<u64, StoreError> {
+    let dropped = event::Entity::update_many()
+        .col_expr(event::Column::BodyZstd, Expr::value(Vec::<u8>::new()))
+        .col_expr(event::Column::HasPayload, Expr::value(false))
+        .filter(one_of(txn, event::Column::Id, ids.iter().map(EventId::as_str)))
+        .exec(txn)
+        .await?;
+    Ok(dropped.rows_affected)
 }
 
 /// True when events came in, but none of `refund.created`, `refund.updated` and `refund.failed`.

@@ -1,52 +1,104 @@
 //! Random histories: facts told late, twice, under another name, or against each other.
 
+use referrald::domain::attribution::Ruling;
+use referrald::domain::codes::CodeVersion;
 use referrald::domain::{
-    Claim, ClaimId, ClaimSource, Code, CreditNoteFacts, CreditNoteId, CustomerId, DisputeFacts, DisputeId,
-    DisputeState, EventId, Fact, Lines, PaidClaim, PaymentId, Reduced, RefundFacts, RefundId, RefundState,
-    Timestamp, UserId,
+    Claim, ClaimSource, Code, CreditNoteFacts, CreditNoteId, CustomerId, DisputeFacts, DisputeId,
+    DisputeState, EmailHash, EventId, Fact, Lines, PaidClaim, Party, PaymentId, PromoterId, Reduced,
+    RefundFacts, RefundId, RefundState, TermsVersion, Timestamp, UserId,
 };
 
-use crate::world::{LATE, LOOKBACK_S, NEVER, NOW, Random, Taking, World, currency};
+use crate::acts::{act, claims_by, same_customer};
+use crate::random::Random;
+use crate::setup::{LATER_S, Setup};
+use crate::world::{Taking, World, currency, customer_name};
 
 /// One thing that happens to the ledger.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Step {
     Event(EventId, Reduced),
-    Claim(Claim),
+    /// Through the API, which may name an e-mail, or by an operator who moves a referral.
+    Claim(Claim, Option<EmailHash>),
+    Bind(CustomerId, UserId),
+    Rule(Party, PromoterId, Ruling),
+    LearnOfPromoter(PromoterId, EmailHash),
     MakeLateCode,
+    AddTerms(TermsVersion),
+    AddCodeVersion(Code, CodeVersion),
 }
 
-/// Makes a history of up to fifteen steps.
-pub fn history(random: &mut Random) -> Vec<Step> {
-    let world = World::new(random);
-    let length = 2 + random.below(13);
-    let mut steps: Vec<Step> = (0..length).map(|number| step(random, &world, number)).collect();
-    if random.in_percent(40) {
-        steps.push(Step::MakeLateCode);
+/// What was set up, and what happened then.
+#[derive(Clone)]
+pub struct History {
+    pub setup: Setup,
+    pub steps: Vec<Step>,
+}
+
+impl History {
+    /// Makes a history of up to twenty steps.
+    pub fn new(random: &mut Random) -> Self {
+        let world = World::new(random);
+        let length = 3 + random.below(17);
+        // Some are about what is taken back, some about who is paid for what.
+        let money_percent = random.pick(&[65, 25, 5]);
+        let mut steps: Vec<Step> =
+            (0..length).map(|number| step(random, &world, number, money_percent)).collect();
+        if random.in_percent(40) {
+            steps.push(Step::MakeLateCode);
+        }
+        let mut history = Self { setup: world.setup, steps };
+        history.put_in_time();
+        history
     }
-    steps
+
+    /// A change of a program or a code is valid from the time of the call: what was claimed then or later is told later.
+    pub fn put_in_time(&mut self) {
+        let steps = std::mem::take(&mut self.steps);
+        let is_change = |step: &Step| matches!(step, Step::AddTerms(_) | Step::AddCodeVersion(..));
+        let (changes, mut others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(is_change);
+        let changed_at = Timestamp::from_unix(self.setup.now + LATER_S);
+        let is_later = |step: &Step| match step {
+            Step::Claim(claim, _) => claim.claimed_at >= changed_at,
+            Step::Event(_, reduced) => reduced
+                .facts
+                .iter()
+                .any(|fact| matches!(fact, Fact::Claim(claim) if claim.claimed_at >= changed_at)),
+            Step::Bind(..)
+            | Step::Rule(..)
+            | Step::LearnOfPromoter(..)
+            | Step::MakeLateCode
+            | Step::AddTerms(_)
+            | Step::AddCodeVersion(..) => false,
+        };
+        let place = others.iter().position(is_later).unwrap_or(others.len());
+        others.splice(place..place, changes);
+        self.steps = others;
+    }
 }
 
-fn step(random: &mut Random, world: &World, number: usize) -> Step {
+fn step(random: &mut Random, world: &World, number: usize, money_percent: usize) -> Step {
     let event = EventId::new(format!("evt_{number:02}"));
-    let reduced = match random.below(17) {
-        0..4 => invoice_paid(random, world, &event),
-        4..6 => payment_link(random, world),
-        6 => charge_of(random, world),
-        7..9 => charge(random, world),
-        9..11 => refund(random, world),
-        11..13 => dispute(random, world),
-        13 => credit_note(random, world),
-        14 => claims_of_customer(random, world, &event),
-        _ => return Step::Claim(api_claim(random, world, number)),
+    let reduced = if random.in_percent(money_percent) {
+        match random.below(10) {
+            0..2 => payment_link(random, world),
+            2 => charge_of(random, world),
+            3..5 => charge(random, world),
+            5..7 => refund(random, world),
+            7..9 => dispute(random, world),
+            _ => credit_note(random, world),
+        }
+    } else if random.in_percent(45) {
+        invoice_paid(random, world, &event)
+    } else {
+        return act(random, world, event, number);
     };
     Step::Event(event, reduced)
 }
 
 fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Reduced {
     let invoice = &world.invoices[random.below(world.invoices.len())];
-    let customer = if random.in_percent(10) { random.below(world.customers.len()) } else { invoice.customer };
-    let customer = CustomerId::new(format!("cus_{customer}"));
+    let place = if random.in_percent(10) { world.some_customer(random) } else { invoice.customer };
+    let customer = customer_name(random, place);
     let amount = if random.in_percent(10) { random.amount() } else { invoice.amount };
     let total = if random.in_percent(70) { amount } else { amount + random.minor_below(100) - 20 };
     let claim = PaidClaim {
@@ -57,10 +109,13 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Reduced 
         total_minor: total,
         total_excluding_tax_minor: random.in_percent(50).then(|| total - random.minor_below(20)),
         tax_minor: random.in_percent(30).then(|| random.minor_below(20)),
-        lines: Lines::default(),
+        lines: lines(random),
     };
     let named = random.in_percent(40).then(|| world.name(random));
     let mut facts = Vec::new();
+    if random.in_percent(10) {
+        facts.push(same_customer(place));
+    }
     if let Some(payment) = &named {
         world.names(random, payment, &mut facts);
     }
@@ -77,8 +132,19 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Reduced 
         ClaimSource::InvoiceMetadata(0),
         ClaimSource::InvoiceMetadata(1),
     ];
-    facts.extend(claims_by(random, event, &customer, &sources));
+    facts.extend(claims_by(random, world, event, &customer, &sources));
     Reduced { facts, ..Reduced::default() }
+}
+
+/// What the invoice sold: nothing that was told, or some of a few prices of a few products.
+fn lines(random: &mut Random) -> Lines {
+    let mut lines = Lines { more: random.in_percent(10), ..Lines::default() };
+    for _ in 0..random.pick(&[0, 0, 1, 2, 3]) {
+        let price = random.pick(&[None, Some("price_0"), Some("price_1"), Some("price_2")]);
+        let product = random.pick(&[None, Some("prod_0"), Some("prod_1")]);
+        lines.weights.insert((price.map(str::to_owned), product.map(str::to_owned)), 1 + random.amount());
+    }
+    lines
 }
 
 fn payment_link(random: &mut Random, world: &World) -> Reduced {
@@ -171,64 +237,4 @@ fn credit_note(random: &mut Random, world: &World) -> Reduced {
     let facts = CreditNoteFacts { invoice, amount_minor: random.amount(), void: random.in_percent(30) };
     let credit_note = CreditNoteId::new(format!("cn_{number}"));
     Reduced { facts: vec![Fact::CreditNote { credit_note, facts }], ..Reduced::default() }
-}
-
-/// What a checkout session or the metadata of a customer say.
-fn claims_of_customer(random: &mut Random, world: &World, event: &EventId) -> Reduced {
-    let customer = CustomerId::new(format!("cus_{}", random.below(world.customers.len())));
-    let checkout = [ClaimSource::CheckoutReference, ClaimSource::CheckoutMetadata(0)];
-    let metadata = [ClaimSource::CustomerMetadata(0), ClaimSource::CustomerMetadata(2)];
-    let sources = random.pick(&[checkout, metadata]);
-    Reduced { facts: claims_by(random, event, &customer, &sources), ..Reduced::default() }
-}
-
-/// Claims of one event about one customer, from some of these sources.
-fn claims_by(
-    random: &mut Random,
-    event: &EventId,
-    customer: &CustomerId,
-    sources: &[ClaimSource],
-) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    for (place, source) in sources.iter().enumerate() {
-        if random.in_percent(25) {
-            let id = ClaimId::new(format!("clm_{event}_{place}"));
-            facts.push(Fact::Claim(claim_by(random, id, *source, Some(customer.clone()), None)));
-        }
-    }
-    facts
-}
-
-/// Names a customer, a user, or both: then the customer belongs to the user, and always to the same one.
-fn api_claim(random: &mut Random, world: &World, number: usize) -> Claim {
-    let place = random.below(world.customers.len());
-    let customer = Some(CustomerId::new(format!("cus_{place}")));
-    let (customer, user) = match (random.below(3), world.customers[place].clone()) {
-        (0, _) | (_, None) => (customer, None),
-        (1, user) => (customer, user),
-        (_, user) => (None, user),
-    };
-    // Ids that are not in the order of the steps.
-    let id = ClaimId::new(format!("clm_{:02}_{number:02}", random.below(100)));
-    claim_by(random, id, ClaimSource::Api, customer, user)
-}
-
-fn claim_by(
-    random: &mut Random,
-    id: ClaimId,
-    source: ClaimSource,
-    customer: Option<CustomerId>,
-    user: Option<UserId>,
-) -> Claim {
-    Claim {
-        id,
-        customer,
-        user,
-        code: Code::new(random.pick(&["ANNA", "ANNA", "BERT", LATE, NEVER])),
-        source,
-        claimed_at: Timestamp::from_unix(NOW + random.pick(&[-10, 0, 10, 20])),
-        moved_at: None,
-        lookback_s: if random.in_percent(80) { LOOKBACK_S } else { 0 },
-        invitation_method: None,
-    }
 }

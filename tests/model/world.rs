@@ -1,112 +1,28 @@
-//! What is true behind a random history: few ids, so that everything meets everything, and the terms of the programs.
+//! What is true behind a random history: few ids, so that everything meets everything.
 
-use referrald::domain::{CommissionBase, Currency, Fact, InvoiceId, PaymentId, UserId};
+use referrald::domain::attribution::Verdict;
+use referrald::domain::{Currency, CustomerId, Fact, InvoiceId, Party, PaymentId, PromoterId, UserId};
 
-/// About when everything happens.
-pub const NOW: i64 = 1_700_000_000;
-/// The lookback of most claims.
-pub const LOOKBACK_S: i64 = 86_400;
-/// The code that a step of the history makes.
-pub const LATE: &str = "LATE";
-/// The code that nobody ever makes.
-pub const NEVER: &str = "NEVER";
+use crate::random::Random;
+use crate::setup::{LATE, LATE_PROMOTION, LOOKBACK_S, PROMOTERS, SECONDS_PER_DAY, Setup};
 
-/// Codes with their promoter and program.
-pub const CODES: [(&str, &str, &str); 3] =
-    [("ANNA", "anna", "default"), ("BERT", "bert", "other"), (LATE, "anna", "default")];
-
-/// One version of the terms of a program.
-pub struct Version {
-    pub program: &'static str,
-    pub valid_from: i64,
-    pub rate_bps: u16,
-    pub base: CommissionBase,
-    pub hold_days: u16,
-}
-
-/// The terms, those of one program by time.
-pub static VERSIONS: [Version; 3] = [
-    Version {
-        program: "default",
-        valid_from: NOW,
-        rate_bps: 1_000,
-        base: CommissionBase::NetOfTax,
-        hold_days: 30,
-    },
-    Version {
-        program: "default",
-        valid_from: NOW + 10,
-        rate_bps: 1_525,
-        base: CommissionBase::NetOfTax,
-        hold_days: 14,
-    },
-    Version {
-        program: "other",
-        valid_from: 0,
-        rate_bps: 3_333,
-        base: CommissionBase::AmountPaid,
-        hold_days: 7,
-    },
-];
-
-/// A small generator of numbers (`SplitMix64`), so that a history can be made again from its seed.
-pub struct Random(pub u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    pub fn minor_below(&mut self, bound: usize) -> i64 {
-        i64::try_from(self.below(bound)).unwrap()
-    }
-
-    pub fn in_percent(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    pub fn pick<T: Clone>(&mut self, items: &[T]) -> T {
-        items[self.below(items.len())].clone()
-    }
-
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
-
-    /// Tiny amounts round in every way, the one in the middle is often told twice, the largest needs 128 bits.
-    pub fn amount(&mut self) -> i64 {
-        match self.below(16) {
-            0..4 => self.minor_below(4),
-            4..7 => self.minor_below(40),
-            7..11 => 1_000,
-            11..15 => self.minor_below(3_000),
-            _ => 1_000_000_000_000_000 + self.minor_below(3),
-        }
-    }
-
-    /// Mostly the truth, else any other amount.
-    pub fn amount_near(&mut self, truth: i64) -> i64 {
-        if self.in_percent(65) { truth } else { self.amount() }
-    }
-}
+/// Users and customers at most.
+const USERS: usize = 2;
+const CUSTOMERS: usize = 4;
 
 /// What is true; tellings may contradict it.
 pub struct World {
+    pub setup: Setup,
     pub invoices: Vec<Invoice>,
     pub payments: Vec<Payment>,
     pub refunds: Vec<Taking>,
     pub disputes: Vec<Taking>,
     /// The user of each customer.
     pub customers: Vec<Option<UserId>>,
+    /// The code that is named most, and its promotion code.
+    pub favourite: (&'static str, &'static str),
+    /// What operators think of each promoter and user, then customer: they never contradict themselves.
+    verdicts: Vec<Verdict>,
 }
 
 pub struct Invoice {
@@ -131,21 +47,25 @@ pub struct Taking {
 
 impl World {
     pub fn new(random: &mut Random) -> Self {
-        let customers = 1 + random.below(3);
+        let setup = Setup::new(random);
+        let customers = random.pick(&[1, 2, 2, 3, CUSTOMERS]);
         let user = |random: &mut Random| {
-            random.in_percent(60).then(|| UserId::new(format!("user_{}", random.below(2))))
+            random.in_percent(60).then(|| UserId::new(format!("user_{}", random.below(USERS))))
         };
         let customers: Vec<Option<UserId>> = (0..customers).map(|_| user(random)).collect();
+        let currency_of_most = currency(random);
         let invoice = |random: &mut Random, number| Invoice {
             id: InvoiceId::new(format!("in_{number}")),
             customer: random.below(customers.len()),
-            amount: random.amount(),
-            currency: currency(random),
-            // On both sides of the lookback of claims made at NOW and about it.
-            paid_at: NOW
-                + random.pick(&[0, 0, 50, 100, 100, -LOOKBACK_S, -LOOKBACK_S - 1, -LOOKBACK_S - 3_600]),
+            amount: if random.in_percent(50) {
+                random.amount()
+            } else {
+                random.pick(&[500, 1_000, 1_000, 19])
+            },
+            currency: if random.in_percent(80) { currency_of_most } else { currency(random) },
+            paid_at: paid_at(random, setup.now),
         };
-        let invoices = (0..=random.pick(&[0, 0, 1, 2])).map(|number| invoice(random, number)).collect();
+        let invoices = (0..=random.pick(&[0, 1, 2, 3, 3, 4])).map(|number| invoice(random, number)).collect();
         let payment = |random: &mut Random, number| Payment {
             charge: PaymentId::new(format!("ch_{number}")),
             intent: random.in_percent(80).then(|| PaymentId::new(format!("pi_{number}"))),
@@ -153,7 +73,12 @@ impl World {
         let payments: Vec<Payment> = (0..=random.below(3)).map(|number| payment(random, number)).collect();
         let refunds = (0..=random.below(3)).map(|_| Taking::new(random, &payments)).collect();
         let disputes = (0..=random.below(2)).map(|_| Taking::new(random, &payments)).collect();
-        Self { invoices, payments, refunds, disputes, customers }
+        let verdict =
+            |random: &mut Random| random.pick(&[Verdict::Released, Verdict::Released, Verdict::Refused]);
+        let verdicts = (0..PROMOTERS.len() * (USERS + CUSTOMERS)).map(|_| verdict(random)).collect();
+        let favourite =
+            random.pick(&[("ANNA", "promo_anna"), ("ANNA", "promo_anna"), (LATE, LATE_PROMOTION)]);
+        Self { setup, invoices, payments, refunds, disputes, customers, favourite, verdicts }
     }
 
     /// Says that a charge belongs to its payment intent, as events do that name both.
@@ -166,6 +91,59 @@ impl World {
 
     pub fn name(&self, random: &mut Random) -> PaymentId {
         self.payments[random.below(self.payments.len())].name(random)
+    }
+
+    pub fn some_customer(&self, random: &mut Random) -> usize {
+        random.below(self.customers.len())
+    }
+
+    /// A customer, by one of the names.
+    pub fn some_name(&self, random: &mut Random) -> CustomerId {
+        let place = self.some_customer(random);
+        customer_name(random, place)
+    }
+
+    /// A customer or a user, by one of the names.
+    pub fn some_party(&self, random: &mut Random) -> (Party, usize) {
+        let place = self.some_customer(random);
+        match &self.customers[place] {
+            Some(user) if random.in_percent(50) => (Party::User(user.clone()), place),
+            Some(_) | None => (Party::Customer(customer_name(random, place)), place),
+        }
+    }
+
+    /// What operators say of the party of a customer and a promoter, whenever they are asked.
+    pub fn verdict(&self, place: usize, promoter: &PromoterId) -> Verdict {
+        let of_user = |user: &UserId| (0..USERS).find(|number| user.as_str() == format!("user_{number}"));
+        let party = self.customers[place].as_ref().and_then(of_user).unwrap_or(USERS + place);
+        let promoter = PROMOTERS.iter().position(|name| promoter.as_str() == *name).unwrap();
+        self.verdicts[party * PROMOTERS.len() + promoter]
+    }
+}
+
+/// Mostly by its own name, else by that of its account.
+pub fn customer_name(random: &mut Random, place: usize) -> CustomerId {
+    if random.in_percent(80) { customer_id(place) } else { account_id(place) }
+}
+
+pub fn customer_id(place: usize) -> CustomerId {
+    CustomerId::new(format!("cus_{place}"))
+}
+
+pub fn account_id(place: usize) -> CustomerId {
+    CustomerId::new(format!("acct_{place}"))
+}
+
+/// On both sides of the lookback of claims made at `now` and about it, of windows of a few days, and of the midnights
+/// about a month later; often equal.
+fn paid_at(random: &mut Random, now: i64) -> i64 {
+    let days = |days: i64| days * SECONDS_PER_DAY;
+    let midnight = now - now.rem_euclid(SECONDS_PER_DAY) + SECONDS_PER_DAY;
+    match random.below(10) {
+        0..5 => now + random.pick(&[0, 0, 50, 100, 100]),
+        5..7 => now - random.pick(&[LOOKBACK_S, LOOKBACK_S + 1, LOOKBACK_S + 3_600, 3_600]),
+        7 => now + days(random.pick(&[1, 2, 3])) + random.pick(&[0, 1, 10, 11]),
+        _ => midnight + days(random.pick(&[0, 7, 27, 28, 29, 30, 58, 59, 60])) - random.pick(&[0, 1]),
     }
 }
 

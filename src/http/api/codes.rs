@@ -175,9 +175,10 @@ fn is_active(status: &str) -> Result<bool, ServiceError> {
 
 /// A code that does not exist is not found where it stands in the path.
 fn of_path(error: ServiceError) -> Problem {
-    match error {
-        ServiceError::Refused { code: RefusalCode::UnknownCode, .. } => no_such_code(),
-        other => other.into(),
+    if matches!(error, ServiceError::Refused { code: RefusalCode::UnknownCode, .. }) {
+        no_such_code()
+    } else {
+        error.into()
     }
 }
 

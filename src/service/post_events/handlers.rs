@@ -103,6 +103,11 @@ pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> 
 /// # Errors
 /// The outcome of an event that brings no facts.
 pub fn reduce_stored(event: &StoredEvent, policy: &Policy) -> Result<Reduced, Outcome> {
+    if event.body_zstd.is_empty() {
+        return Err(Outcome::Quarantined(
+            "body: dropped after retention.payload_days; its facts are kept".to_owned(),
+        ));
+    }
     let unreadable = |error: &dyn std::fmt::Display| Outcome::Quarantined(format!("body: {error}"));
     let body = zstd::stream::decode_all(event.body_zstd.as_slice()).map_err(|error| unreadable(&error))?;
     let envelope = Envelope::read(&body).map_err(|error| unreadable(&error))?;

@@ -65,8 +65,13 @@ fn an_api_key_must_be_secret_and_of_the_right_mode() {
 
 #[test]
 fn a_bound_of_nothing_is_refused_by_its_key() {
-    let may_be_zero =
-        ["http.workers", "http.drain_notice_ms", "attribution.lookback_s", "api.clicks_per_minute"];
+    let may_be_zero = [
+        "http.workers",
+        "http.drain_notice_ms",
+        "attribution.lookback_s",
+        "api.clicks_per_minute",
+        "retention.payload_days",
+    ];
     for key in super::super::keys::KEYS {
         if !matches!(key.kind, super::super::keys::Kind::Whole) {
             continue;
