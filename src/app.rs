@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
 
-use crate::http::{HttpState, close_unread, routes};
+use crate::http::{HttpState, close_unread, refuse_control_characters, routes};
 use crate::intake::Intake;
 use crate::intake::redrive::Redrive;
 use crate::intake::retention::Retention;
@@ -128,6 +128,7 @@ fn serve(settings: &Settings, listener: TcpListener, state: HttpState) -> anyhow
     let server = HttpServer::new(move || {
         ActixApp::new()
             .app_data(state.clone())
+            .wrap(from_fn(refuse_control_characters))
             .wrap(from_fn(close_unread))
             .wrap(TracingLogger::<DaemonRootSpan>::new())
             .configure(routes)

@@ -141,13 +141,36 @@ const STATEMENTS: [&str; 19] = [
 ];
 
 /// The sums of the entries of each invoice, which the row of a commission shows from now on.
-const SHOW_LOSSES: [&str; 2] = [
+const SHOW_LOSSES: [&str; 3] = [
+    // The rate stands beside an amount that was computed with it, and only there.
+    "UPDATE commission SET rate_bps = NULL WHERE reason IS NOT NULL",
     "UPDATE commission SET refund_minor = (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_entry
         WHERE ledger_entry.invoice_id = commission.invoice_id AND kind = 'refund'
             AND ledger_entry.promoter_id = commission.promoter_id)",
     "UPDATE commission SET dispute_minor = (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_entry
         WHERE ledger_entry.invoice_id = commission.invoice_id AND kind = 'dispute'
             AND ledger_entry.promoter_id = commission.promoter_id)",
+];
+
+/// Users that promote themselves were not found out before: what they earned is taken back, and an operator decides.
+const HOLD_SELF_REFERRALS: [&str; 4] = [
+    "UPDATE referral SET held = TRUE, qualified_at = NULL, qualified_by = NULL WHERE EXISTS (
+        SELECT 1 FROM promoter
+        WHERE promoter.id = referral.promoter_id AND referral.party = 'user:' || promoter.user_id)",
+    "INSERT INTO ledger_entry
+            (promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause, posted_at)
+        SELECT entry.promoter_id, entry.invoice_id, entry.kind, CAST(-SUM(entry.amount_minor) AS BIGINT),
+            entry.currency, entry.available_at, 'held by an upgrade', MAX(entry.posted_at)
+        FROM ledger_entry AS entry
+            JOIN commission ON commission.invoice_id = entry.invoice_id
+            JOIN referral ON referral.id = commission.referral_id
+        WHERE referral.held AND entry.promoter_id = referral.promoter_id
+        GROUP BY entry.promoter_id, entry.invoice_id, entry.kind, entry.currency, entry.available_at
+        HAVING SUM(entry.amount_minor) <> 0",
+    "UPDATE commission SET amount_minor = 0, rate_bps = NULL, refund_minor = 0, dispute_minor = 0,
+            reason = 'self_referral'
+        WHERE reason IS NULL AND referral_id IN (SELECT id FROM referral WHERE held)",
+    "CREATE INDEX referral_held ON referral (promoter_id) WHERE held",
 ];
 
 #[async_trait::async_trait]
@@ -158,7 +181,7 @@ impl MigrationTrait for Migration {
         for (table, column) in COLUMNS {
             db.execute_unprepared(&format!("ALTER TABLE {table} ADD COLUMN {column}")).await?;
         }
-        for statement in STATEMENTS.into_iter().chain(SHOW_LOSSES) {
+        for statement in STATEMENTS.into_iter().chain(SHOW_LOSSES).chain(HOLD_SELF_REFERRALS) {
             db.execute_unprepared(&spell(statement, backend)?).await?;
         }
         for table in ["code_version", "promotion_code", "claim_used_up", "code_use", "ruling"] {

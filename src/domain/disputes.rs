@@ -111,3 +111,18 @@ impl CreditNoteFacts {
         if self.void { 0 } else { self.amount_minor }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_that_we_do_not_know_takes_for_now() {
+        for status in [None, Some("needs_response"), Some("under_review"), Some("of_tomorrow")] {
+            assert_eq!(DisputeState::from_status(status), DisputeState::Open, "{status:?}");
+        }
+        for status in ["warning_needs_response", "warning_closed"] {
+            assert_eq!(DisputeState::from_status(Some(status)), DisputeState::Inquiry, "{status}");
+        }
+    }
+}

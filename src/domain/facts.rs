@@ -340,6 +340,13 @@ mod tests {
     }
 
     #[test]
+    fn a_refund_of_a_status_that_we_do_not_know_counts_at_once() {
+        for status in [None, Some("pending"), Some("requires_action"), Some("of_tomorrow")] {
+            assert_eq!(RefundState::from_status(status), RefundState::Pending, "{status:?}");
+        }
+    }
+
+    #[test]
     fn a_failure_that_is_told_before_the_success_still_wins() {
         let refund = |state| RefundFacts { payment: PaymentId::new("pi_1"), amount_minor: 5, state };
         let mut facts = refund(RefundState::Failed);

@@ -6,6 +6,7 @@ mod body;
 mod clicks;
 mod error;
 mod health;
+mod plain;
 mod unread;
 mod webhook;
 
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
 pub use error::Problem;
+pub use plain::refuse_control_characters;
 pub use unread::close_unread;
 
 use self::clicks::ClickLimit;

@@ -145,7 +145,7 @@ async fn update_code_once(
 ) -> Result<CodeView, ServiceError> {
     let txn = book::begin_alone(db).await?;
     let known = codes::one(&txn, code).await?.ok_or_else(|| unknown(code))?;
-    let new_version = add_version(&txn, &known, change, now).await?;
+    let judged_since = add_version(&txn, &known, change, now).await?;
     if let Some(Limit(max_uses)) = change.max_uses {
         codes::set_max_uses(&txn, code, max_uses).await?;
     }
@@ -153,7 +153,6 @@ async fn update_code_once(
     if let Some(promotion) = &promotion {
         carry(&txn, promotion, code).await?;
     }
-    let judged_since = new_version.then_some(now);
     let wanted = Wanted { judged: promotion.iter().cloned().collect(), judged_since, ..Wanted::default() };
     let judge = |book: &mut Book| {
         if promotion.is_some() {
@@ -168,18 +167,20 @@ async fn update_code_once(
     Ok(changed)
 }
 
-/// True when the change needed a new version.
+/// Adds a version when the change needs one, and tells from when on it holds.
 async fn add_version(
     txn: &Txn,
     known: &CodeView,
     change: &CodeChange,
     now: Timestamp,
-) -> Result<bool, ServiceError> {
+) -> Result<Option<Timestamp>, ServiceError> {
     let latest = known.facts.version_at(Timestamp::from_unix(i64::MAX));
     let (active, expires_at) = latest.map_or((true, None), |latest| (latest.active, latest.expires_at));
+    // Another replica's clock may be ahead of ours: the last version that was added is the one that holds.
+    let valid_from = latest.map_or(now, |latest| now.max(latest.valid_from));
     let changed = CodeVersion {
         id: 0,
-        valid_from: now,
+        valid_from,
         active: change.active.unwrap_or(active),
         expires_at: change.expires_at.map_or(expires_at, |limit| limit.0),
     };
@@ -187,7 +188,7 @@ async fn add_version(
     if is_new {
         codes::insert_version(txn, &known.code, &changed).await?;
     }
-    Ok(is_new)
+    Ok(is_new.then_some(valid_from))
 }
 
 /// One code; `None` when there is none.

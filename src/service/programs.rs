@@ -159,10 +159,12 @@ async fn update_program_once(
     if terms == *latest.terms {
         return Ok(terms);
     }
-    admin::insert_terms(&txn, key, &terms, now).await?;
+    // Another replica's clock may be ahead of ours: the last version that was added is the one that holds.
+    let valid_from = now.max(latest.valid_from);
+    admin::insert_terms(&txn, key, &terms, valid_from).await?;
     // Stripe's clock may be ahead of ours: what was claimed in the meantime is judged by the new terms.
-    let wanted = Wanted { judged_since: Some(now), ..Wanted::default() };
-    let judge = |book: &mut Book| book.judge_since(now).map_err(ServiceError::from);
+    let wanted = Wanted { judged_since: Some(valid_from), ..Wanted::default() };
+    let judge = |book: &mut Book| book.judge_since(valid_from).map_err(ServiceError::from);
     let (book, _) = book::apply_alone(&txn, wanted, judge).await?;
     book::save(&txn, &book, now).await?;
     txn.commit().await.map_err(StoreError::from)?;

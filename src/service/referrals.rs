@@ -192,7 +192,11 @@ async fn move_to(
             let message = "code: this customer was refused to its promoter";
             return Err(ServiceError::refused(RefusalCode::ReferralRefused, message));
         }
-        book.refer(claim.clone(), None)?;
+        // Another replica's clock may be ahead of ours: the last move counts.
+        let last = book.parties.claims_of(&party).filter_map(|known| known.moved_at).max();
+        let after_last = last.map(|last| last.minus_seconds(-1));
+        let moved_at = claim.moved_at.max(after_last);
+        book.refer(Claim { moved_at, ..claim.clone() }, None)?;
         present(book, &party)
     };
     let (txn, book, referral) = book::transact(db, wanted_of(&told), act).await?;

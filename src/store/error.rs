@@ -79,12 +79,12 @@ fn is_of_sqlite(refusal: &dyn DatabaseError) -> bool {
     refusal.try_downcast_ref::<SqliteError>().is_some()
 }
 
-/// By SQLSTATE: only what is said of the data itself (22, 23, 54, and what triggers raise) is about the data. All else,
+/// By SQLSTATE: only what is said of the data itself (21, 22, 23, 54, and what triggers raise) is about the data. All else,
 /// known or not, is the server's trouble or ours: an event is never blamed for it.
 fn of_postgres(code: &str) -> Verdict {
     match (code, code.get(..2)) {
         ("40001" | "40P01" | "55P03", _) => Verdict::InTheWay,
-        ("P0001", _) | (_, Some("22" | "23" | "54")) => Verdict::Refused,
+        ("P0001", _) | (_, Some("21" | "22" | "23" | "54")) => Verdict::Refused,
         (_, _) => Verdict::Away,
     }
 }

@@ -2,10 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Book, Claim, ClaimId, Code, CustomerId, InvoiceId, Party, Referral, ReferralId};
+use sha2::{Digest, Sha256};
+
+use super::{Book, Claim, ClaimId, Code, InvoiceId, Party, Referral, ReferralId};
 use crate::domain::attribution::{Grant, Verdict};
 use crate::domain::codes::CodeFacts;
 use crate::domain::{NoCommission, ProgramKey, PromoterId, TermsVersion};
+
+/// Hexadecimal digits of a referral's id.
+const ID_DIGITS: usize = 32;
+/// Equal claims of one customer that wait for their code to be made; a further one changes nothing that can be told.
+const WAITING_LIMIT: usize = 64;
 
 /// What a claim comes to.
 #[derive(Debug)]
@@ -19,9 +26,10 @@ pub enum Judged<'b> {
 }
 
 impl Book {
-    /// True when this claim cannot change anything: a stronger claim about the same party names the same code and is valid,
-    /// or would be if its customer were not refused to that promoter; and this one binds no customer to a user. Beside a
-    /// claim that waits for its code to be made a later one is kept: the program may have been inactive at the first.
+    /// True when this claim cannot change anything: a stronger claim about the same name has the same code and is valid, or
+    /// would be if its customer were not refused to that promoter; and this one binds no customer to a user. Beside claims
+    /// that wait for their code to be made a later one is kept, since the program may have been inactive at the first;
+    /// but not without end.
     pub fn is_redundant(&self, claim: &Claim) -> bool {
         let binds = match (&claim.customer, &claim.user) {
             (Some(customer), Some(user)) => self.parties.user_of(customer) != Some(user),
@@ -29,17 +37,45 @@ impl Book {
         };
         let Some(named) = claim.named_party() else { return true };
         let party = self.parties.present(&named);
+        let mut waiting = 0_usize;
         let says_the_same = |known: &Claim| {
-            known.code == claim.code
+            let is_equal = known.code == claim.code
                 && known.source.names_promotion_code() == claim.source.names_promotion_code()
-                && known.order() <= claim.order()
+                && known.order() <= claim.order();
+            is_equal
                 && match self.judge(known, &party) {
-                    Judged::Valid(..) => true,
-                    Judged::Refused(reason) => reason == NoCommission::Refused,
-                    Judged::Silent => false,
+                    Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
+                    Judged::Refused(_) | Judged::Silent => {
+                        waiting = waiting.saturating_add(1);
+                        waiting >= WAITING_LIMIT
+                    }
                 }
         };
-        !binds && self.parties.claims_of(&party).any(says_the_same)
+        !binds && self.parties.claims_about(&named).any(says_the_same)
+    }
+
+    /// True when a new claim may change the referral of its party, or the reason for having none: then all invoices of
+    /// the party are looked at.
+    pub fn may_move(&self, claim: &Claim) -> bool {
+        !self.is_redundant(claim) && (self.names_known_code(claim) || self.is_strongest(claim))
+    }
+
+    fn names_known_code(&self, claim: &Claim) -> bool {
+        if claim.source.names_promotion_code() {
+            self.promotion_codes.contains_key(&claim.code)
+        } else {
+            self.codes.contains_key(&claim.code)
+        }
+    }
+
+    /// True when no other claim about the party comes before this one; those that are no reason aside.
+    pub(super) fn is_strongest(&self, claim: &Claim) -> bool {
+        let Some(named) = claim.named_party() else { return false };
+        let party = self.parties.present(&named);
+        let comes_before = |known: &Claim| {
+            known.order() < claim.order() && !matches!(self.judge(known, &party), Judged::Silent)
+        };
+        !self.parties.claims_of(&party).any(comes_before)
     }
 
     /// The invoices of a party that are at hand.
@@ -127,12 +163,6 @@ impl Book {
         looks && self.verdict_on(party, promoter) != Some(Verdict::Released)
     }
 
-    /// The referral of a customer, or the reason why there is none.
-    pub(super) fn referral_of(&self, customer: Option<&CustomerId>) -> Result<&Referral, NoCommission> {
-        let party = customer.map(|customer| self.parties.party_of(customer));
-        party.map_or(Err(NoCommission::NotReferred), |party| self.referral_of_party(&party))
-    }
-
     /// The referral of a party.
     ///
     /// # Errors
@@ -175,7 +205,7 @@ impl Book {
             let (terms_version, terms) = (version.id, version.terms.clone());
             let Some(ordinal) = self.use_code(party, &claim, &code) else { continue };
             return Some(Referral {
-                id: ReferralId::new(claim.id.as_str().replacen("clm_", "ref_", 1)),
+                id: self.new_referral_id(&claim.id, party),
                 party: party.clone(),
                 held: self.looks_like(party, &owner.promoter),
                 claim: claim.id,
@@ -191,6 +221,20 @@ impl Book {
                 void: false,
                 qualified: None,
             });
+        }
+    }
+
+    /// An id that follows from the claim and the party, so that it is the same wherever it is made. A claim may make
+    /// referrals of several parties, one after the other, when its customer turns out to be another.
+    fn new_referral_id(&self, claim: &ClaimId, party: &Party) -> ReferralId {
+        let mut text = format!("{claim} {party}");
+        loop {
+            let digest = hex::encode(Sha256::digest(text.as_bytes()));
+            let id = ReferralId::new(format!("ref_{}", digest.get(..ID_DIGITS).unwrap_or(&digest)));
+            if !self.referrals.values().any(|known| known.id == id) {
+                return id;
+            }
+            text.push('+');
         }
     }
 

@@ -145,7 +145,12 @@ impl Book {
         if let (Some(customer), Some(user)) = (&claim.customer, &claim.user) {
             self.merge_bond(customer, user.clone(), touched);
         }
-        touched.claimed.extend(claim.named_party());
+        // A claim behind another one leaves the reason as it is, should it make no referral.
+        if self.is_strongest(&claim) {
+            touched.claimed.extend(claim.named_party());
+        } else {
+            touched.named.extend(claim.named_party());
+        }
         self.changes.claims.insert(claim.id.clone());
         self.parties.add(claim);
         touched.changed = true;
@@ -155,7 +160,7 @@ impl Book {
         let former = self.parties.party_of(customer);
         if self.parties.bind(customer.clone(), user) {
             self.changes.customers.insert(customer.clone());
-            self.who_is_who_changed(&[former], touched);
+            self.who_is_who_changed(&[Party::Customer(customer.clone())], &[former], touched);
         }
     }
 
@@ -166,14 +171,15 @@ impl Book {
         let former: Vec<Party> = names.iter().map(|name| self.parties.present(name)).collect();
         if self.parties.identify(&account, customer) {
             self.changes.customers.insert(account);
-            touched.named.extend(names);
-            self.who_is_who_changed(&former, touched);
+            self.who_is_who_changed(&names, &former, touched);
         }
     }
 
-    /// Referrals follow the parties that these names are of now; all their invoices are looked at again.
-    fn who_is_who_changed(&mut self, former: &[Party], touched: &mut Touched) {
+    /// Referrals follow the parties that these names are of now; all invoices of the parties that they were and are of are
+    /// looked at again.
+    fn who_is_who_changed(&mut self, names: &[Party], former: &[Party], touched: &mut Touched) {
         touched.changed = true;
+        touched.parties.extend(names.iter().map(|name| self.parties.present(name)));
         for party in former {
             self.move_referral(party);
             touched.parties.extend([party.clone(), self.parties.present(party)]);

@@ -122,6 +122,11 @@ impl Parties {
         self.claims.values()
     }
 
+    /// The claims that name exactly this party.
+    pub fn claims_about(&self, named: &Party) -> impl Iterator<Item = &Claim> {
+        self.claims_about.get(named).into_iter().flatten().filter_map(|id| self.claims.get(id))
+    }
+
     /// The claims about a party: of a user also those about its customers.
     pub fn claims_of(&self, party: &Party) -> impl Iterator<Item = &Claim> {
         let names = self.names_of(party).into_iter();

@@ -39,12 +39,14 @@ impl Found {
 pub struct Assessor<'b> {
     book: &'b Book,
     calendars: BTreeMap<Party, Calendar>,
+    /// Why parties have no referral.
+    reasons: BTreeMap<Party, NoCommission>,
 }
 
 impl<'b> Assessor<'b> {
     /// An assessor of the facts at hand.
     pub const fn new(book: &'b Book) -> Self {
-        Self { book, calendars: BTreeMap::new() }
+        Self { book, calendars: BTreeMap::new(), reasons: BTreeMap::new() }
     }
 
     /// What the ledger should hold for an invoice, and its referral; `None` while it is not known as paid.
@@ -57,9 +59,21 @@ impl<'b> Assessor<'b> {
     ) -> Result<Option<(Assessment, Option<&'b Referral>)>, MoneyError> {
         let Some(invoice) = self.book.invoice(id) else { return Ok(None) };
         let loss = self.book.loss_of(id)?;
-        let referral = self.book.referral_of(invoice.claim.customer.as_ref());
+        let referral = match &invoice.claim.customer {
+            Some(customer) => self.referral_of(&self.book.parties.party_of(customer)),
+            None => Err(NoCommission::NotReferred),
+        };
         let standing = referral.map_or_else(|_| Standing::default(), |referral| self.standing(id, referral));
         Ok(Some((assess(invoice, referral, standing, loss)?, referral.ok())))
+    }
+
+    fn referral_of(&mut self, party: &Party) -> Result<&'b Referral, NoCommission> {
+        if let Some(reason) = self.reasons.get(party) {
+            return Err(*reason);
+        }
+        self.book.referral_of_party(party).inspect_err(|reason| {
+            self.reasons.insert(party.clone(), *reason);
+        })
     }
 
     /// True when an invoice has no reason to earn nothing, unless the rewarded places are taken.

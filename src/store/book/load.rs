@@ -153,7 +153,7 @@ impl Loader<'_> {
             wanted
                 .claims
                 .iter()
-                .filter(|claim| !self.book.is_redundant(claim))
+                .filter(|claim| self.book.may_move(claim))
                 .filter_map(|claim| claim.customer.clone()),
         );
         for (party, referral) in &self.book.referrals {
@@ -178,7 +178,7 @@ impl Loader<'_> {
     /// The parties about which there are new claims, or claims to judge again.
     fn moving_parties(&self, wanted: &Wanted) -> BTreeSet<Party> {
         let stored = self.book.parties.claims().filter(|claim| wanted.judges(claim));
-        let new = wanted.claims.iter().filter(|claim| !self.book.is_redundant(claim));
+        let new = wanted.claims.iter().filter(|claim| self.book.may_move(claim));
         let named = stored.chain(new).filter_map(Claim::named_party);
         named.map(|party| self.book.parties.present(&party)).collect()
     }

@@ -78,7 +78,9 @@ pub async fn transact<T, E: From<StoreError>>(
         let txn = db.begin().await?;
         lock(&txn, &wanted.keys).await?;
         let mut loaded = load(&txn, &wanted).await?;
-        db.owners().remember(&loaded.book);
+        if wanted.new_code.is_none() {
+            db.owners().remember(&loaded.book);
+        }
         let is_alone = txn.get_database_backend() == DatabaseBackend::Sqlite;
         if is_alone || wanted.keys.covers(&loaded.keys) {
             let result = act(&mut loaded.book)?;

@@ -92,6 +92,28 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
             vec![(in1.clone(), "anna", 1_000, 0), (in2.clone(), "anna", 500, 0)],
         ),
         scenario(
+            "an account that is named beside two customers is the one with the smaller id",
+            vec![
+                claim("ANNA", &acct, 60),
+                Step::Event(with_account(invoice_paid(&in1, &cus2, 10_000), &acct)),
+                Step::Event(with_account(invoice_paid(&in2, &cus, 5_000), &acct)),
+            ],
+            vec![(in2.clone(), "anna", 500, 0)],
+        ),
+        scenario(
+            "a customer leaves a user when its account turns out to be another's",
+            vec![
+                Step::Claim("ANNA", Some(acct.clone()), Some(user.clone()), 60),
+                Step::Event(with_account(invoice_paid(&in1, &cus2, 10_000), &acct)),
+                Step::Event(event(
+                    "customer.updated",
+                    json!({ "id": cus, "object": "customer", "customer_account": acct, "metadata": {} }),
+                )),
+                sale(&in2, &cus, 5_000, 0),
+            ],
+            vec![(in2.clone(), "anna", 500, 0)],
+        ),
+        scenario(
             "a promotion code that a code carries, and one that none does",
             vec![
                 Step::Event(discount(&id("di_1"), &cus, "promo_nobody", 120)),
@@ -126,6 +148,12 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
         )
         .disputed(&in1, "anna", -400),
     ]
+}
+
+/// The same event, which names the account of its customer, too.
+fn with_account(mut event: Value, account: &str) -> Value {
+    event["data"]["object"]["customer_account"] = json!(account);
+    event
 }
 
 /// `customer.discount.created` by a promotion code, so many seconds ago.
