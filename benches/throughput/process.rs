@@ -1,0 +1,172 @@
+//! Children: started, measured, and ended by their process id, whatever happens.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::events::SECRET;
+
+const REFERRALD: &str = env!("CARGO_BIN_EXE_referrald");
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Ticks of a second in `/proc/PID/stat`; Linux has told all programs 100 since 2.6.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A child that is killed when it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    name: &'static str,
+    pub child: Child,
+}
+
+impl Running {
+    pub fn start(name: &'static str, command: &mut Command) -> anyhow::Result<Self> {
+        Ok(Self { name, child: command.spawn().with_context(|| format!("starting {name}"))? })
+    }
+
+    pub fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "kill {signal} {}: {status}", self.name);
+        Ok(())
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub fn wait(&mut self, patience: Duration) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < patience {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "{} ended with {status}", self.name);
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        bail!("{} did not end within {patience:?}", self.name)
+    }
+
+    /// Seconds of processor time so far.
+    fn cpu_s(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may hold anything, in parentheses: state, then ten fields, then utime and stime.
+        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+        Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+    }
+
+    /// The most memory that was ever resident, in MB.
+    fn peak_mb(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kb = line.and_then(|line| line.split_whitespace().next()).context("VmHWM")?;
+        Ok(kb.parse::<f64>()? * 1_024.0 / 1e6)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A server under test.
+#[derive(Debug)]
+pub struct Server {
+    running: Running,
+    pub port: u16,
+    /// From its start to the first 200 of `/readyz`.
+    pub ready_s: f64,
+    idle_cpu_s: f64,
+}
+
+/// What a server used.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    pub cpu_s: f64,
+    pub peak_mb: f64,
+}
+
+impl Server {
+    /// `referrald serve` on a database.
+    pub fn daemon(url: &str, environment: &[(&str, &str)], log: Option<&Path>) -> anyhow::Result<Self> {
+        let mut command = referrald(url);
+        command.arg("serve").envs(environment.iter().copied());
+        Self::start("referrald", command, log)
+    }
+
+    /// This program as the ceiling.
+    pub fn ceiling(log: Option<&Path>) -> anyhow::Result<Self> {
+        let mut command = clean(Command::new(std::env::current_exe()?));
+        command.args(["--bench", "--ceiling"]);
+        Self::start("the ceiling", command, log)
+    }
+
+    fn start(name: &'static str, mut command: Command, log: Option<&Path>) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        command.env("REFERRALD_HTTP__BIND", format!("127.0.0.1:{port}"));
+        // The log costs what it costs in production but for where it goes.
+        let log = log.map_or_else(
+            || Ok(Stdio::null()),
+            |log| File::options().append(true).create(true).open(log).map(Stdio::from),
+        )?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let started = Instant::now();
+        let mut running = Running::start(name, &mut command)?;
+        while !is_ready(port) {
+            if let Some(status) = running.child.try_wait()? {
+                bail!("{name} did not start: {status} (--log FILE keeps what it says)");
+            }
+            ensure!(started.elapsed() < PATIENCE, "{name} was not ready within {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let ready_s = started.elapsed().as_secs_f64();
+        let idle_cpu_s = running.cpu_s()?;
+        Ok(Self { running, port, ready_s, idle_cpu_s })
+    }
+
+    /// What it used since it was ready.
+    pub fn used(&self) -> anyhow::Result<Used> {
+        Ok(Used { cpu_s: self.running.cpu_s()? - self.idle_cpu_s, peak_mb: self.running.peak_mb()? })
+    }
+
+    /// Stops it as an operator would.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        self.running.signal("-TERM")?;
+        self.running.wait(PATIENCE)
+    }
+}
+
+/// `referrald` with the settings of the benchmark and nothing else of the environment.
+pub fn referrald(url: &str) -> Command {
+    let mut command = clean(Command::new(REFERRALD));
+    command.env("DATABASE_URL", url);
+    command
+}
+
+fn clean(mut command: Command) -> Command {
+    command.env_clear();
+    command.envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME" || name == "TMPDIR"));
+    command.env("STRIPE_WEBHOOK_SECRET", SECRET).env("REFERRALD_STRIPE__SIGNATURE_TOLERANCE_S", "86400");
+    command.env("REFERRALD_HTTP__DRAIN_NOTICE_MS", "0");
+    command
+}
+
+/// Another program may take it before it is used; the child then fails to start, and says so.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn is_ready(port: u16) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200"))
+    };
+    ask().unwrap_or(false)
+}
