@@ -1,6 +1,12 @@
 //! Old payloads are dropped; what they said stays.
 
-#![allow(clippy::unwrap_used, clippy::wildcard_imports, reason = "a test says what it expects by failing")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_imports,
+    reason = "a test says what it expects by failing"
+)]
 
 mod support;
 

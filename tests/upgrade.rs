@@ -1,6 +1,11 @@
 //! A ledger of an older schema is carried over as it stands.
 
-#![allow(clippy::unwrap_used, clippy::wildcard_imports, reason = "a test says what it expects by failing")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_imports,
+    reason = "a test says what it expects by failing"
+)]
 
 mod support;
 
