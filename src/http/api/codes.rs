@@ -9,9 +9,9 @@ use serde_json::json;
 use super::Page;
 use crate::clock;
 use crate::domain::{Code, NoCommission, Timestamp};
+use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
-use crate::http::{HttpState, body};
 use crate::service::ServiceError;
 use crate::service::codes::{self, CodeChange, CodeView, max_uses};
 use crate::service::error::RefusalCode;
@@ -77,9 +77,7 @@ pub async fn create(
     payload: Payload,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let limits = state.limits;
-    let raw = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
-    let new: NewCode = super::json(&raw)?;
+    let new: NewCode = super::read(&request, payload, &state).await?;
     let change = CodeChange {
         active: new.status.as_deref().map(is_active).transpose()?,
         expires_at: new.expires_at.map(|at| Limit(Some(Timestamp::from_unix(at)))),
@@ -103,9 +101,7 @@ pub async fn update(
     payload: Payload,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let limits = state.limits;
-    let raw = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
-    let changed: ChangedCode = super::json(&raw)?;
+    let changed: ChangedCode = super::read(&request, payload, &state).await?;
     let change = CodeChange {
         active: changed.status.as_deref().map(is_active).transpose()?,
         expires_at: changed.expires_at.map(|Limit(at)| Limit(at.map(Timestamp::from_unix))),

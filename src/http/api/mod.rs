@@ -8,19 +8,31 @@ pub mod referrals;
 
 use std::str::FromStr;
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::web::QueryConfig;
+use actix_web::web::{Payload, QueryConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
+use super::{HttpState, body};
 
 /// Rows of a list when the request does not say.
 const DEFAULT_PAGE: u64 = 50;
 /// Rows of a list at most.
 const PAGE_LIMIT: u64 = 200;
 
-/// Reads a JSON body; the error names the field.
+/// Reads the body of a request, bounded in bytes and time, as JSON.
+async fn read<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &HttpState,
+) -> Result<T, Problem> {
+    let limits = state.limits;
+    json(&body::read(request, payload, limits.body_bytes, limits.body_timeout).await?)
+}
+
+/// Reads JSON; the error names the field.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let invalid = |detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail);

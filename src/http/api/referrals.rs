@@ -8,9 +8,9 @@ use super::Page;
 use crate::clock;
 use crate::domain::attribution::Verdict;
 use crate::domain::{CustomerId, Party, PromoterId, ReferralId, Timestamp};
+use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
-use crate::http::{HttpState, body};
 use crate::service::ServiceError;
 use crate::service::error::RefusalCode;
 use crate::service::fields::invalid;
@@ -85,9 +85,7 @@ pub async fn create(
     payload: Payload,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let limits = state.limits;
-    let raw = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
-    let new: NewReferral = super::json(&raw)?;
+    let new: NewReferral = super::read(&request, payload, &state).await?;
     let request = ReferRequest {
         code: new.code,
         customer: new.customer,
@@ -117,9 +115,7 @@ pub async fn update(
     payload: Payload,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let limits = state.limits;
-    let raw = body::read(&request, payload, limits.body_bytes, limits.body_timeout).await?;
-    let asked = super::json::<ReferralChange>(&raw)?.into_change()?;
+    let asked = super::read::<ReferralChange>(&request, payload, &state).await?.into_change()?;
     let db = state.db.clone();
     let changed = state.uncancelled(async move {
         let referral = change(&db, &id, &asked, clock::now()).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use entity::{credit_note, dispute, invoice, payment, payment_link, refund};
 use sea_orm::{EntityTrait, QueryFilter, QuerySelect};
 
-use super::transact::Wanted;
+use super::wanted::Wanted;
 use crate::domain::{
     Book, Claim, CreditNoteId, CustomerId, DisputeId, InvoiceId, Judged, Party, PaymentId, RefundId,
 };

@@ -9,7 +9,7 @@ use entity::{
 use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::load::Loader;
-use super::transact::Wanted;
+use super::wanted::Wanted;
 use crate::domain::book::{Group, PromoterFacts, Seat};
 use crate::domain::{Claim, ClaimId, Code, CustomerId, EmailHash, Party, ProgramKey, PromoterId, UserId};
 use crate::store::error::StoreError;
@@ -289,12 +289,5 @@ impl Loader<'_> {
             }
         }
         Ok(seats)
-    }
-}
-
-impl Wanted {
-    /// True for a claim that is to be judged again.
-    pub(super) fn judges(&self, claim: &Claim) -> bool {
-        self.judged.contains(&claim.code) || self.judged_since.is_some_and(|since| claim.claimed_at >= since)
     }
 }

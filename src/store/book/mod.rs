@@ -6,8 +6,10 @@ mod load_sums;
 mod predict;
 mod save;
 mod transact;
+mod wanted;
 
 pub(super) use load::load;
 pub use predict::Owners;
 pub use save::save;
-pub use transact::{Wanted, apply_alone, begin_alone, transact};
+pub use transact::{apply_alone, begin_alone, transact};
+pub use wanted::Wanted;

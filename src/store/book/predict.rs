@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use entity::{claim, code};
 use sea_orm::{DatabaseBackend, EntityTrait, QueryFilter, QuerySelect};
 
-use super::transact::Wanted;
+use super::wanted::Wanted;
 use crate::domain::{Book, Claim, Code, CustomerId, PromoterId};
 use crate::store::database::Database;
 use crate::store::error::StoreError;

@@ -1,58 +1,14 @@
 //! A transaction with a book: lock, fill, apply, and again with more when something was lacking.
 
-use std::collections::BTreeSet;
-
 use sea_orm::{ConnectionTrait, DatabaseBackend};
 
 use super::load::load;
 use super::predict;
-use crate::domain::book::Lacking;
-use crate::domain::{Book, Claim, Code, CodeFacts, CustomerId, Party, Timestamp};
+use super::wanted::Wanted;
+use crate::domain::Book;
 use crate::store::database::{Database, Txn};
 use crate::store::error::StoreError;
 use crate::store::lock::{Keys, lock};
-
-/// What a transaction is about.
-#[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    /// The keys that it names.
-    pub keys: Keys,
-    /// New claims that it brings.
-    pub claims: Vec<Claim>,
-    /// Codes and promotion codes that are made: the claims that name them are judged again.
-    pub judged: Vec<Code>,
-    /// Of every party at hand all invoices are wanted.
-    pub whole: bool,
-    /// All claims made then or later are judged again.
-    pub judged_since: Option<Timestamp>,
-    /// A code that is made, as if it stood in the database already.
-    pub new_code: Option<(Code, CodeFacts)>,
-    /// Customers whose invoices are all needed.
-    pub complete: BTreeSet<CustomerId>,
-}
-
-impl Wanted {
-    /// True when nothing but locks was lacking.
-    fn is_filled(lacking: &Lacking) -> bool {
-        lacking.customers.is_empty() && lacking.parties.is_empty()
-    }
-
-    fn add(&mut self, lacking: Lacking) {
-        self.complete.extend(lacking.customers);
-        self.keys.promoters.extend(lacking.promoters);
-        for party in lacking.parties {
-            match party {
-                Party::User(user) => {
-                    self.keys.users.insert(user);
-                }
-                Party::Customer(customer) => {
-                    self.keys.customers.insert(customer.clone());
-                    self.complete.insert(customer);
-                }
-            }
-        }
-    }
-}
 
 /// How often a transaction is begun again because reading, or what was applied, showed keys that it had not locked. The
 /// connections of a payment are followed to their end each time, so the second attempt is the rule and a third one rare.
