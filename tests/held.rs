@@ -256,6 +256,24 @@ on_both_databases! {
         assert_eq!(refusal(&world.post_referral(&second).await), (422, "referral_refused"));
     }
 
+    async fn an_e_mail_of_the_promoter_that_is_learnt_later_holds_the_referral(world: World) {
+        world.with_anna("10");
+        world.refer("ANNA", "cus_1").await;
+        let mut sale = invoice_paid("in_1", "cus_1", 10_000);
+        sale["data"]["object"]["customer_email"] = json!("a.smith@example.net");
+        world.expect("posted", &sale).await;
+        world.expect("posted", &{
+            world.refer("ANNA", "cus_2").await;
+            invoice_paid("in_2", "cus_2", 10_000)
+        }).await;
+        let promoter = world.change("/v1/promoters/anna", json!({ "email": " A.Smith@example.net" })).await;
+        assert_eq!(promoter["email"], "a.smith@example.net");
+        assert_eq!((world.sum("in_1", "commission").await, world.sum("in_2", "commission").await), (0, 1_000));
+        // A former address still counts.
+        world.change("/v1/promoters/anna", json!({ "email": "anna@example.com" })).await;
+        assert_eq!(world.sum("in_1", "commission").await, 0);
+    }
+
     /// A client that got no answer sends again, and must not refuse the one who came next.
     async fn refused_said_twice_refuses_one_promoter(world: World) {
         let path = held_referral(&world).await;

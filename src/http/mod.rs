@@ -74,6 +74,9 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(api::commissions::show)),
         )
         .service(
+            resource("/v1/promoters/{id}", &[Method::PATCH]).route(web::patch().to(api::promoters::update)),
+        )
+        .service(
             resource("/v1/promoters/{id}/balance", &[Method::GET])
                 .route(web::get().to(api::promoters::balance)),
         )

@@ -6,20 +6,23 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 
-use super::error::Problem;
+use super::error::{Problem, no_such_route};
 
 /// Refuses such a request before anything looks for what it names.
 ///
 /// # Errors
-/// [`Problem`] 422, or what the service answers.
+/// [`Problem`] 404 for a path, 422 for a query; or what the service answers.
 pub async fn refuse_control_characters(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let uri = request.uri();
-    if hides_control_character(uri.path()) || uri.query().is_some_and(hides_control_character) {
-        let detail = "path, query: no control characters";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_path", detail).into());
+    if hides_control_character(uri.path()) {
+        return Err(no_such_route().into());
+    }
+    if uri.query().is_some_and(hides_control_character) {
+        let detail = "query: no control characters";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", detail).into());
     }
     next.call(request).await
 }

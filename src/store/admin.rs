@@ -1,8 +1,8 @@
 //! Programs and promoters.
 
-use entity::{program, program_version, promoter, promoter_email};
+use entity::{party_email, program, program_version, promoter, promoter_email};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -10,7 +10,7 @@ use sea_orm::{
 use super::database::Txn;
 use super::error::StoreError;
 use super::rows;
-use crate::domain::{ProgramKey, PromoterId, Terms, TermsVersion, Timestamp};
+use crate::domain::{EmailHash, Party, ProgramKey, PromoterId, Terms, TermsVersion, Timestamp};
 
 /// A promoter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,32 @@ pub async fn insert_promoter_email(txn: &Txn, promoter: &PromoterId, email: &str
     let once = OnConflict::columns(columns).do_nothing().to_owned();
     inserted(promoter_email::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)?;
     Ok(())
+}
+
+/// Sets the present e-mail of a promoter, and keeps it among those ever known.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn set_promoter_email(txn: &Txn, promoter: &PromoterId, email: &str) -> Result<(), StoreError> {
+    promoter::Entity::update_many()
+        .col_expr(promoter::Column::Email, Expr::value(email))
+        .filter(promoter::Column::Id.eq(promoter.as_str()))
+        .exec(txn)
+        .await?;
+    insert_promoter_email(txn, promoter, email).await
+}
+
+/// The parties, as they were named, of which this e-mail was told.
+///
+/// # Errors
+/// [`StoreError`] when the database is away, or a row cannot be read.
+pub async fn parties_with_email(
+    db: &impl ConnectionTrait,
+    email: &EmailHash,
+) -> Result<Vec<Party>, StoreError> {
+    let of_email = party_email::Column::EmailHash.eq(email.as_bytes().to_vec());
+    let rows = party_email::Entity::find().filter(of_email).all(db).await?;
+    rows.iter().map(|row| rows::party("party_email", &row.party)).collect()
 }
 
 /// The promoter of this id, or of this user of the host.

@@ -1,15 +1,56 @@
-//! `GET /v1/promoters/{id}/balance`.
+//! `GET /v1/promoters/{id}/balance`, and what is learnt of promoters.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock;
 use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
-use crate::service::show;
+use crate::service::error::RefusalCode;
+use crate::service::{ServiceError, promoters, show};
+
+/// The body of a change.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangedPromoter {
+    email: String,
+}
+
+/// Gives a promoter another e-mail; those that it had before still count against self-referral.
+pub async fn update(
+    _: Admin,
+    id: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<HttpState>,
+) -> Result<HttpResponse, Problem> {
+    let changed: ChangedPromoter = super::read(&request, payload, &state).await?;
+    let db = state.db.clone();
+    let promoter = state
+        .uncancelled(async move { promoters::change_email(&db, &id, &changed.email, clock::now()).await })
+        .await?
+        .map_err(of_path)?;
+    Ok(HttpResponse::Ok().json(json!({
+        "id": promoter.id.as_str(),
+        "object": "promoter",
+        "user_id": promoter.user_id,
+        "email": promoter.email,
+        "created_at": promoter.created_at.unix(),
+    })))
+}
+
+/// A promoter that does not exist is not found where it stands in the path.
+fn of_path(error: ServiceError) -> Problem {
+    if matches!(error, ServiceError::Refused { code: RefusalCode::UnknownPromoter, .. }) {
+        Problem::new(StatusCode::NOT_FOUND, "unknown_promoter", "there is no such promoter")
+    } else {
+        error.into()
+    }
+}
 
 /// The balances of a promoter, one for each currency. Nothing is paid out yet, so `available` is what is earned and
 /// not held.
