@@ -152,8 +152,10 @@ impl Ledger {
     pub fn verify(&self) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let output = referrald(&self.url).arg("verify").output()?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        ensure!(output.status.success(), "verify: {}", text.lines().take(5).collect::<Vec<_>>().join(" | "));
+        let text =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+        let said: Vec<&str> = text.iter().flat_map(|text| text.lines()).take(5).collect();
+        ensure!(output.status.success(), "verify: {}", said.join(" | "));
         Ok(started.elapsed())
     }
 

@@ -20,7 +20,7 @@ pub async fn preload(ledger: &Ledger, invoices: u64, body_zstd: &[u8], now: i64)
     let least = INVOICES_OF_CUSTOMER * 2 * u64::try_from(CODES)?;
     ensure!(
         invoices >= least && invoices.is_multiple_of(INVOICES_OF_CUSTOMER * 2),
-        "--growth: a multiple of {least}"
+        "--growth: a multiple of 10, {least} at least"
     );
     let db = ledger.connect().await?;
     if ledger.kind == Kind::Sqlite {

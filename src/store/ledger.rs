@@ -269,11 +269,14 @@ pub async fn codes_with_wrong_uses(txn: &Txn, limit: u64) -> Result<Vec<(String,
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn invoices_without_facts(txn: &Txn, limit: u64) -> Result<Vec<String>, StoreError> {
-    let known = invoice::Entity::find().select_only().column(invoice::Column::Id);
-    let known = sea_orm::QueryTrait::into_query(known);
-    let of_unknown = ledger_entry::Column::InvoiceId.not_in_subquery(known);
+    // `NOT IN` is planned as a loop over all invoices for each entry once they do not fit PostgreSQL's memory.
+    let of_entry = Expr::col((invoice::Entity, invoice::Column::Id))
+        .equals((ledger_entry::Entity, ledger_entry::Column::InvoiceId));
+    let known = invoice::Entity::find().select_only().column(invoice::Column::Id).filter(of_entry);
+    let is_known = Expr::exists(sea_orm::QueryTrait::into_query(known));
     let rows = ledger_entry::Entity::find().select_only().column(ledger_entry::Column::InvoiceId).distinct();
-    let rows = rows.filter(of_unknown).limit(limit).into_tuple::<String>();
+    let rows = rows.filter(ledger_entry::Column::InvoiceId.is_not_null()).filter(is_known.not());
+    let rows = rows.limit(limit).into_tuple::<String>();
     Ok(rows.all(txn).await?)
 }
 

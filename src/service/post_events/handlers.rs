@@ -1,6 +1,9 @@
 //! Event type → handler, and what is decided about an event before its facts are looked at.
 
+use std::cell::RefCell;
+
 use sha2::{Digest, Sha256};
+use zstd::bulk::Compressor;
 
 use super::policy::{Policy, Rejection};
 use super::{attribution, credit_note, dispute, purchase, refund};
@@ -68,7 +71,7 @@ pub struct Inbound {
 /// An I/O error of the compressor, which can only be a lack of memory.
 pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> {
     let body_sha256: [u8; 32] = Sha256::digest(event.body()).into();
-    let body_zstd = zstd::bulk::compress(event.body(), COMPRESSION_LEVEL)?;
+    let body_zstd = compress(event.body())?;
     let body_bytes = u32::try_from(event.body().len()).unwrap_or(u32::MAX);
     Ok(match Envelope::read(event.body()) {
         Ok(envelope) => Inbound {
@@ -95,6 +98,18 @@ pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> 
             work: Err(Outcome::Quarantined(error.to_string())),
             body_bytes,
         },
+    })
+}
+
+thread_local! {
+    /// The context of a compressor takes longer to make than an event takes to compress.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| match compressor {
+        Some(compressor) => compressor.compress(body),
+        None => compressor.insert(Compressor::new(COMPRESSION_LEVEL)?).compress(body),
     })
 }
 
