@@ -20,7 +20,7 @@ use crate::process::referrald;
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Which database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Kind {
     Sqlite,
     Postgres,

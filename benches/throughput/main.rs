@@ -51,8 +51,17 @@ struct Arguments {
     /// Rounds of all variants.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=20))]
     rounds: Option<u8>,
-    /// Writes the result to benches/RESULTS.md too.
+    /// Events of one run.
+    #[arg(long, value_name = "N")]
+    events: Option<usize>,
+    /// One database only.
+    #[arg(long, value_enum)]
+    database: Option<Kind>,
+    /// Only the ceiling and durable sales: for a profiler, or one change after the other.
     #[arg(long)]
+    sales_only: bool,
+    /// Writes the result to benches/RESULTS.md too.
+    #[arg(long, conflicts_with_all = ["quick", "database", "sales_only"])]
     write: bool,
     /// Appends what the daemons log to a file, which costs some speed.
     #[arg(long, value_name = "FILE")]
@@ -95,10 +104,12 @@ async fn measure(arguments: Arguments) -> anyhow::Result<()> {
     } else {
         Size { rounds: 3, events: 60_000, naive_events: 12_000, half_s: 5.0, growth: 1_000_000 }
     };
+    size.events = arguments.events.unwrap_or(size.events);
     size.growth = arguments.growth.unwrap_or(size.growth);
     size.rounds = arguments.rounds.map_or(size.rounds, usize::from);
-    let log = arguments.log;
-    let mut bench = Bench { directory, log, size, samples: Vec::new(), mean_body_bytes: 0 };
+    let kinds = arguments.database.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+    let (log, sales_only) = (arguments.log, arguments.sales_only);
+    let mut bench = Bench { directory, log, size, kinds, sales_only, samples: Vec::new(), mean_body_bytes: 0 };
     let done = bench.run().await;
     std::fs::remove_dir_all(&bench.directory).ok();
     done?;

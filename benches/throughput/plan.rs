@@ -67,6 +67,9 @@ pub struct Bench {
     pub directory: PathBuf,
     pub log: Option<PathBuf>,
     pub size: Size,
+    pub kinds: Vec<Kind>,
+    /// Only the ceiling and durable sales.
+    pub sales_only: bool,
     pub samples: Vec<Sample>,
     pub mean_body_bytes: usize,
 }
@@ -80,10 +83,14 @@ impl Bench {
         eprintln!("{} sales of {} bytes, {} mixed events", sales.len(), sales.mean_body_bytes, mixed.len());
         for round in 1..=self.size.rounds {
             self.ceiling(round, &sales.all())?;
-            for kind in Kind::ALL {
+            for kind in self.kinds.clone() {
                 let ledger = Ledger::new(kind, &self.directory).await?;
                 let capacity =
                     self.durable(round, Variant::Durable(kind), &ledger, &sales.all(), CLOSED, &[]).await?;
+                if self.sales_only {
+                    ledger.drop().await?;
+                    continue;
+                }
                 self.duplicates(round, &ledger, &sales.all()).await?;
                 ledger.drop().await?;
                 self.on_new(round, Variant::Mixed(kind), &mixed.all(), CLOSED, &[]).await?;
@@ -96,8 +103,8 @@ impl Bench {
             }
         }
         drop((sales, mixed));
-        if self.size.growth > 0 {
-            for kind in Kind::ALL {
+        if self.size.growth > 0 && !self.sales_only {
+            for kind in self.kinds.clone() {
                 self.growth(kind).await.with_context(|| format!("growth on {}", kind.name()))?;
             }
         }

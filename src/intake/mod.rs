@@ -11,13 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::service::Database;
 use crate::service::post_events::{Answer, Inbound, Policy, reduce};
 use crate::settings::IntakeSettings;
 use crate::stripe::SignedEvent;
+
+/// Pauses a loop; true when the stop came first, or whoever could send it is gone.
+async fn is_stopped_within(pause: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
+    tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok()
+}
 
 /// Why an event is not acknowledged. Stripe sends it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

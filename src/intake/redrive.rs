@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::is_stopped_within;
 use crate::clock;
 use crate::service::Database;
 use crate::service::backoff::pause_s;
@@ -151,9 +152,4 @@ async fn remind_of_parked(db: &Database) {
         ),
         Err(error) => tracing::error!(?error, "parked events could not be counted"),
     }
-}
-
-/// Pauses; true when the stop came first, or whoever could send it is gone.
-async fn is_stopped_within(pause: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
-    tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok()
 }

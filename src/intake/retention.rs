@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::is_stopped_within;
 use crate::clock;
 use crate::service::Database;
 use crate::service::retention::drop_payloads;
@@ -67,9 +68,4 @@ async fn run(db: Database, payload_days: u16, mut stopping: watch::Receiver<bool
             return;
         }
     }
-}
-
-/// Pauses; true when the stop came first, or whoever could send it is gone.
-async fn is_stopped_within(pause: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
-    tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok()
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::error::ServiceError;
+use super::post_events::add_party;
 use crate::domain::{Assessor, Book, Commission, InvoiceId, Party, book::Sums};
 use crate::store::book::Wanted;
 use crate::store::ledger;
 use crate::store::{Database, StoreError, Txn, referrals};
-
-use super::post_events::add_party;
 
 /// Invoices checked at a time.
 const PAGE: u64 = 500;

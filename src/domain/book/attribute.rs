@@ -183,10 +183,7 @@ impl Book {
         let chosen = self.choose(party);
         let known = self.referrals.get(party);
         let referral = match (chosen, known) {
-            (Some(chosen), Some(known)) => {
-                Referral { id: known.id.clone(), qualified: known.qualified.clone(), ..chosen }
-            }
-            (Some(chosen), None) => chosen,
+            (Some(chosen), _) => chosen,
             (None, Some(known)) => Referral { void: true, held: false, qualified: None, ..known.clone() },
             (None, None) => return,
         };
@@ -196,7 +193,7 @@ impl Book {
         }
     }
 
-    /// The referral that the winning claim makes. A claim whose code has no use left is refused for good.
+    /// The referral that the winning claim makes, under the id that the party's referral has already. A claim whose code has no use left is refused for good.
     fn choose(&mut self, party: &Party) -> Option<Referral> {
         loop {
             let claim = self.winner(party)?.clone();
@@ -204,8 +201,10 @@ impl Book {
             let (code, owner) = (code.clone(), facts.owner.clone());
             let (terms_version, terms) = (version.id, version.terms.clone());
             let Some(ordinal) = self.use_code(party, &claim, &code) else { continue };
+            let known = self.referrals.get(party);
             return Some(Referral {
-                id: self.new_referral_id(&claim.id, party),
+                id: known.map_or_else(|| self.new_referral_id(&claim.id, party), |known| known.id.clone()),
+                qualified: known.and_then(|known| known.qualified.clone()),
                 party: party.clone(),
                 held: self.looks_like(party, &owner.promoter),
                 claim: claim.id,
@@ -219,7 +218,6 @@ impl Book {
                 claimed_at: claim.claimed_at,
                 lookback_s: claim.lookback_s,
                 void: false,
-                qualified: None,
             });
         }
     }
@@ -265,14 +263,14 @@ impl Book {
     }
 
     /// Names became one party: a referral that stands under a former party becomes that of the present one, or one with
-    /// it. Returns the parties that the referral was of and is of.
-    pub(super) fn move_referral(&mut self, former: &Party) -> Option<Party> {
+    /// it.
+    pub(super) fn move_referral(&mut self, former: &Party) {
         let present = self.parties.present(former);
         if present == *former {
-            return None;
+            return;
         }
         self.changes.referrals.remove(former);
-        let mut referral = self.referrals.remove(former)?;
+        let Some(mut referral) = self.referrals.remove(former) else { return };
         for standing in self.standings.values_mut() {
             standing.remove(former);
         }
@@ -281,9 +279,8 @@ impl Book {
         } else {
             referral.party = present.clone();
             self.changes.referrals.insert(present.clone());
-            self.referrals.insert(present.clone(), referral);
+            self.referrals.insert(present, referral);
         }
-        Some(present)
     }
 
     /// The claim that a code's making or change decides about, for every party that it concerns.

@@ -244,9 +244,4 @@ impl Book {
         }
         exhausted
     }
-
-    /// The reason for which a referral's invoices are exhausted, for the telling.
-    pub fn is_exhausted(&self, party: &Party) -> Option<NoCommission> {
-        self.exhausted.contains(party).then_some(NoCommission::RewardExhausted)
-    }
 }

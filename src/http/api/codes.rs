@@ -171,11 +171,7 @@ fn is_active(status: &str) -> Result<bool, ServiceError> {
 
 /// A code that does not exist is not found where it stands in the path.
 fn of_path(error: ServiceError) -> Problem {
-    if matches!(error, ServiceError::Refused { code: RefusalCode::UnknownCode, .. }) {
-        no_such_code()
-    } else {
-        error.into()
-    }
+    super::of_path(error, RefusalCode::UnknownCode, no_such_code)
 }
 
 fn no_such_code() -> Problem {

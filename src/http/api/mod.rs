@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 
 use super::error::Problem;
 use super::{HttpState, body};
+use crate::service::ServiceError;
+use crate::service::error::RefusalCode;
 
 /// Rows of a list when the request does not say.
 const DEFAULT_PAGE: u64 = 50;
@@ -30,6 +32,14 @@ async fn read<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     let limits = state.limits;
     json(&body::read(request, payload, limits.body_bytes, limits.body_timeout).await?)
+}
+
+/// The answer to an error about what the path names: where that does not exist (`unknown`), it is `not_found`.
+fn of_path(error: ServiceError, unknown: RefusalCode, not_found: fn() -> Problem) -> Problem {
+    match error {
+        ServiceError::Refused { code, .. } if code == unknown => not_found(),
+        ServiceError::Refused { .. } | ServiceError::Store(_) | ServiceError::Money(_) => error.into(),
+    }
 }
 
 /// Reads JSON; the error names the field.

@@ -11,7 +11,7 @@ use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
 use crate::service::error::RefusalCode;
-use crate::service::{ServiceError, promoters, show};
+use crate::service::{promoters, show};
 
 /// The body of a change.
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,7 @@ pub async fn update(
     let promoter = state
         .uncancelled(async move { promoters::change_email(&db, &id, &changed.email, clock::now()).await })
         .await?
-        .map_err(of_path)?;
+        .map_err(|error| super::of_path(error, RefusalCode::UnknownPromoter, no_such_promoter))?;
     Ok(HttpResponse::Ok().json(json!({
         "id": promoter.id.as_str(),
         "object": "promoter",
@@ -43,13 +43,8 @@ pub async fn update(
     })))
 }
 
-/// A promoter that does not exist is not found where it stands in the path.
-fn of_path(error: ServiceError) -> Problem {
-    if matches!(error, ServiceError::Refused { code: RefusalCode::UnknownPromoter, .. }) {
-        Problem::new(StatusCode::NOT_FOUND, "unknown_promoter", "there is no such promoter")
-    } else {
-        error.into()
-    }
+fn no_such_promoter() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown_promoter", "there is no such promoter")
 }
 
 /// The balances of a promoter, one for each currency. Nothing is paid out yet, so `available` is what is earned and
@@ -57,9 +52,7 @@ fn of_path(error: ServiceError) -> Problem {
 pub async fn balance(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let db = state.db.clone();
     let view = state.uncancelled(async move { show::promoter(&db, &id, clock::now()).await }).await??;
-    let Some(view) = view else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_promoter", "there is no such promoter"));
-    };
+    let view = view.ok_or_else(no_such_promoter)?;
     let data: Vec<_> = view
         .balances
         .iter()
