@@ -60,8 +60,11 @@ struct Arguments {
     /// Only the ceiling and durable sales: for a profiler, or one change after the other.
     #[arg(long)]
     sales_only: bool,
+    /// A setting of the daemons, as a variable of the environment: REFERRALD_INTAKE__WRITERS=2.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
     /// Writes the result to benches/RESULTS.md too.
-    #[arg(long, conflicts_with_all = ["quick", "database", "sales_only"])]
+    #[arg(long, conflicts_with_all = ["quick", "database", "sales_only", "set"])]
     write: bool,
     /// Appends what the daemons log to a file, which costs some speed.
     #[arg(long, value_name = "FILE")]
@@ -109,7 +112,9 @@ async fn measure(arguments: Arguments) -> anyhow::Result<()> {
     size.rounds = arguments.rounds.map_or(size.rounds, usize::from);
     let kinds = arguments.database.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
     let (log, sales_only) = (arguments.log, arguments.sales_only);
-    let mut bench = Bench { directory, log, size, kinds, sales_only, samples: Vec::new(), mean_body_bytes: 0 };
+    let settings = arguments.set;
+    let (samples, mean_body_bytes) = (Vec::new(), 0);
+    let mut bench = Bench { directory, log, size, kinds, sales_only, settings, samples, mean_body_bytes };
     let done = bench.run().await;
     std::fs::remove_dir_all(&bench.directory).ok();
     done?;
@@ -122,6 +127,11 @@ async fn measure(arguments: Arguments) -> anyhow::Result<()> {
         std::fs::write(RESULTS, text).context("writing benches/RESULTS.md")?;
     }
     Ok(())
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is expected")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// When, where, and how much was measured.

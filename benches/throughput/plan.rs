@@ -70,6 +70,8 @@ pub struct Bench {
     pub kinds: Vec<Kind>,
     /// Only the ceiling and durable sales.
     pub sales_only: bool,
+    /// Further settings of the daemons.
+    pub settings: Vec<(String, String)>,
     pub samples: Vec<Sample>,
     pub mean_body_bytes: usize,
 }
@@ -158,7 +160,9 @@ impl Bench {
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Sample> {
         let (before, bytes) = (ledger.totals().await?, ledger.bytes().await?);
-        let server = Server::daemon(&ledger.url, environment, self.log.as_deref())?;
+        let mut settings = environment.to_vec();
+        settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let server = Server::daemon(&ledger.url, &settings, self.log.as_deref())?;
         let loaded = self.load(server, part, pace);
         let (seen, used, ready_s) = loaded.with_context(|| format!("{variant:?}, round {round}"))?;
         let gain = if let Variant::Duplicates(_) = variant { Gain::default() } else { part.gain };

@@ -1,9 +1,10 @@
 //! One statement that a customer was referred by a code. Only ever inserted.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// One statement that a customer was referred by a code. Only ever inserted.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "claim")]
 pub struct Model {
     /// `clm_…`; made from the event's id for a claim in an event.

@@ -1,9 +1,10 @@
 //! A claim that was refused because its code had no use left; it stays refused. Only ever inserted.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A claim that was refused because its code had no use left; it stays refused. Only ever inserted.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "claim_used_up")]
 pub struct Model {
     /// The claim.

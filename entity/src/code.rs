@@ -1,9 +1,10 @@
 //! A referral code: what a promoter shares.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A referral code: what a promoter shares.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "code")]
 pub struct Model {
     /// The code as it is shared, case-sensitive.

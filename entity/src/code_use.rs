@@ -1,9 +1,10 @@
 //! A use of a code: what a party was given when the code made a referral of it. Only ever inserted.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A use of a code: what a party was given when the code made a referral of it. Only ever inserted.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "code_use")]
 pub struct Model {
     /// `user:<id>` or `customer:<cus_…>`, as the party was named then.

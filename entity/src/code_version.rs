@@ -1,9 +1,10 @@
 //! One version of a code; only ever added, never changed.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// One version of a code; only ever added, never changed.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "code_version")]
 pub struct Model {
     /// Row number; later versions are greater.

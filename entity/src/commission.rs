@@ -1,9 +1,10 @@
 //! What one paid invoice earned: the present assessment, one row an invoice.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// What one paid invoice earned: the present assessment, one row an invoice.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "commission")]
 pub struct Model {
     /// The invoice; the unique key of a commission.

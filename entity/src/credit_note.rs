@@ -1,9 +1,10 @@
 //! A credit note, as far as it takes money that no refund shows.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A credit note, as far as it takes money that no refund shows.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "credit_note")]
 pub struct Model {
     /// `cn_…`.

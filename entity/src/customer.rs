@@ -1,9 +1,10 @@
 //! A Stripe customer of which more is known than its id: its user, or of which customer it is another name.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A Stripe customer of which more is known than its id: its user, or of which customer it is another name.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "customer")]
 pub struct Model {
     /// `cus_…`, or `acct_…` for a `customer_account`.

@@ -1,9 +1,10 @@
 //! A paid invoice, merged from everything that Stripe has said about it.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A paid invoice, merged from everything that Stripe has said about it.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "invoice")]
 pub struct Model {
     /// `in_…`.

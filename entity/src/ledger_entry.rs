@@ -1,9 +1,10 @@
 //! One signed amount for one promoter in one currency, with one cause. Only ever inserted: triggers refuse the rest.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// One signed amount for one promoter in one currency, with one cause. Only ever inserted: triggers refuse the rest.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "ledger_entry")]
 pub struct Model {
     /// Row number, in order of posting.

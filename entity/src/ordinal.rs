@@ -1,9 +1,10 @@
 //! The last ordinal that was given to a promoter's referrals in a program.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// The last ordinal that was given to a promoter's referrals in a program.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "ordinal")]
 pub struct Model {
     /// The promoter.

@@ -1,9 +1,10 @@
 //! An e-mail of a customer of the host, as a hash: only equality matters.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// An e-mail of a customer of the host, as a hash: only equality matters.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "party_email")]
 pub struct Model {
     /// `user:<id>` or `customer:<cus_…>`, as it was named.
@@ -11,6 +12,7 @@ pub struct Model {
     pub party: String,
     /// The first 16 bytes of the SHA-256 of the address, trimmed and in lower case.
     #[sea_orm(primary_key, auto_increment = false)]
+    #[serde(with = "hex")]
     pub email_hash: Vec<u8>,
 }
 

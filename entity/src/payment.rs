@@ -1,9 +1,10 @@
 //! Totals of a payment, as charges show them, under the id by which they were named.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Totals of a payment, as charges show them, under the id by which they were named.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "payment")]
 pub struct Model {
     /// `pi_…`, or `ch_…`.

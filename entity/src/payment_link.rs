@@ -1,9 +1,10 @@
 //! A payment pays (part of) an invoice. Many to many.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A payment pays (part of) an invoice. Many to many.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "payment_link")]
 pub struct Model {
     /// The invoice.

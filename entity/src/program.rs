@@ -1,9 +1,10 @@
 //! A program: the name under which terms are published. Written by `program create`.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A program: the name under which terms are published. Written by `program create`.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "program")]
 pub struct Model {
     /// The public name. Chosen by the operator.

@@ -1,9 +1,10 @@
 //! Who earns. One for each user of the host application.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Who earns. One for each user of the host application.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "promoter")]
 pub struct Model {
     /// `prm_…`.

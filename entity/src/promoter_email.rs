@@ -1,9 +1,10 @@
 //! An e-mail ever known of a promoter.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// An e-mail ever known of a promoter.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "promoter_email")]
 pub struct Model {
     /// The promoter.

@@ -1,9 +1,10 @@
 //! A promotion code of Stripe that a code carries, for good. Only ever inserted.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A promotion code of Stripe that a code carries, for good. Only ever inserted.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "promotion_code")]
 pub struct Model {
     /// `promo_…`.

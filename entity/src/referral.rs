@@ -1,9 +1,10 @@
 //! The bond between one customer of the host and one promoter: what the winning claim makes.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// The bond between one customer of the host and one promoter: what the winning claim makes.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "referral")]
 pub struct Model {
     /// `ref_…`; it stays when an earlier claim moves the referral.

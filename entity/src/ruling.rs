@@ -1,9 +1,10 @@
 //! What an operator said of a held referral, for good. Only ever inserted.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// What an operator said of a held referral, for good. Only ever inserted.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "ruling")]
 pub struct Model {
     /// `rul_…`, the cause of the entries that follow from it.

@@ -1,9 +1,10 @@
 //! A subscription, from which the status of a referral follows.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A subscription, from which the status of a referral follows.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "subscription")]
 pub struct Model {
     /// `sub_…`.

@@ -62,6 +62,17 @@ impl Keys {
         self.everything |= other.everything;
     }
 
+    /// The payments, invoices, customers and users of these that `other` has not.
+    pub fn without(&self, other: &Self) -> Self {
+        Self {
+            payments: &self.payments - &other.payments,
+            invoices: &self.invoices - &other.invoices,
+            customers: &self.customers - &other.customers,
+            users: &self.users - &other.users,
+            ..Self::default()
+        }
+    }
+
     /// True when all keys of `other` are among these.
     pub fn covers(&self, other: &Self) -> bool {
         self.everything

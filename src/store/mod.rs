@@ -4,6 +4,7 @@
 //! [`book`] fills a [`crate::domain::Book`] and writes its changes; the rest is one file a topic.
 
 pub mod admin;
+mod ask;
 pub mod book;
 pub mod codes;
 pub mod database;
@@ -14,6 +15,7 @@ pub mod lock;
 pub mod referrals;
 mod rows;
 mod select;
+mod tell;
 
 pub use database::{Database, Txn};
 pub use error::StoreError;

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use entity::{credit_note, dispute, invoice, payment, payment_link, refund};
+use entity::{commission, credit_note, dispute, invoice, referral, refund};
 use sea_orm::{EntityTrait, QueryFilter, QuerySelect};
 
 use super::wanted::Wanted;
 use crate::domain::{
     Book, Claim, CreditNoteId, CustomerId, DisputeId, InvoiceId, Judged, Party, PaymentId, RefundId,
 };
+use crate::store::ask::Ask;
 use crate::store::database::Txn;
 use crate::store::error::StoreError;
 use crate::store::lock::Keys;
@@ -32,13 +33,14 @@ pub(in crate::store) async fn load(txn: &Txn, wanted: &Wanted) -> Result<Loaded,
         book: Book::default(),
         keys: wanted.keys.clone(),
         done: Keys::default(),
+        referrals: Vec::new(),
         complete: BTreeSet::new(),
     };
     loader.claims_to_judge(wanted).await?;
-    loader.payments_of_losses().await?;
+    loader.keys_of_losses().await?;
     loop {
-        loader.payments_and_invoices().await?;
-        loader.parties(&wanted.claims).await?;
+        while loader.connections().await? {}
+        loader.terms(&wanted.claims).await?;
         let before = loader.keys.invoices.len();
         loader.invoices_of_whole_parties(wanted).await?;
         if loader.keys.invoices.len() == before {
@@ -46,8 +48,6 @@ pub(in crate::store) async fn load(txn: &Txn, wanted: &Wanted) -> Result<Loaded,
         }
     }
     loader.standings().await?;
-    loader.losses_and_parked().await?;
-    loader.posted_sums().await?;
     loader.commissions().await?;
     loader.book.incomplete = loader.keys.customers.difference(&loader.complete).cloned().collect();
     Ok(Loaded { book: loader.book, keys: loader.keys })
@@ -60,81 +60,33 @@ pub(super) struct Loader<'t> {
     pub(super) keys: Keys,
     /// What has been followed already.
     pub(super) done: Keys,
+    /// Referrals that were found, whose terms are still to be read.
+    pub(super) referrals: Vec<referral::Model>,
     /// Customers whose invoices have all been read.
     pub(super) complete: BTreeSet<CustomerId>,
 }
 
 impl Loader<'_> {
-    /// A refund or dispute may be kept under another name of its payment than the one that an event gives now.
-    async fn payments_of_losses(&mut self) -> Result<(), StoreError> {
-        let ids = self.keys.refunds.iter().map(RefundId::as_str);
-        let rows = rows_in::<refund::Entity, _>(self.txn, refund::Column::Id, ids).await?;
-        self.keys.payments.extend(rows.into_iter().map(|row| PaymentId::new(row.payment_id)));
-        let ids = self.keys.disputes.iter().map(DisputeId::as_str);
-        let rows = rows_in::<dispute::Entity, _>(self.txn, dispute::Column::Id, ids).await?;
-        self.keys.payments.extend(rows.into_iter().map(|row| PaymentId::new(row.payment_id)));
-        let ids = self.keys.credit_notes.iter().map(CreditNoteId::as_str);
-        let rows = rows_in::<credit_note::Entity, _>(self.txn, credit_note::Column::Id, ids).await?;
-        self.keys.invoices.extend(rows.into_iter().map(|row| InvoiceId::new(row.invoice_id)));
-        Ok(())
-    }
-
-    /// Follows aliases and links until nothing new turns up, then reads the invoices.
-    async fn payments_and_invoices(&mut self) -> Result<(), StoreError> {
-        loop {
-            let payments: Vec<PaymentId> =
-                self.keys.payments.difference(&self.done.payments).cloned().collect();
-            let invoices: Vec<InvoiceId> =
-                self.keys.invoices.difference(&self.done.invoices).cloned().collect();
-            if payments.is_empty() && invoices.is_empty() {
-                return Ok(());
-            }
-            self.done.payments.extend(payments.iter().cloned());
-            self.done.invoices.extend(invoices.iter().cloned());
-            self.payment_rows(&payments).await?;
-            self.links(&payments, &invoices).await?;
-            self.invoice_rows(&invoices).await?;
+    /// A refund or dispute may be kept under another name of its payment than the one that an event gives now, and a
+    /// credit note under another invoice.
+    async fn keys_of_losses(&mut self) -> Result<(), StoreError> {
+        let keys = &self.keys;
+        if keys.refunds.is_empty() && keys.disputes.is_empty() && keys.credit_notes.is_empty() {
+            return Ok(());
         }
-    }
-
-    async fn payment_rows(&mut self, payments: &[PaymentId]) -> Result<(), StoreError> {
-        let ids = || payments.iter().map(PaymentId::as_str);
-        let mut rows = rows_in::<payment::Entity, _>(self.txn, payment::Column::Id, ids()).await?;
-        rows.extend(rows_in::<payment::Entity, _>(self.txn, payment::Column::PaymentIntent, ids()).await?);
-        for (id, facts) in rows.into_iter().map(rows::payment_facts) {
-            self.keys.payments.extend(facts.payment_intent.clone());
-            self.keys.payments.insert(id.clone());
-            self.book.graph.merge_payment(&id, facts);
-        }
-        Ok(())
-    }
-
-    async fn links(&mut self, payments: &[PaymentId], invoices: &[InvoiceId]) -> Result<(), StoreError> {
-        let of_payments = payments.iter().map(PaymentId::as_str);
-        let of_invoices = invoices.iter().map(InvoiceId::as_str);
-        let mut rows =
-            rows_in::<payment_link::Entity, _>(self.txn, payment_link::Column::PaymentId, of_payments)
-                .await?;
-        rows.extend(
-            rows_in::<payment_link::Entity, _>(self.txn, payment_link::Column::InvoiceId, of_invoices)
-                .await?,
-        );
-        for row in rows {
-            let (invoice, payment) = (InvoiceId::new(row.invoice_id), PaymentId::new(row.payment_id));
-            self.book.graph.merge_link(&invoice, &payment, row.amount_minor);
-            self.keys.invoices.insert(invoice);
-            self.keys.payments.insert(payment);
-        }
-        Ok(())
-    }
-
-    async fn invoice_rows(&mut self, invoices: &[InvoiceId]) -> Result<(), StoreError> {
-        let ids = invoices.iter().map(InvoiceId::as_str);
-        for row in rows_in::<invoice::Entity, _>(self.txn, invoice::Column::Id, ids).await? {
-            let (id, invoice) = rows::paid_invoice(row)?;
-            self.keys.customers.extend(invoice.claim.customer.clone());
-            self.book.take_invoice(id, invoice);
-        }
+        let mut ask = Ask::new(self.txn);
+        let ids = ask.texts(keys.refunds.iter().map(RefundId::as_str));
+        let refunds = ask.rows_in::<refund::Entity>(refund::Column::Id, ids);
+        let ids = ask.texts(keys.disputes.iter().map(DisputeId::as_str));
+        let disputes = ask.rows_in::<dispute::Entity>(dispute::Column::Id, ids);
+        let ids = ask.texts(keys.credit_notes.iter().map(CreditNoteId::as_str));
+        let notes = ask.rows_in::<credit_note::Entity>(credit_note::Column::Id, ids);
+        let answers = ask.send(self.txn).await?;
+        let of_refunds = answers.take(refunds)?.into_iter().map(|row| row.payment_id);
+        let of_disputes = answers.take(disputes)?.into_iter().map(|row| row.payment_id);
+        self.keys.payments.extend(of_refunds.chain(of_disputes).map(PaymentId::new));
+        let of_notes = answers.take(notes)?.into_iter().map(|row| row.invoice_id);
+        self.keys.invoices.extend(of_notes.map(InvoiceId::new));
         Ok(())
     }
 
@@ -199,22 +151,19 @@ impl Loader<'_> {
         }
     }
 
-    async fn losses_and_parked(&mut self) -> Result<(), StoreError> {
-        let ids = || self.keys.payments.iter().map(PaymentId::as_str);
-        for row in rows_in::<refund::Entity, _>(self.txn, refund::Column::PaymentId, ids()).await? {
-            let (id, facts) = rows::refund_facts(row)?;
-            self.book.graph.merge_refund(&id, facts);
+    /// The commissions of parties whose invoices are all looked at: most stay as they are, and are not written again.
+    async fn commissions(&mut self) -> Result<(), StoreError> {
+        let is_of_whole_party = |id: &&InvoiceId| {
+            let customer = self.book.invoice(id).and_then(|invoice| invoice.claim.customer.as_ref());
+            customer.is_some_and(|customer: &CustomerId| self.complete.contains(customer))
+        };
+        let ids: Vec<String> =
+            self.book.invoice_ids().filter(is_of_whole_party).map(ToString::to_string).collect();
+        let column = commission::Column::InvoiceId;
+        for row in rows_in::<commission::Entity, _>(self.txn, column, ids).await? {
+            let (invoice, commission) = rows::commission(row)?;
+            self.book.commissions.insert(invoice, commission);
         }
-        for row in rows_in::<dispute::Entity, _>(self.txn, dispute::Column::PaymentId, ids()).await? {
-            let (id, facts) = rows::dispute_facts(row)?;
-            self.book.graph.merge_dispute(&id, facts);
-        }
-        let invoices = self.keys.invoices.iter().map(InvoiceId::as_str);
-        let column = credit_note::Column::InvoiceId;
-        for row in rows_in::<credit_note::Entity, _>(self.txn, column, invoices).await? {
-            let (id, facts) = rows::credit_note_facts(row);
-            self.book.graph.merge_credit_note(&id, facts);
-        }
-        self.parked().await
+        Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! Filling a book with everything that the facts at hand connect to, and writing what changed in it.
 
+mod connections;
 mod load;
-mod load_parties;
-mod load_sums;
+mod load_terms;
 mod predict;
 mod save;
 mod transact;

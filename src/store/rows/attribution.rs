@@ -1,7 +1,6 @@
 //! Rows of claims, codes and referrals.
 
 use entity::{claim, code, code_use, code_version, customer, party_email, referral, ruling};
-use sea_orm::ActiveValue::Set;
 
 use super::corrupt;
 use crate::domain::attribution::{Grant, Ruling, Verdict};
@@ -39,17 +38,17 @@ pub fn claim(row: claim::Model) -> Result<Claim, StoreError> {
     })
 }
 
-pub fn claim_row(claim: &Claim) -> claim::ActiveModel {
-    claim::ActiveModel {
-        id: Set(claim.id.to_string()),
-        customer_id: Set(claim.customer.as_ref().map(ToString::to_string)),
-        user_id: Set(claim.user.as_ref().map(ToString::to_string)),
-        code: Set(claim.code.to_string()),
-        precedence: Set(claim.source.precedence().into()),
-        claimed_at: Set(claim.claimed_at.unix()),
-        lookback_s: Set(claim.lookback_s),
-        invitation_method: Set(claim.invitation_method.clone()),
-        moved_at: Set(claim.moved_at.map(Timestamp::unix)),
+pub fn claim_row(claim: &Claim) -> claim::Model {
+    claim::Model {
+        id: claim.id.to_string(),
+        customer_id: claim.customer.as_ref().map(ToString::to_string),
+        user_id: claim.user.as_ref().map(ToString::to_string),
+        code: claim.code.to_string(),
+        precedence: claim.source.precedence().into(),
+        claimed_at: claim.claimed_at.unix(),
+        lookback_s: claim.lookback_s,
+        invitation_method: claim.invitation_method.clone(),
+        moved_at: claim.moved_at.map(Timestamp::unix),
     }
 }
 
@@ -77,13 +76,13 @@ pub fn grant(row: code_use::Model) -> Result<(Party, Code, Grant), StoreError> {
     Ok((party("code_use", &row.party)?, Code::new(row.code), Grant { promoter, program, ordinal }))
 }
 
-pub fn grant_row(party: &Party, code: &Code, grant: &Grant) -> code_use::ActiveModel {
-    code_use::ActiveModel {
-        party: Set(party.to_string()),
-        code: Set(code.to_string()),
-        promoter_id: Set(grant.promoter.to_string()),
-        program_key: Set(grant.program.to_string()),
-        ordinal: Set(grant.ordinal.into()),
+pub fn grant_row(party: &Party, code: &Code, grant: &Grant) -> code_use::Model {
+    code_use::Model {
+        party: party.to_string(),
+        code: code.to_string(),
+        promoter_id: grant.promoter.to_string(),
+        program_key: grant.program.to_string(),
+        ordinal: grant.ordinal.into(),
     }
 }
 
@@ -94,13 +93,13 @@ pub fn ruling(row: ruling::Model) -> Result<(Party, PromoterId, Ruling), StoreEr
     Ok((party("ruling", &row.party)?, PromoterId::new(row.promoter_id), ruling))
 }
 
-pub fn ruling_row(party: &Party, promoter: &PromoterId, ruling: &Ruling) -> ruling::ActiveModel {
-    ruling::ActiveModel {
-        id: Set(ruling.id.to_string()),
-        party: Set(party.to_string()),
-        promoter_id: Set(promoter.to_string()),
-        verdict: Set(ruling.verdict.as_str().to_owned()),
-        ruled_at: Set(ruling.ruled_at.unix()),
+pub fn ruling_row(party: &Party, promoter: &PromoterId, ruling: &Ruling) -> ruling::Model {
+    ruling::Model {
+        id: ruling.id.to_string(),
+        party: party.to_string(),
+        promoter_id: promoter.to_string(),
+        verdict: ruling.verdict.as_str().to_owned(),
+        ruled_at: ruling.ruled_at.unix(),
     }
 }
 
@@ -110,15 +109,15 @@ pub fn email(row: &party_email::Model) -> Result<(Party, EmailHash), StoreError>
     Ok((party("party_email", &row.party)?, hash))
 }
 
-pub fn email_row(party: &Party, email: &EmailHash) -> party_email::ActiveModel {
-    party_email::ActiveModel { party: Set(party.to_string()), email_hash: Set(email.as_bytes().to_vec()) }
+pub fn email_row(party: &Party, email: &EmailHash) -> party_email::Model {
+    party_email::Model { party: party.to_string(), email_hash: email.as_bytes().to_vec() }
 }
 
-pub fn customer_row(id: &CustomerId, parties: &Parties) -> customer::ActiveModel {
-    customer::ActiveModel {
-        id: Set(id.to_string()),
-        user_id: Set(parties.bound_user(id).map(ToString::to_string)),
-        alias_of: Set(parties.told_customer(id).map(ToString::to_string)),
+pub fn customer_row(id: &CustomerId, parties: &Parties) -> customer::Model {
+    customer::Model {
+        id: id.to_string(),
+        user_id: parties.bound_user(id).map(ToString::to_string),
+        alias_of: parties.told_customer(id).map(ToString::to_string),
     }
 }
 
@@ -147,24 +146,24 @@ pub fn referral(row: referral::Model, versions: &[TermsVersion]) -> Result<Optio
     }))
 }
 
-pub fn referral_row(referral: &Referral) -> referral::ActiveModel {
+pub fn referral_row(referral: &Referral) -> referral::Model {
     let (qualified_at, qualified_by) = referral.qualified.clone().unzip();
-    referral::ActiveModel {
-        id: Set(referral.id.to_string()),
-        party: Set(Some(referral.party.to_string())),
-        merged_into: Set(None),
-        claim_id: Set(referral.claim.to_string()),
-        precedence: Set(referral.source.precedence().into()),
-        code: Set(referral.code.to_string()),
-        promoter_id: Set(referral.promoter.to_string()),
-        program_key: Set(referral.program.to_string()),
-        program_version_id: Set(referral.terms_version),
-        claimed_at: Set(referral.claimed_at.unix()),
-        lookback_s: Set(referral.lookback_s),
-        ordinal: Set(referral.ordinal.into()),
-        void: Set(referral.void),
-        held: Set(referral.held),
-        qualified_at: Set(qualified_at.map(Timestamp::unix)),
-        qualified_by: Set(qualified_by.map(InvoiceId::into_string)),
+    referral::Model {
+        id: referral.id.to_string(),
+        party: Some(referral.party.to_string()),
+        merged_into: None,
+        claim_id: referral.claim.to_string(),
+        precedence: referral.source.precedence().into(),
+        code: referral.code.to_string(),
+        promoter_id: referral.promoter.to_string(),
+        program_key: referral.program.to_string(),
+        program_version_id: referral.terms_version,
+        claimed_at: referral.claimed_at.unix(),
+        lookback_s: referral.lookback_s,
+        ordinal: referral.ordinal.into(),
+        void: referral.void,
+        held: referral.held,
+        qualified_at: qualified_at.map(Timestamp::unix),
+        qualified_by: qualified_by.map(InvoiceId::into_string),
     }
 }

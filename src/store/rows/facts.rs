@@ -1,7 +1,6 @@
 //! Rows of what Stripe has told us.
 
 use entity::{credit_note, dispute, invoice, payment, refund, subscription};
-use sea_orm::ActiveValue::Set;
 
 use super::{corrupt, currency};
 use crate::domain::facts::Weights;
@@ -27,21 +26,21 @@ pub fn paid_invoice(row: invoice::Model) -> Result<(InvoiceId, PaidInvoice), Sto
     Ok((InvoiceId::new(row.id), PaidInvoice { claim, paid_at, conflict: row.conflict }))
 }
 
-pub fn invoice_row(id: &InvoiceId, invoice: &PaidInvoice) -> invoice::ActiveModel {
+pub fn invoice_row(id: &InvoiceId, invoice: &PaidInvoice) -> invoice::Model {
     let claim = &invoice.claim;
-    invoice::ActiveModel {
-        id: Set(id.to_string()),
-        event_id: Set(claim.event.to_string()),
-        customer_id: Set(claim.customer.as_ref().map(ToString::to_string)),
-        currency: Set(claim.currency.to_string()),
-        amount_paid_minor: Set(claim.amount_paid_minor),
-        total_minor: Set(claim.total_minor),
-        total_excluding_tax_minor: Set(claim.total_excluding_tax_minor),
-        tax_minor: Set(claim.tax_minor),
-        paid_at: Set(invoice.paid_at.unix()),
-        conflict: Set(invoice.conflict),
-        lines: Set(lines_column(&claim.lines)),
-        more_lines: Set(claim.lines.more),
+    invoice::Model {
+        id: id.to_string(),
+        event_id: claim.event.to_string(),
+        customer_id: claim.customer.as_ref().map(ToString::to_string),
+        currency: claim.currency.to_string(),
+        amount_paid_minor: claim.amount_paid_minor,
+        total_minor: claim.total_minor,
+        total_excluding_tax_minor: claim.total_excluding_tax_minor,
+        tax_minor: claim.tax_minor,
+        paid_at: invoice.paid_at.unix(),
+        conflict: invoice.conflict,
+        lines: lines_column(&claim.lines),
+        more_lines: claim.lines.more,
     }
 }
 
@@ -65,16 +64,8 @@ fn lines_column(lines: &Lines) -> Option<String> {
     Some(serde_json::json!(stored).to_string())
 }
 
-pub fn subscription_row(
-    id: &SubscriptionId,
-    customer: &CustomerId,
-    ended: bool,
-) -> subscription::ActiveModel {
-    subscription::ActiveModel {
-        id: Set(id.to_string()),
-        customer_id: Set(customer.to_string()),
-        ended: Set(ended),
-    }
+pub fn subscription_row(id: &SubscriptionId, customer: &CustomerId, ended: bool) -> subscription::Model {
+    subscription::Model { id: id.to_string(), customer_id: customer.to_string(), ended }
 }
 
 pub fn payment_facts(row: payment::Model) -> (PaymentId, PaymentFacts) {
@@ -86,12 +77,12 @@ pub fn payment_facts(row: payment::Model) -> (PaymentId, PaymentFacts) {
     (PaymentId::new(row.id), facts)
 }
 
-pub fn payment_row(id: &PaymentId, facts: &PaymentFacts) -> payment::ActiveModel {
-    payment::ActiveModel {
-        id: Set(id.to_string()),
-        payment_intent: Set(facts.payment_intent.as_ref().map(ToString::to_string)),
-        captured_minor: Set(facts.captured_minor),
-        amount_refunded_minor: Set(facts.amount_refunded_minor),
+pub fn payment_row(id: &PaymentId, facts: &PaymentFacts) -> payment::Model {
+    payment::Model {
+        id: id.to_string(),
+        payment_intent: facts.payment_intent.as_ref().map(ToString::to_string),
+        captured_minor: facts.captured_minor,
+        amount_refunded_minor: facts.amount_refunded_minor,
     }
 }
 
@@ -102,12 +93,12 @@ pub fn refund_facts(row: refund::Model) -> Result<(RefundId, RefundFacts), Store
     Ok((RefundId::new(row.id), facts))
 }
 
-pub fn refund_row(id: &RefundId, facts: &RefundFacts) -> refund::ActiveModel {
-    refund::ActiveModel {
-        id: Set(id.to_string()),
-        payment_id: Set(facts.payment.to_string()),
-        amount_minor: Set(facts.amount_minor),
-        state: Set(facts.state.as_str().to_owned()),
+pub fn refund_row(id: &RefundId, facts: &RefundFacts) -> refund::Model {
+    refund::Model {
+        id: id.to_string(),
+        payment_id: facts.payment.to_string(),
+        amount_minor: facts.amount_minor,
+        state: facts.state.as_str().to_owned(),
     }
 }
 
@@ -118,13 +109,13 @@ pub fn dispute_facts(row: dispute::Model) -> Result<(DisputeId, DisputeFacts), S
     Ok((DisputeId::new(row.id), DisputeFacts { payment, amount_minor, currency, state }))
 }
 
-pub fn dispute_row(id: &DisputeId, facts: &DisputeFacts) -> dispute::ActiveModel {
-    dispute::ActiveModel {
-        id: Set(id.to_string()),
-        payment_id: Set(facts.payment.to_string()),
-        amount_minor: Set(facts.amount_minor),
-        currency: Set(facts.currency.to_string()),
-        state: Set(facts.state.as_str().to_owned()),
+pub fn dispute_row(id: &DisputeId, facts: &DisputeFacts) -> dispute::Model {
+    dispute::Model {
+        id: id.to_string(),
+        payment_id: facts.payment.to_string(),
+        amount_minor: facts.amount_minor,
+        currency: facts.currency.to_string(),
+        state: facts.state.as_str().to_owned(),
     }
 }
 
@@ -133,11 +124,11 @@ pub fn credit_note_facts(row: credit_note::Model) -> (CreditNoteId, CreditNoteFa
     (CreditNoteId::new(row.id), CreditNoteFacts { invoice, amount_minor, void: row.void })
 }
 
-pub fn credit_note_row(id: &CreditNoteId, facts: &CreditNoteFacts) -> credit_note::ActiveModel {
-    credit_note::ActiveModel {
-        id: Set(id.to_string()),
-        invoice_id: Set(facts.invoice.to_string()),
-        amount_minor: Set(facts.amount_minor),
-        void: Set(facts.void),
+pub fn credit_note_row(id: &CreditNoteId, facts: &CreditNoteFacts) -> credit_note::Model {
+    credit_note::Model {
+        id: id.to_string(),
+        invoice_id: facts.invoice.to_string(),
+        amount_minor: facts.amount_minor,
+        void: facts.void,
     }
 }

@@ -1,7 +1,6 @@
 //! Rows of commissions and entries.
 
 use entity::{commission, ledger_entry};
-use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::{corrupt, currency};
 use crate::domain::{
@@ -35,35 +34,35 @@ pub fn commission(row: commission::Model) -> Result<(InvoiceId, Commission), Sto
     Ok((InvoiceId::new(row.invoice_id), Commission { referral, currency, assessment }))
 }
 
-pub fn commission_row(invoice: &InvoiceId, commission: &Commission) -> commission::ActiveModel {
+pub fn commission_row(invoice: &InvoiceId, commission: &Commission) -> commission::Model {
     let referral = commission.referral.as_ref();
     let assessment = &commission.assessment;
-    commission::ActiveModel {
-        invoice_id: Set(invoice.to_string()),
-        referral_id: Set(referral.map(|(referral, _)| referral.to_string())),
-        promoter_id: Set(referral.map(|(_, promoter)| promoter.to_string())),
-        currency: Set(commission.currency.to_string()),
-        base_minor: Set(assessment.base_minor),
-        rate_bps: Set(assessment.rate.map(|rate| i32::from(rate.get()))),
-        amount_minor: Set(assessment.commission_minor),
-        available_at: Set(assessment.available_at.unix()),
-        reason: Set(assessment.reason.map(|reason| reason.as_str().to_owned())),
-        unseen_lines: Set(assessment.unseen_lines),
-        refund_minor: Set(assessment.refund_minor),
-        dispute_minor: Set(assessment.dispute_minor),
+    commission::Model {
+        invoice_id: invoice.to_string(),
+        referral_id: referral.map(|(referral, _)| referral.to_string()),
+        promoter_id: referral.map(|(_, promoter)| promoter.to_string()),
+        currency: commission.currency.to_string(),
+        base_minor: assessment.base_minor,
+        rate_bps: assessment.rate.map(|rate| i32::from(rate.get())),
+        amount_minor: assessment.commission_minor,
+        available_at: assessment.available_at.unix(),
+        reason: assessment.reason.map(|reason| reason.as_str().to_owned()),
+        unseen_lines: assessment.unseen_lines,
+        refund_minor: assessment.refund_minor,
+        dispute_minor: assessment.dispute_minor,
     }
 }
 
-pub fn entry_row(entry: &LedgerEntry, posted_at: Timestamp) -> ledger_entry::ActiveModel {
-    ledger_entry::ActiveModel {
-        id: NotSet,
-        promoter_id: Set(entry.promoter.to_string()),
-        invoice_id: Set(Some(entry.invoice.to_string())),
-        kind: Set(entry.kind.as_str().to_owned()),
-        amount_minor: Set(entry.amount_minor),
-        currency: Set(entry.currency.to_string()),
-        available_at: Set(entry.available_at.unix()),
-        cause: Set(entry.cause.to_text()),
-        posted_at: Set(posted_at.unix()),
+pub fn entry_row(entry: &LedgerEntry, posted_at: Timestamp) -> ledger_entry::Model {
+    ledger_entry::Model {
+        id: 0,
+        promoter_id: entry.promoter.to_string(),
+        invoice_id: Some(entry.invoice.to_string()),
+        kind: entry.kind.as_str().to_owned(),
+        amount_minor: entry.amount_minor,
+        currency: entry.currency.to_string(),
+        available_at: entry.available_at.unix(),
+        cause: entry.cause.to_text(),
+        posted_at: posted_at.unix(),
     }
 }
