@@ -33,11 +33,18 @@ pub fn code(number: usize) -> String {
     format!("BENCH{number:02}")
 }
 
+/// Events that Stripe makes in one second of the stream.
+const EVENTS_OF_SECOND: u64 = 5_000;
+/// The seconds from which Stripe's ids seem to count.
+const IDS_SINCE: i64 = 1_000_000_000;
+
 /// What is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mix {
     /// `invoice.paid` only.
     Sales,
+    /// `invoice.paid` only, with ids that tell no time: new rows go everywhere in an index, which is the harder case.
+    Scattered,
     /// `invoice.paid`, `invoice_payment.paid`, and for one sale in seven `charge.refunded` and `refund.created`; the
     /// events of neighbours in any order.
     All,
@@ -91,16 +98,16 @@ impl Stream {
         let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
         let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, file), bytes: 0, bodies: 0 };
         let sales = match mix {
-            Mix::Sales => events,
+            Mix::Sales | Mix::Scattered => events,
             Mix::All => events * ONE_REFUND_IN / (2 * ONE_REFUND_IN + 2),
         };
         let blocks_of_slice = sales.div_ceil(BLOCK * THREADS).max(1);
-        let mut maker = Maker::new(seed, now);
+        let mut maker = Maker::new(seed, now, mix);
         let mut slices = Vec::new();
         for thread in 0..THREADS {
             let mut slice = Slice { offset: writer.bytes, gains: Vec::new() };
             for block in 0..blocks_of_slice {
-                for request in maker.block(thread * blocks_of_slice + block, mix) {
+                for request in maker.block(thread * blocks_of_slice + block) {
                     writer.request(&request.body, now)?;
                     slice.gains.push(request.gain);
                 }
@@ -172,6 +179,9 @@ struct Request {
 struct Maker {
     random: Random,
     now: Timestamp,
+    mix: Mix,
+    /// Events so far.
+    made: u64,
     paid: Template,
     link: Template,
     charge: Template,
@@ -179,10 +189,12 @@ struct Maker {
 }
 
 impl Maker {
-    fn new(seed: u64, now: Timestamp) -> Self {
+    fn new(seed: u64, now: Timestamp, mix: Mix) -> Self {
         Self {
             random: Random(seed),
             now,
+            mix,
+            made: 0,
             paid: Template::new(include_str!("templates/invoice_paid.json")),
             link: Template::new(include_str!("templates/invoice_payment_paid.json")),
             charge: Template::new(include_str!("templates/charge_refunded.json")),
@@ -191,7 +203,7 @@ impl Maker {
     }
 
     /// The events of a block of sales.
-    fn block(&mut self, block: usize, mix: Mix) -> Vec<Request> {
+    fn block(&mut self, block: usize) -> Vec<Request> {
         let customers: Vec<(String, String)> = (0..CUSTOMERS_OF_BLOCK)
             .map(|_| (self.random.id("cus_", 14), self.random.id("sub_1", 23)))
             .collect();
@@ -203,9 +215,9 @@ impl Maker {
             let (customer, subscription) = &customers[of_block];
             // An hour ago, one second a row of customers: the first sale of each customer makes the claim.
             let created = self.now.unix() - 3_600 + i64::try_from(place / CUSTOMERS_OF_BLOCK).unwrap_or(0);
-            among.extend(self.sale(customer, subscription, code.as_deref(), created, place, mix));
+            among.extend(self.sale(customer, subscription, code.as_deref(), created, place));
             if (place + 1) % SHUFFLED == 0 {
-                if mix == Mix::All {
+                if self.mix == Mix::All {
                     self.random.shuffle(&mut among);
                 }
                 requests.append(&mut among);
@@ -221,12 +233,11 @@ impl Maker {
         code: Option<&str>,
         created: i64,
         place: usize,
-        mix: Mix,
     ) -> Vec<Request> {
         let net_minor = 900 + i64::try_from(self.random.below(49_000)).unwrap_or(0);
         let tax_minor = net_minor * 19 / 100;
         let gross_minor = net_minor + tax_minor;
-        let refund = (mix == Mix::All && place % ONE_REFUND_IN == 3)
+        let refund = (self.mix == Mix::All && place % ONE_REFUND_IN == 3)
             .then(|| if place % (2 * ONE_REFUND_IN) == 3 { gross_minor } else { gross_minor * 3 / 10 });
         let metadata =
             code.map_or_else(|| "{}".to_owned(), |code| format!("{{\"referral_code\": \"{code}\"}}"));
@@ -236,19 +247,19 @@ impl Maker {
             ("customer", customer.to_owned()),
             ("email", format!("{}@example.com", customer.to_lowercase())),
             ("gross", gross_minor.to_string()),
-            ("invoice", self.random.id("in_1", 23)),
-            ("line", self.random.id("1", 23)),
+            ("invoice", self.id("in_1")),
+            ("line", self.id("1")),
             ("metadata", metadata),
             ("net", net_minor.to_string()),
             ("number", format!("{place:04}")),
-            ("payment", self.random.id("3", 23)),
+            ("payment", self.id("3")),
             ("refunded", refund.unwrap_or(0).to_string()),
             ("subscription", subscription.to_owned()),
             ("tax", tax_minor.to_string()),
             ("whole", (refund == Some(gross_minor)).to_string()),
         ];
         let mut requests = vec![self.request(Which::Paid, &values, earned_minor, 0)];
-        if mix == Mix::All {
+        if self.mix == Mix::All {
             requests.push(self.request(Which::Link, &values, 0, 0));
         }
         if let Some(refunded_minor) = refund {
@@ -263,6 +274,22 @@ impl Maker {
         requests
     }
 
+    /// An id as Stripe makes them: behind the first digit five digits of base 62 that count seconds, twelve that are the
+    /// account's, and six at random.
+    fn id(&mut self, prefix: &str) -> String {
+        if self.mix == Mix::Scattered {
+            return self.random.id(prefix, 23);
+        }
+        let mut second = self.now.unix() - IDS_SINCE + i64::try_from(self.made / EVENTS_OF_SECOND).unwrap_or(0);
+        let mut digits = [b'0'; 5];
+        for digit in digits.iter_mut().rev() {
+            *digit = ALPHABET[usize::try_from(second % 62).unwrap_or(0)];
+            second /= 62;
+        }
+        let seconds = String::from_utf8_lossy(&digits);
+        self.random.id(&format!("{prefix}{seconds}LkdIwHu7ixra"), 6)
+    }
+
     fn request(
         &mut self,
         which: Which,
@@ -270,7 +297,8 @@ impl Maker {
         commission_minor: i64,
         refund_minor: i64,
     ) -> Request {
-        let event = self.random.id("evt_1", 23);
+        let event = self.id("evt_1");
+        self.made += 1;
         let mut values: Vec<(&str, &str)> =
             values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         values.push(("event", &event));
@@ -297,6 +325,8 @@ const fn half_up(dividend: i64, divisor: i64) -> i64 {
     (2 * dividend + divisor) / (2 * divisor)
 }
 
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 /// `SplitMix64`: small, fast, and the same everywhere.
 #[derive(Debug)]
 struct Random(u64);
@@ -313,10 +343,8 @@ impl Random {
         usize::try_from(self.next() % bound).unwrap_or(0)
     }
 
-    /// An id of letters and digits. It tells no time, as Stripe's do: new rows then go everywhere in an index, which is
-    /// the harder case.
+    /// An id of letters and digits.
     fn id(&mut self, prefix: &str, letters: usize) -> String {
-        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut id = String::with_capacity(prefix.len() + letters);
         id.push_str(prefix);
         id.extend((0..letters).map(|_| char::from(ALPHABET[self.below(62)])));

@@ -39,6 +39,7 @@ pub enum Variant {
     Ceiling,
     Durable(Kind),
     OneByOne(Kind),
+    Scattered(Kind),
     Duplicates(Kind),
     Mixed(Kind),
     Half(Kind),
@@ -81,6 +82,7 @@ impl Bench {
     pub async fn run(&mut self) -> anyhow::Result<()> {
         let sales = self.stream("sales", Mix::Sales, self.size.events, 1)?;
         let mixed = self.stream("mixed", Mix::All, self.size.events, 2)?;
+        let scattered = self.stream("scattered", Mix::Scattered, self.size.events, 3)?;
         self.mean_body_bytes = sales.mean_body_bytes;
         eprintln!("{} sales of {} bytes, {} mixed events", sales.len(), sales.mean_body_bytes, mixed.len());
         for round in 1..=self.size.rounds {
@@ -96,6 +98,7 @@ impl Bench {
                 self.duplicates(round, &ledger, &sales.all()).await?;
                 ledger.drop().await?;
                 self.on_new(round, Variant::Mixed(kind), &mixed.all(), CLOSED, &[]).await?;
+                self.on_new(round, Variant::Scattered(kind), &scattered.all(), CLOSED, &[]).await?;
                 let few = sales.first(self.size.naive_events);
                 self.on_new(round, Variant::OneByOne(kind), &few, CLOSED, one_by_one(kind)).await?;
                 let rate = capacity.seen.rate / 2.0;
@@ -104,7 +107,7 @@ impl Bench {
                 self.on_new(round, Variant::Half(kind), &part, pace, &[]).await?;
             }
         }
-        drop((sales, mixed));
+        drop((sales, mixed, scattered));
         if self.size.growth > 0 && !self.sales_only {
             for kind in self.kinds.clone() {
                 self.growth(kind).await.with_context(|| format!("growth on {}", kind.name()))?;
@@ -136,6 +139,7 @@ impl Bench {
     ) -> anyhow::Result<()> {
         let (Variant::Durable(kind)
         | Variant::OneByOne(kind)
+        | Variant::Scattered(kind)
         | Variant::Duplicates(kind)
         | Variant::Mixed(kind)
         | Variant::Half(kind)

@@ -87,19 +87,22 @@ impl Words {
     }
 }
 
-/// An id of the length of Stripe's, in no order: a multiple of the number modulo a prime.
+/// An id of the length of Stripe's; like these it tells the time, so that later rows have greater ones.
 fn id(prefix: &str, number: &str) -> String {
-    format!(
-        "'{prefix}1' || CAST(10000000000 + ({number} + 1) * 48271 % 2147483647 AS TEXT) || 'LkdIwHu7ixra'"
-    )
+    format!("'{prefix}1' || CAST(10000000000 + {number} AS TEXT) || 'LkdIwHu7ixra'")
+}
+
+/// The id of a customer, of whom anyone may buy next: in no order, a multiple of the number modulo a prime.
+fn scattered_id(prefix: &str, number: &str) -> String {
+    id(prefix, &format!("({number} + 1) * 48271 % 2147483647"))
 }
 
 fn statements(words: &Words) -> Vec<String> {
-    let (event, invoice, customer) = (id("evt_", "i"), id("in_", "i"), id("cus_", "c"));
+    let (event, invoice, customer) = (id("evt_", "i"), id("in_", "i"), scattered_id("cus_", "c"));
     let precedence = ClaimSource::SubscriptionMetadata(0).precedence();
     let claim = format!("'clm_' || {event} || '_{precedence}'");
     let claim_of_customer = format!("'clm_' || {} || '_{precedence}'", id("evt_", "c"));
-    let referral = id("ref_", "c");
+    let referral = scattered_id("ref_", "c");
     let party = format!("'customer:' || {customer}");
     let (referrals, customers, since) = (words.referrals, words.customers, words.since);
     let paid_at = |number: &str| format!("({since} + {number} * {EVERY_S})");
@@ -132,7 +135,7 @@ fn statements(words: &Words) -> Vec<String> {
         ),
         format!(
             "INSERT INTO subscription (id, customer_id, ended) SELECT {}, {customer}, FALSE FROM {people}",
-            id("sub_", "c")
+            scattered_id("sub_", "c")
         ),
         format!("INSERT INTO party_email (party, email_hash) SELECT {party}, {email} FROM {people}"),
         format!(

@@ -98,6 +98,7 @@ fn name(variant: Variant, growth: u64) -> String {
         Variant::Durable(kind) => format!("{}: durable sales", kind.name()),
         Variant::OneByOne(kind) => format!("{}: a transaction each", kind.name()),
         Variant::Duplicates(kind) => format!("{}: duplicates only", kind.name()),
+        Variant::Scattered(kind) => format!("{}: sales, ids in no order", kind.name()),
         Variant::Mixed(kind) => format!("{}: sales, links, refunds", kind.name()),
         Variant::Half(kind) => format!("{}: half the capacity offered", kind.name()),
         Variant::Small(kind) => format!("{}: 1 000 invoices stored", kind.name()),
