@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait, SchemaManager};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
@@ -31,6 +33,9 @@ const START_PAUSE: Duration = Duration::from_millis(200);
 /// Prepared statements that a connection keeps. Statements over many keys and rows come in some ten lengths each
 /// (`select.rs`), so that all of them fit: about 30 that read, and 20 that write.
 const STATEMENTS_KEPT: usize = 512;
+/// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
+/// gone, the next statement says so.
+const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 /// The advisory lock under which replicas migrate one after the other ("referral" in ASCII).
 const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 
@@ -94,16 +99,18 @@ impl Database {
             SqlitePoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+                .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
         let writer = pool(1).after_release(|connection, _| {
             Box::pin(async move {
-                // SQLite refuses a ROLLBACK outside a transaction: the normal case.
-                if connection.execute("ROLLBACK").await.is_ok() {
-                    tracing::warn!("a connection came back inside a transaction and was rolled back");
+                // SQLite's driver counts on the side of the database, so what it says is so.
+                let is_clean = !connection.is_in_transaction();
+                if !is_clean {
+                    tracing::warn!("a connection came back inside a transaction and is closed");
                 }
-                Ok(true)
+                Ok(is_clean)
             })
         });
         let writer = writer.connect_with(options.clone()).await.map_err(connection_error)?;
@@ -135,6 +142,10 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move { Ok(about.idle_for < IDLE_UNTESTED || connection.ping().await.is_ok()) })
+            })
             .after_release(|connection, _| {
                 Box::pin(async move { Ok(connection.execute("ROLLBACK").await.is_ok()) })
             })

@@ -21,6 +21,12 @@ const EVERYTHING: i64 = 0x6576_6572_796f_6e65;
 /// Keys that are locked one by one at most: PostgreSQL has room for 6 400 locks by default, over all connections.
 const LOCKS_LIMIT: usize = 1_500;
 
+/// What a transaction reads, it reads by key. PostgreSQL, when it has not analyzed a table yet, takes it for small, and
+/// keeps a plan that looks at all of its rows long after it has grown; and it would plan each statement anew, five times
+/// or for ever. These settings end with the transaction.
+const PLANNER: &str = "set_config('enable_seqscan', 'off', TRUE), \
+     set_config('plan_cache_mode', 'force_generic_plan', TRUE), set_config('jit', 'off', TRUE)";
+
 /// The keys that a transaction touches. The order of the fields is the order in which they are locked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
@@ -121,10 +127,10 @@ pub async fn lock(txn: &Txn, keys: &Keys) -> Result<(), StoreError> {
     }
     // Raw SQL: the entities have no word for it. `unnest` gives the numbers in their order, and so they are locked.
     let statement = if keys.everything || numbers.len() > LOCKS_LIMIT {
-        let sql = "SELECT COUNT(pg_advisory_xact_lock($1)) AS locked";
+        let sql = format!("SELECT COUNT(pg_advisory_xact_lock($1)) AS locked, {PLANNER}");
         Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [EVERYTHING.into()])
     } else {
-        let sql = "WITH everything AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($1)) \
+        let sql = "WITH everything AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($1), set_config('enable_seqscan', 'off', TRUE), set_config('plan_cache_mode', 'force_generic_plan', TRUE), set_config('jit', 'off', TRUE)) \
                    SELECT COUNT(pg_advisory_xact_lock(number)) AS locked \
                    FROM everything, unnest(string_to_array($2, ',')::bigint[]) AS keys (number)";
         let values = [EVERYTHING.into(), numbers.join(",").into()];

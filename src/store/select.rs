@@ -9,8 +9,6 @@ use super::error::StoreError;
 
 /// Keys named in one statement: below the bind limits of SQLite (32 766) and PostgreSQL (65 535).
 pub const KEYS_PER_STATEMENT: usize = 4_096;
-/// Rows written by one statement: the widest table has 20 columns.
-const ROWS_PER_STATEMENT: usize = 1_024;
 
 /// True for rows whose `column` is one of `keys`; as one array on PostgreSQL, and on SQLite, which has no arrays, as a list
 /// whose length is a power of two: its last key is repeated.
@@ -48,30 +46,4 @@ where
         rows.extend(E::find().filter(of_some).all(db).await?);
     }
     Ok(rows)
-}
-
-/// Rows in pieces whose lengths are powers of two, the largest first.
-pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let length = rows.len().checked_ilog2().map_or(0, |bits| 1_usize.checked_shl(bits).unwrap_or(0));
-        let (piece, rest) =
-            rows.split_at_checked(length.min(ROWS_PER_STATEMENT)).filter(|(piece, _)| !piece.is_empty())?;
-        rows = rest;
-        Some(piece)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pieces;
-
-    #[test]
-    fn rows_come_in_powers_of_two() {
-        let lengths = |rows: usize| pieces(&vec![0; rows]).map(<[i32]>::len).collect::<Vec<_>>();
-        assert!(lengths(0).is_empty());
-        assert_eq!(lengths(1), [1]);
-        assert_eq!(lengths(37), [32, 4, 1]);
-        assert_eq!(lengths(256), [256]);
-        assert_eq!(lengths(2_049), [1_024, 1_024, 1]);
-    }
 }

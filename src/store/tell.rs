@@ -108,16 +108,11 @@ impl Tell {
     /// The rows of the last parameter as a table.
     fn source(&self, columns: &[(&str, &str)]) -> String {
         if self.backend == DatabaseBackend::Postgres {
-            let columns: Vec<String> =
-                columns.iter().map(|(name, of_type)| format!("{name} {of_type}")).collect();
-            return format!(
-                "json_to_recordset(${}::text::json) AS told ({})",
-                self.rows.len(),
-                columns.join(", ")
-            );
+            told(self.backend, &format!("${}", self.rows.len()), columns)
+        } else {
+            // Each statement takes its one parameter in turn.
+            told(self.backend, "?", columns)
         }
-        let columns = columns.iter().map(|(name, _)| format!("value ->> '{name}' AS {name}"));
-        format!("(SELECT {} FROM json_each(?)) AS told", columns.collect::<Vec<_>>().join(", "))
     }
 
     /// A column of a row that comes; JSON has no bytes.
@@ -142,11 +137,24 @@ impl Tell {
                 others.iter().enumerate().map(|(place, insert)| format!("t{place} AS ({insert})")).collect();
             format!("WITH {} {last}", others.join(", "))
         } else {
-            // Each statement takes its one parameter in turn.
             self.statements.join("; ")
         };
         let statement = Statement::from_sql_and_values(self.backend, sql, self.rows);
         Ok(txn.execute_raw(statement).await?.rows_affected())
+    }
+}
+
+/// A parameter with rows as a JSON array, as a table `told` of these columns and their types in PostgreSQL.
+pub fn told(backend: DatabaseBackend, parameter: &str, columns: &[(&str, &str)]) -> String {
+    let is_postgres = backend == DatabaseBackend::Postgres;
+    let columns = columns.iter().map(|(name, of_type)| {
+        if is_postgres { format!("{name} {of_type}") } else { format!("value ->> '{name}' AS {name}") }
+    });
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    if is_postgres {
+        format!("json_to_recordset({parameter}::text::json) AS told ({columns})")
+    } else {
+        format!("(SELECT {columns} FROM json_each({parameter})) AS told")
     }
 }
 

@@ -6,9 +6,9 @@ use super::Answer;
 use super::handlers::{Inbound, id_of_body};
 use crate::domain::{EventId, Outcome, Reduced};
 use crate::store::events::{self, EventRow};
-use crate::store::{Database, StoreError};
+use crate::store::{StoreError, Txn};
 
-/// What is known of an event before the transaction.
+/// What is known of an event before anything is locked.
 #[derive(Debug)]
 pub enum Admission {
     /// It goes on.
@@ -51,10 +51,10 @@ impl Fresh<'_> {
 
 /// Sorts a batch into duplicates and new events. What is found to be a duplicate is committed.
 pub async fn admit<'b>(
-    db: &Database,
+    txn: &Txn,
     events: &'b [Inbound],
 ) -> Result<(Vec<Admission>, Vec<Fresh<'b>>), StoreError> {
-    let mut known = events::known_types(db.reader(), events.iter().map(|event| &event.row.id)).await?;
+    let mut known = events::known_types(txn, events.iter().map(|event| &event.row.id)).await?;
     let mut admissions = Vec::with_capacity(events.len());
     let (mut fresh, mut reused) = (Vec::new(), BTreeMap::new());
     for (place, inbound) in events.iter().enumerate() {
@@ -73,7 +73,7 @@ pub async fn admit<'b>(
         });
     }
     if !reused.is_empty() {
-        let known = events::known_types(db.reader(), reused.keys()).await?;
+        let known = events::known_types(txn, reused.keys()).await?;
         reused.retain(|id, _| !known.contains_key(id));
         fresh.extend(reused.into_iter().map(|(id, (place, inbound))| keep_apart(id, place, inbound)));
     }

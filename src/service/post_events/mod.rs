@@ -115,12 +115,14 @@ async fn post_batch_once(
     events: &[Inbound],
     now: Timestamp,
 ) -> Result<Vec<Answer>, ServiceError> {
-    let (mut answers, fresh) = admit::admit(db, events).await?;
+    let txn = db.begin().await?;
+    let (mut answers, fresh) = admit::admit(&txn, events).await?;
     if fresh.is_empty() {
+        txn.rollback().await.map_err(StoreError::from)?;
         return Ok(answers.into_iter().map(Admission::into_answer).collect());
     }
     let apply = |book: &mut Book| apply(book, &fresh).map_err(ServiceError::from);
-    let (txn, book, outcomes) = book::transact(db, wanted::of(&fresh), apply).await?;
+    let (txn, book, outcomes) = book::transact_in(db, txn, wanted::of(&fresh), apply).await?;
     save(&txn, &book, &fresh, &outcomes, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
     for (event, outcome) in fresh.iter().zip(outcomes) {

@@ -11,5 +11,5 @@ mod wanted;
 pub(super) use load::load;
 pub use predict::Owners;
 pub use save::save;
-pub use transact::{apply_alone, begin_alone, transact};
+pub use transact::{apply_alone, begin_alone, transact, transact_in};
 pub use wanted::Wanted;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::{claim, code};
-use sea_orm::{DatabaseBackend, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QuerySelect};
 
 use super::wanted::Wanted;
 use crate::domain::{Book, Claim, Code, CustomerId, PromoterId};
-use crate::store::database::Database;
+use crate::store::database::{Database, Txn};
 use crate::store::error::StoreError;
 use crate::store::select::one_of;
 
@@ -40,18 +40,17 @@ impl Owners {
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
-pub async fn promoters(db: &Database, wanted: &mut Wanted) -> Result<(), StoreError> {
-    let reader = db.reader();
+pub async fn promoters(db: &Database, txn: &Txn, wanted: &mut Wanted) -> Result<(), StoreError> {
     let customers: BTreeSet<&CustomerId> =
         wanted.claims.iter().filter_map(|claim| claim.customer.as_ref()).collect();
-    if customers.is_empty() || reader.get_database_backend() != DatabaseBackend::Postgres {
+    if customers.is_empty() || txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
     }
     let of_customers =
-        one_of(reader, claim::Column::CustomerId, customers.into_iter().map(CustomerId::as_str));
+        one_of(txn, claim::Column::CustomerId, customers.into_iter().map(CustomerId::as_str));
     let known =
         claim::Entity::find().select_only().column(claim::Column::CustomerId).column(claim::Column::Code);
-    let known = known.filter(of_customers).into_tuple::<(String, String)>().all(reader).await?;
+    let known = known.filter(of_customers).into_tuple::<(String, String)>().all(txn).await?;
     let known: BTreeSet<(String, String)> = known.into_iter().collect();
     let is_new = |claim: &&Claim| {
         let customer = claim.customer.as_ref().map(ToString::to_string);
@@ -69,8 +68,8 @@ pub async fn promoters(db: &Database, wanted: &mut Wanted) -> Result<(), StoreEr
     }
     if !unknown.is_empty() {
         let owners = code::Entity::find().select_only().column(code::Column::PromoterId);
-        let owners = owners.filter(one_of(reader, code::Column::Code, unknown));
-        let owners = owners.into_tuple::<String>().all(reader).await?;
+        let owners = owners.filter(one_of(txn, code::Column::Code, unknown));
+        let owners = owners.into_tuple::<String>().all(txn).await?;
         wanted.keys.promoters.extend(owners.into_iter().map(PromoterId::new));
     }
     Ok(())
