@@ -93,6 +93,7 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
             .foreign_keys(true)
+            .pragma("temp_store", "MEMORY")
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
         let pool = |size| {

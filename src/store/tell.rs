@@ -154,7 +154,7 @@ pub fn told(backend: DatabaseBackend, parameter: &str, columns: &[(&str, &str)])
     if is_postgres {
         format!("json_to_recordset({parameter}::text::json) AS told ({columns})")
     } else {
-        format!("(SELECT {columns} FROM json_each({parameter})) AS told")
+        format!("(SELECT {columns} FROM jsonb_each({parameter})) AS told")
     }
 }
 
