@@ -33,8 +33,11 @@ pub fn code(number: usize) -> String {
     format!("BENCH{number:02}")
 }
 
-/// Events that Stripe makes in one second of the stream.
-const EVENTS_OF_SECOND: u64 = 5_000;
+/// Events that Stripe makes for one account in a second of the stream: as many as its API takes requests. They come faster
+/// than that when a backlog is delivered.
+const EVENTS_OF_SECOND: u64 = 100;
+/// How long ago the backlog began.
+const BACKLOG_S: i64 = 3_600;
 /// The seconds from which Stripe's ids seem to count.
 const IDS_SINCE: i64 = 1_000_000_000;
 
@@ -213,8 +216,8 @@ impl Maker {
             let customer = block * CUSTOMERS_OF_BLOCK + of_block;
             let code = (customer.is_multiple_of(2)).then(|| code(customer / 2 % CODES));
             let (customer, subscription) = &customers[of_block];
-            // An hour ago, one second a row of customers: the first sale of each customer makes the claim.
-            let created = self.now.unix() - 3_600 + i64::try_from(place / CUSTOMERS_OF_BLOCK).unwrap_or(0);
+            // One second a row of customers: the first sale of each customer makes the claim.
+            let created = self.now.unix() - BACKLOG_S + i64::try_from(place / CUSTOMERS_OF_BLOCK).unwrap_or(0);
             among.extend(self.sale(customer, subscription, code.as_deref(), created, place));
             if (place + 1) % SHUFFLED == 0 {
                 if self.mix == Mix::All {
@@ -280,7 +283,8 @@ impl Maker {
         if self.mix == Mix::Scattered {
             return self.random.id(prefix, 23);
         }
-        let mut second = self.now.unix() - IDS_SINCE + i64::try_from(self.made / EVENTS_OF_SECOND).unwrap_or(0);
+        // The backlog ends now.
+        let mut second = self.now.unix() - BACKLOG_S - IDS_SINCE + i64::try_from(self.made / EVENTS_OF_SECOND).unwrap_or(0);
         let mut digits = [b'0'; 5];
         for digit in digits.iter_mut().rev() {
             *digit = ALPHABET[usize::try_from(second % 62).unwrap_or(0)];

@@ -152,7 +152,7 @@ async fn about(bench: &Bench, wrk: &str, started: Instant) -> anyhow::Result<Str
          - {rounds} rounds, medians; {events} events a run ({naive_events} with a transaction each) of {} bytes on \
          average, seeds 1, 2, 3, 101…; 64 connections\n\
          - half of the sales are of referred customers; each customer buys four times, so every fourth sale is of a new \
-         one\n- ids count seconds, as Stripe's do (5 000 events a second), but for \"ids in no order\"\n- half the capacity: exponential gaps at that rate over 256 connections\n\
+         one\n- ids count seconds, as Stripe's do (100 events a second, a backlog), but for \"ids in no order\"\n- half the capacity: exponential gaps at that rate over 256 connections\n\
          - after every run: only 2xx, the sums that the events earn, and `referrald verify`\n",
         command(&["date", "-u", "+%F %H:%M"])?,
         started.elapsed().as_secs_f64(),
