@@ -1,8 +1,11 @@
-//! The writers: one batch after the other, each in a task of its own that nobody can cancel.
+//! The writers: one batch after the other, each on a thread of its own, and nobody can cancel what it does.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -18,11 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Posts what comes through the queue until it is closed and empty, by as many writers as the settings say. They take
 /// turns at the queue: each takes whatever has arrived, and posts it while the next one takes its own.
+///
+/// A writer is a thread that sleeps until the database has answered: a task would be handed from thread to thread with
+/// every answer, which takes longer than most answers do.
 pub(super) async fn run(db: Database, jobs: mpsc::Receiver<Job>, settings: IntakeSettings) {
     let jobs = Arc::new(Mutex::new(jobs));
     let mut writers = JoinSet::new();
     for _ in 0..settings.writers {
-        writers.spawn(write(db.clone(), Arc::clone(&jobs), settings.clone()));
+        let writer = write(db.clone(), Arc::clone(&jobs), settings.clone());
+        writers.spawn_blocking(|| Handle::current().block_on(writer));
     }
     while let Some(ended) = writers.join_next().await {
         if let Err(error) = ended {
@@ -38,13 +45,15 @@ async fn write(db: Database, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, settings: In
         if jobs.lock().await.recv_many(&mut batch, settings.batch_events).await == 0 {
             break;
         }
-        let posting = tokio::spawn(post(db.clone(), batch, attempts));
-        match tokio::time::timeout(PATIENCE, posting).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a batch ended in a panic; its events are not acknowledged");
+        let posting = AssertUnwindSafe(post(db.clone(), batch, attempts)).catch_unwind();
+        let mut posting = Box::pin(posting.map(|ended| {
+            if ended.is_err() {
+                tracing::error!("a batch ended in a panic; its events are not acknowledged");
             }
-            Err(_elapsed) => tracing::error!("a batch takes too long; the next one goes on beside it"),
+        }));
+        if tokio::time::timeout(PATIENCE, &mut posting).await.is_err() {
+            tracing::error!("a batch takes too long; the next one goes on beside it");
+            tokio::spawn(posting);
         }
     }
 }

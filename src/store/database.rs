@@ -20,7 +20,7 @@ use sea_orm::{
 };
 use secrecy::ExposeSecret;
 
-use super::book::Owners;
+use super::book::Memory;
 use super::error::StoreError;
 use crate::settings::DatabaseSettings;
 
@@ -44,7 +44,7 @@ const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
-    owners: Owners,
+    memory: Memory,
 }
 
 impl Database {
@@ -119,7 +119,7 @@ impl Database {
         Ok(Self {
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
             reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
-            owners: Owners::default(),
+            memory: Memory::default(),
         })
     }
 
@@ -154,7 +154,7 @@ impl Database {
             .await
             .map_err(connection_error)?;
         let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self { writer: pool.clone(), reader: pool, owners: Owners::default() })
+        Ok(Self { writer: pool.clone(), reader: pool, memory: Memory::default() })
     }
 
     /// The connections for reading.
@@ -162,9 +162,9 @@ impl Database {
         &self.reader
     }
 
-    /// Whose codes are whose, as far as it has been read.
-    pub(in crate::store) const fn owners(&self) -> &Owners {
-        &self.owners
+    /// What was read before, as far as guesses are made by it.
+    pub(in crate::store) const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Begins a transaction that may write; on SQLite it holds the write lock from the start.

@@ -94,6 +94,8 @@ pub struct Book {
     pub commissions: BTreeMap<InvoiceId, Commission>,
     /// Parked events by the payment, as named, that they wait for.
     pub parked: BTreeMap<PaymentId, BTreeSet<EventId>>,
+    /// What the inbox says of the events that it was asked about: their types, and nothing of new ones.
+    pub inbox: BTreeMap<EventId, Option<String>>,
     /// Customers that may have invoices which are not at hand.
     pub incomplete: BTreeSet<CustomerId>,
     /// Parties of which nothing is at hand but their seats.
@@ -113,6 +115,8 @@ pub struct Lacking {
     pub parties: BTreeSet<Party>,
     /// Promoters to whom referrals were given: their ordinals are given under their lock.
     pub promoters: BTreeSet<PromoterId>,
+    /// Events about which the inbox is to be asked.
+    pub events: BTreeSet<EventId>,
 }
 
 /// What one event or act touches.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Answer;
 use super::handlers::{Inbound, id_of_body};
-use crate::domain::{EventId, Outcome, Reduced};
-use crate::store::events::{self, EventRow};
-use crate::store::{StoreError, Txn};
+use crate::domain::{Book, EventId, Outcome, Reduced};
+use crate::store::events::EventRow;
 
 /// What is known of an event before anything is locked.
 #[derive(Debug)]
@@ -49,19 +48,18 @@ impl Fresh<'_> {
     }
 }
 
-/// Sorts a batch into duplicates and new events. What is found to be a duplicate is committed.
-pub async fn admit<'b>(
-    txn: &Txn,
-    events: &'b [Inbound],
-) -> Result<(Vec<Admission>, Vec<Fresh<'b>>), StoreError> {
-    let mut known = events::known_types(txn, events.iter().map(|event| &event.row.id)).await?;
+/// Sorts a batch into duplicates and new events, by what the inbox says. What is found to be a duplicate is committed.
+/// Where the inbox must be asked about further ids, they are lacking.
+pub fn admit<'b>(book: &mut Book, events: &'b [Inbound]) -> (Vec<Admission>, Vec<Fresh<'b>>) {
+    let known = book.inbox.iter().filter_map(|(id, event_type)| Some((id, event_type.as_deref()?)));
+    let mut known: BTreeMap<&EventId, &str> = known.collect();
     let mut admissions = Vec::with_capacity(events.len());
     let (mut fresh, mut reused) = (Vec::new(), BTreeMap::new());
     for (place, inbound) in events.iter().enumerate() {
         let row = &inbound.row;
         admissions.push(match known.get(&row.id) {
             None => {
-                known.insert(row.id.clone(), row.event_type.clone());
+                known.insert(&row.id, &row.event_type);
                 fresh.push(Fresh { place, inbound, reused: None });
                 Admission::Open
             }
@@ -72,12 +70,16 @@ pub async fn admit<'b>(
             }
         });
     }
-    if !reused.is_empty() {
-        let known = events::known_types(txn, reused.keys()).await?;
-        reused.retain(|id, _| !known.contains_key(id));
-        fresh.extend(reused.into_iter().map(|(id, (place, inbound))| keep_apart(id, place, inbound)));
+    for (id, (place, inbound)) in reused {
+        match book.inbox.get(&id) {
+            None => {
+                book.lacking.events.insert(id);
+            }
+            Some(None) => fresh.push(keep_apart(id, place, inbound)),
+            Some(Some(_kept_before)) => {}
+        }
     }
-    Ok((admissions, fresh))
+    (admissions, fresh)
 }
 
 /// Stripe's ids are unique: an id that names two types of events is kept for an operator, not guessed about.

@@ -115,14 +115,16 @@ async fn post_batch_once(
     events: &[Inbound],
     now: Timestamp,
 ) -> Result<Vec<Answer>, ServiceError> {
-    let txn = db.begin().await?;
-    let (mut answers, fresh) = admit::admit(&txn, events).await?;
+    let act = |book: &mut Book| {
+        let (answers, fresh) = admit::admit(book, events);
+        let outcomes = apply(book, &fresh)?;
+        Ok::<_, ServiceError>((answers, fresh, outcomes))
+    };
+    let (txn, book, (mut answers, fresh, outcomes)) = book::transact(db, wanted::of(events), act).await?;
     if fresh.is_empty() {
         txn.rollback().await.map_err(StoreError::from)?;
         return Ok(answers.into_iter().map(Admission::into_answer).collect());
     }
-    let apply = |book: &mut Book| apply(book, &fresh).map_err(ServiceError::from);
-    let (txn, book, outcomes) = book::transact_in(db, txn, wanted::of(&fresh), apply).await?;
     save(&txn, &book, &fresh, &outcomes, now).await?;
     txn.commit().await.map_err(StoreError::from)?;
     for (event, outcome) in fresh.iter().zip(outcomes) {

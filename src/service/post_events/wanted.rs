@@ -1,15 +1,18 @@
 //! What a batch of new events is about: the keys that are locked and followed before anything is merged.
 
-use super::admit::Fresh;
+use super::handlers::Inbound;
 use crate::domain::{Fact, Party, Reduced};
 use crate::store::book::Wanted;
 use crate::store::lock::Keys;
 
-/// The keys and claims of these events.
-pub fn of(fresh: &[Fresh<'_>]) -> Wanted {
+/// These events, and their keys and claims.
+pub fn of(events: &[Inbound]) -> Wanted {
     let mut wanted = Wanted::default();
-    for reduced in fresh.iter().filter_map(|event| event.work().as_ref().ok()) {
-        add(&mut wanted, reduced);
+    for event in events {
+        wanted.events.insert(event.row.id.clone());
+        if let Ok(reduced) = &event.work {
+            add(&mut wanted, reduced);
+        }
     }
     wanted
 }

@@ -1,11 +1,14 @@
 //! What is stored about payments, invoices, customers and users, and what these lead to.
 
+use std::collections::BTreeSet;
+
 use entity::{
     claim, claim_used_up, code_use, credit_note, customer, dispute, invoice, party_email, payment,
     payment_link, referral, refund, ruling,
 };
 
 use super::load::Loader;
+use super::load_terms::{OfCodes, Unread};
 use crate::domain::{
     ClaimId, CustomerId, EventId, InvoiceId, Kind, Party, PaymentId, PromoterId, Timestamp, UserId,
 };
@@ -15,20 +18,36 @@ use crate::store::lock::Keys;
 use crate::store::rows;
 
 impl Loader<'_> {
-    /// Reads, in one statement, everything that is stored under the keys that were found and not followed yet. False
-    /// when there were none.
-    pub(super) async fn connections(&mut self) -> Result<bool, StoreError> {
+    /// Reads, in one statement, everything that is stored under the keys that were found and not followed yet; and, with
+    /// `first`, these codes and events. False when there was nothing to read.
+    pub(super) async fn connections(
+        &mut self,
+        first: Option<Unread>,
+        events: &BTreeSet<EventId>,
+    ) -> Result<bool, StoreError> {
         let new = self.keys.without(&self.done);
-        if new == Keys::default() {
+        if new == Keys::default() && first.is_none() {
             return Ok(false);
         }
         let mut ask = Ask::new(self.txn);
+        let events = first.as_ref().map(|_| events).filter(|events| !events.is_empty());
+        let of_events = events.map(|events| OfEvents::ask(&mut ask, events));
+        let unread = first.filter(|unread| *unread != Unread::default());
+        let of_codes = unread.as_ref().map(|unread| OfCodes::ask(&mut ask, unread));
         let of_payments = (!new.payments.is_empty()).then(|| OfPayments::ask(&mut ask, &new));
         let of_invoices = (!new.invoices.is_empty()).then(|| OfInvoices::ask(&mut ask, &new));
         let is_about_parties = !(new.customers.is_empty() && new.users.is_empty());
         let of_parties = is_about_parties.then(|| OfParties::ask(&mut ask, &new));
         let answers = ask.send(self.txn).await?;
         self.done.extend(&new);
+        if let (Some(events), Some(places)) = (events, of_events) {
+            self.book.inbox = events.iter().map(|id| (id.clone(), None)).collect();
+            let known = answers.take(places.known)?.into_iter();
+            self.book.inbox.extend(known.map(|(id, event_type)| (EventId::new(id), Some(event_type))));
+        }
+        if let (Some(unread), Some(places)) = (unread, of_codes) {
+            self.take_codes(&answers, places, unread)?;
+        }
         if let Some(places) = of_payments {
             self.take_payments(&answers, places)?;
         }
@@ -134,6 +153,19 @@ impl Loader<'_> {
             self.book.parties.add(claim);
         }
         Ok(())
+    }
+}
+
+struct OfEvents {
+    /// Event and type.
+    known: Place<(String, String)>,
+}
+
+impl OfEvents {
+    fn ask(ask: &mut Ask, events: &BTreeSet<EventId>) -> Self {
+        let events = ask.texts(events.iter().map(EventId::as_str));
+        let is_known = ask.is_in("id", events);
+        Self { known: ask.tuples("event", "id, event_type", &format!("event WHERE {is_known}")) }
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use entity::{commission, credit_note, dispute, invoice, referral, refund};
 use sea_orm::{EntityTrait, QueryFilter, QuerySelect};
 
+use super::load_terms::Unread;
 use super::wanted::Wanted;
 use crate::domain::{
     Book, Claim, CreditNoteId, CustomerId, DisputeId, InvoiceId, Judged, Party, PaymentId, RefundId,
@@ -34,12 +35,14 @@ pub(in crate::store) async fn load(txn: &Txn, wanted: &Wanted) -> Result<Loaded,
         keys: wanted.keys.clone(),
         done: Keys::default(),
         referrals: Vec::new(),
+        asked: Unread::default(),
         complete: BTreeSet::new(),
     };
     loader.claims_to_judge(wanted).await?;
     loader.keys_of_losses().await?;
+    let mut first = Some(loader.unread(&wanted.claims));
     loop {
-        while loader.connections().await? {}
+        while loader.connections(first.take(), &wanted.events).await? {}
         loader.terms(&wanted.claims).await?;
         let before = loader.keys.invoices.len();
         loader.invoices_of_whole_parties(wanted).await?;
@@ -62,6 +65,8 @@ pub(super) struct Loader<'t> {
     pub(super) done: Keys,
     /// Referrals that were found, whose terms are still to be read.
     pub(super) referrals: Vec<referral::Model>,
+    /// Codes, terms and promoters that were asked for already.
+    pub(super) asked: Unread,
     /// Customers whose invoices have all been read.
     pub(super) complete: BTreeSet<CustomerId>,
 }

@@ -43,7 +43,7 @@ impl Loader<'_> {
             let mut ask = Ask::new(self.txn);
             let places = OfCodes::ask(&mut ask, &unread);
             let answers = ask.send(self.txn).await?;
-            self.take_codes(&answers, places)?;
+            self.take_codes(&answers, places, unread)?;
         }
         let is_unknown = |code: &Code| !self.book.codes.contains_key(code);
         let is_nobodys = |name: &Code| !self.book.promotion_codes.contains_key(name);
@@ -68,11 +68,15 @@ impl Loader<'_> {
         (named(plain), named(promotions))
     }
 
-    fn unread(&self, new_claims: &[Claim]) -> Unread {
+    /// What claims and the referrals at hand name and was not read yet.
+    pub(super) fn unread(&self, new_claims: &[Claim]) -> Unread {
         let book = &self.book;
         let (mut codes, mut promotions) = self.named(new_claims);
-        codes.retain(|code| !book.codes.contains_key(code));
-        promotions.retain(|name| !book.promotion_codes.contains_key(name));
+        let asked = &self.asked;
+        codes.retain(|code| !book.codes.contains_key(code) && !asked.codes.contains(code));
+        promotions.retain(|name| {
+            !book.promotion_codes.contains_key(name) && !asked.promotions.contains(name)
+        });
         let known: BTreeSet<i64> = book.versions.iter().map(|version| version.id).collect();
         let of_referrals = self.referrals.iter().map(|row| row.program_version_id);
         let versions = of_referrals.filter(|id| !known.contains(id)).collect();
@@ -82,11 +86,20 @@ impl Loader<'_> {
         let programs = programs.filter(|program| !known.contains(program)).cloned().collect();
         let of_referrals = self.referrals.iter().map(|row| PromoterId::new(&row.promoter_id));
         let promoters = owners().map(|owner| owner.promoter.clone()).chain(of_referrals);
-        let promoters = promoters.filter(|id| !book.promoters.contains_key(id)).collect();
+        let is_unread = |id: &PromoterId| !book.promoters.contains_key(id) && !asked.promoters.contains(id);
+        let promoters = promoters.filter(is_unread).collect();
         Unread { codes, promotions, programs, versions, promoters }
     }
 
-    fn take_codes(&mut self, answers: &Answers, places: OfCodes) -> Result<(), StoreError> {
+    pub(super) fn take_codes(
+        &mut self,
+        answers: &Answers,
+        places: OfCodes,
+        asked: Unread,
+    ) -> Result<(), StoreError> {
+        self.asked.codes.extend(asked.codes);
+        self.asked.promotions.extend(asked.promotions);
+        self.asked.promoters.extend(asked.promoters);
         for row in answers.take(places.promotions)? {
             self.book.promotion_codes.insert(Code::new(row.id), Code::new(row.code));
         }
@@ -183,7 +196,7 @@ impl Loader<'_> {
 
 /// What claims and referrals name and the book does not have yet.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Unread {
+pub(super) struct Unread {
     codes: BTreeSet<Code>,
     promotions: BTreeSet<Code>,
     /// Programs of codes that were not read but made just now.
@@ -193,7 +206,7 @@ struct Unread {
     promoters: BTreeSet<PromoterId>,
 }
 
-struct OfCodes {
+pub(super) struct OfCodes {
     promotions: Place<promotion_code::Model>,
     codes: Place<code::Model>,
     code_versions: Place<code_version::Model>,
@@ -205,7 +218,7 @@ struct OfCodes {
 
 impl OfCodes {
     /// Of each code at hand all versions of the terms of its program, and the promoter with all ordinals.
-    fn ask(ask: &mut Ask, unread: &Unread) -> Self {
+    pub(super) fn ask(ask: &mut Ask, unread: &Unread) -> Self {
         let codes = ask.texts(unread.codes.iter().map(Code::as_str));
         let promotions = ask.texts(unread.promotions.iter().map(Code::as_str));
         let programs = ask.texts(unread.programs.iter().map(ProgramKey::as_str));

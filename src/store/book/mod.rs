@@ -9,7 +9,7 @@ mod transact;
 mod wanted;
 
 pub(super) use load::load;
-pub use predict::Owners;
+pub use predict::Memory;
 pub use save::save;
-pub use transact::{apply_alone, begin_alone, transact, transact_in};
+pub use transact::{apply_alone, begin_alone, transact};
 pub use wanted::Wanted;

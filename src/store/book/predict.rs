@@ -1,76 +1,63 @@
 //! Guessing what a transaction will lock, so that it seldom has to begin again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use entity::{claim, code};
-use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QuerySelect};
-
 use super::wanted::Wanted;
-use crate::domain::{Book, Claim, Code, CustomerId, PromoterId};
-use crate::store::database::{Database, Txn};
-use crate::store::error::StoreError;
-use crate::store::select::one_of;
+use crate::domain::{Book, Claim, Code, PromoterId};
 
-/// Codes whose promoters are remembered; beyond that they are read each time.
+/// Codes whose promoters are remembered; other ones are not guessed.
 const REMEMBERED_CODES: usize = 100_000;
+/// Claims that are remembered; with one more all are forgotten.
+const REMEMBERED_CLAIMS: usize = 200_000;
 
-/// The promoters of codes: whose a code is never changes. Cheap to clone.
+/// What earlier books said, as far as guesses are made by it. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Owners(Arc<Mutex<BTreeMap<Code, PromoterId>>>);
+pub struct Memory(Arc<Mutex<Remembered>>);
 
-impl Owners {
-    /// Remembers the codes of a book.
-    pub fn remember(&self, book: &Book) {
-        let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (code, facts) in &book.codes {
-            if owners.len() < REMEMBERED_CODES && !owners.contains_key(code) {
-                owners.insert(code.clone(), facts.owner.promoter.clone());
-            }
-        }
-    }
+#[derive(Debug, Default)]
+struct Remembered {
+    /// Whose a code is never changes.
+    owners: BTreeMap<Code, PromoterId>,
+    /// Hashes of (customer, code): who was claimed by a code before.
+    claimed: HashSet<u64>,
+    hasher: RandomState,
+}
 
-    fn get(&self, code: &Code) -> Option<PromoterId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(code).cloned()
+impl Remembered {
+    fn hash(&self, claim: &Claim) -> Option<u64> {
+        Some(self.hasher.hash_one((claim.customer.as_ref()?, &claim.code)))
     }
 }
 
-/// Adds the promoters whose locks new claims will need: those of codes by which their customers have not been claimed
-/// before. A guess: what is missing is found after reading, and the transaction begun again.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn promoters(db: &Database, txn: &Txn, wanted: &mut Wanted) -> Result<(), StoreError> {
-    let customers: BTreeSet<&CustomerId> =
-        wanted.claims.iter().filter_map(|claim| claim.customer.as_ref()).collect();
-    if customers.is_empty() || txn.get_database_backend() != DatabaseBackend::Postgres {
-        return Ok(());
-    }
-    let of_customers =
-        one_of(txn, claim::Column::CustomerId, customers.into_iter().map(CustomerId::as_str));
-    let known =
-        claim::Entity::find().select_only().column(claim::Column::CustomerId).column(claim::Column::Code);
-    let known = known.filter(of_customers).into_tuple::<(String, String)>().all(txn).await?;
-    let known: BTreeSet<(String, String)> = known.into_iter().collect();
-    let is_new = |claim: &&Claim| {
-        let customer = claim.customer.as_ref().map(ToString::to_string);
-        customer.is_none_or(|customer| !known.contains(&(customer, claim.code.to_string())))
-    };
-    let codes: BTreeSet<Code> = wanted.claims.iter().filter(is_new).map(|claim| claim.code.clone()).collect();
-    let mut unknown = Vec::new();
-    for code in &codes {
-        match db.owners().get(code) {
-            Some(promoter) => {
-                wanted.keys.promoters.insert(promoter);
+impl Memory {
+    /// Remembers a book as it was read.
+    pub fn remember(&self, book: &Book) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (code, facts) in &book.codes {
+            if known.owners.len() < REMEMBERED_CODES && !known.owners.contains_key(code) {
+                known.owners.insert(code.clone(), facts.owner.promoter.clone());
             }
-            None => unknown.push(code.as_str()),
+        }
+        for claim in book.parties.claims() {
+            if known.claimed.len() >= REMEMBERED_CLAIMS {
+                known.claimed.clear();
+            }
+            let hash = known.hash(claim);
+            known.claimed.extend(hash);
         }
     }
-    if !unknown.is_empty() {
-        let owners = code::Entity::find().select_only().column(code::Column::PromoterId);
-        let owners = owners.filter(one_of(txn, code::Column::Code, unknown));
-        let owners = owners.into_tuple::<String>().all(txn).await?;
-        wanted.keys.promoters.extend(owners.into_iter().map(PromoterId::new));
+
+    /// Adds the promoters whose locks new claims will need: those of codes by which their customers have not been
+    /// claimed before, as far as is remembered. A lock too many makes others wait; what is missing is found after
+    /// reading, and the transaction begun again.
+    pub fn add_promoters(&self, wanted: &mut Wanted) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for claim in &wanted.claims {
+            if !known.hash(claim).is_some_and(|hash| known.claimed.contains(&hash)) {
+                wanted.keys.promoters.extend(known.owners.get(&claim.code).cloned());
+            }
+        }
     }
-    Ok(())
 }

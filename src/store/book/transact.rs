@@ -3,7 +3,6 @@
 use sea_orm::{ConnectionTrait, DatabaseBackend};
 
 use super::load::load;
-use super::predict;
 use super::wanted::Wanted;
 use crate::domain::Book;
 use crate::store::database::{Database, Txn};
@@ -26,34 +25,16 @@ const OPEN_ATTEMPTS: u32 = 8;
 /// [`StoreError::Contention`] when the set keeps growing; otherwise as the database or `act` answers.
 pub async fn transact<T, E: From<StoreError>>(
     db: &Database,
-    wanted: Wanted,
-    act: impl Fn(&mut Book) -> Result<T, E>,
-) -> Result<(Txn, Book, T), E> {
-    let txn = db.begin().await?;
-    transact_in(db, txn, wanted, act).await
-}
-
-/// Like [`transact`], in a transaction that has begun and has locked nothing yet; another one when that must begin again.
-///
-/// # Errors
-/// As [`transact`].
-pub async fn transact_in<T, E: From<StoreError>>(
-    db: &Database,
-    first: Txn,
     mut wanted: Wanted,
     act: impl Fn(&mut Book) -> Result<T, E>,
 ) -> Result<(Txn, Book, T), E> {
-    predict::promoters(db, &first, &mut wanted).await?;
-    let mut first = Some(first);
+    db.memory().add_promoters(&mut wanted);
     for _ in 0..OPEN_ATTEMPTS {
-        let txn = match first.take() {
-            Some(first) => first,
-            None => db.begin().await?,
-        };
+        let txn = db.begin().await?;
         lock(&txn, &wanted.keys).await?;
         let mut loaded = load(&txn, &wanted).await?;
         if wanted.new_code.is_none() {
-            db.owners().remember(&loaded.book);
+            db.memory().remember(&loaded.book);
         }
         let is_alone = txn.get_database_backend() == DatabaseBackend::Sqlite;
         if is_alone || wanted.keys.covers(&loaded.keys) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::book::Lacking;
-use crate::domain::{Claim, Code, CodeFacts, CustomerId, Party, Timestamp};
+use crate::domain::{Claim, Code, CodeFacts, CustomerId, EventId, Party, Timestamp};
 use crate::store::lock::Keys;
 
 /// What a transaction is about.
@@ -23,6 +23,8 @@ pub struct Wanted {
     pub new_code: Option<(Code, CodeFacts)>,
     /// Customers whose invoices are all needed.
     pub complete: BTreeSet<CustomerId>,
+    /// Events about which the inbox is asked.
+    pub events: BTreeSet<EventId>,
 }
 
 impl Wanted {
@@ -33,13 +35,14 @@ impl Wanted {
 
     /// True when nothing but locks was lacking.
     pub(super) fn is_filled(lacking: &Lacking) -> bool {
-        lacking.customers.is_empty() && lacking.parties.is_empty()
+        lacking.customers.is_empty() && lacking.parties.is_empty() && lacking.events.is_empty()
     }
 
     /// Asks for what was lacking, too.
     pub(super) fn add(&mut self, lacking: Lacking) {
         self.complete.extend(lacking.customers);
         self.keys.promoters.extend(lacking.promoters);
+        self.events.extend(lacking.events);
         for party in lacking.parties {
             match party {
                 Party::User(user) => {
