@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::{IntakeError, Job};
 use crate::clock;
@@ -18,6 +19,9 @@ use crate::settings::IntakeSettings;
 /// A batch that takes longer than this no longer holds up the next one. It goes on by itself, with its connection;
 /// how many can do so is bounded by the connections of the database.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two rounds of [`Database::write_back`]: many batches then share the pages that they changed.
+const WRITE_BACK: Duration = Duration::from_millis(200);
 
 /// Posts what comes through the queue until it is closed and empty, by as many writers as the settings say. They take
 /// turns at the queue: each takes whatever has arrived, and posts it while the next one takes its own.
@@ -40,6 +44,8 @@ pub(super) async fn run(db: Database, jobs: mpsc::Receiver<Job>, settings: Intak
 
 async fn write(db: Database, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, settings: IntakeSettings) {
     let attempts = u32::from(settings.batch_attempts);
+    let mut writing_back = tokio::spawn(write_back(db.clone()));
+    let mut since = Instant::now();
     loop {
         let mut batch = Vec::with_capacity(settings.batch_events);
         if jobs.lock().await.recv_many(&mut batch, settings.batch_events).await == 0 {
@@ -55,6 +61,16 @@ async fn write(db: Database, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, settings: In
             tracing::error!("a batch takes too long; the next one goes on beside it");
             tokio::spawn(posting);
         }
+        if since.elapsed() > WRITE_BACK && writing_back.is_finished() {
+            writing_back = tokio::spawn(write_back(db.clone()));
+            since = Instant::now();
+        }
+    }
+}
+
+async fn write_back(db: Database) {
+    if let Err(error) = db.write_back().await {
+        tracing::warn!(?error, "the log of the database could not be written back; it will be with a later batch");
     }
 }
 

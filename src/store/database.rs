@@ -36,6 +36,9 @@ const STATEMENTS_KEPT: usize = 512;
 /// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
 /// gone, the next statement says so.
 const IDLE_UNTESTED: Duration = Duration::from_secs(1);
+/// Pages of SQLite's log (64 MB) at which a transaction itself writes them back. Until then that is done beside it
+/// ([`Database::write_back`]): it takes longer than many a batch.
+const LOG_PAGES: &str = "16384";
 /// The advisory lock under which replicas migrate one after the other ("referral" in ASCII).
 const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 
@@ -44,6 +47,8 @@ const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    /// SQLite only: where its log is written back.
+    keeper: Option<DatabaseConnection>,
     memory: Memory,
 }
 
@@ -93,7 +98,9 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
             .foreign_keys(true)
+            // What a statement of many rows may have to undo.
             .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", LOG_PAGES)
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
         let pool = |size| {
@@ -115,10 +122,12 @@ impl Database {
             })
         });
         let writer = writer.connect_with(options.clone()).await.map_err(connection_error)?;
+        let keeper = pool(1).connect_lazy_with(options.clone());
         let readers = pool(settings.read_connections).connect_lazy_with(options.read_only(true));
         Ok(Self {
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
             reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
+            keeper: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(keeper)),
             memory: Memory::default(),
         })
     }
@@ -154,7 +163,7 @@ impl Database {
             .await
             .map_err(connection_error)?;
         let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self { writer: pool.clone(), reader: pool, memory: Memory::default() })
+        Ok(Self { writer: pool.clone(), reader: pool, keeper: None, memory: Memory::default() })
     }
 
     /// The connections for reading.
@@ -165,6 +174,18 @@ impl Database {
     /// What was read before, as far as guesses are made by it.
     pub(in crate::store) const fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Writes what was committed from the log of SQLite back to its pages, beside those who read and write. PostgreSQL does
+    /// that by itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be written.
+    pub async fn write_back(&self) -> Result<(), StoreError> {
+        if let Some(keeper) = &self.keeper {
+            keeper.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
+        }
+        Ok(())
     }
 
     /// Begins a transaction that may write; on SQLite it holds the write lock from the start.
@@ -226,6 +247,9 @@ impl Database {
     /// [`StoreError`] when a connection does not close in order.
     pub async fn close(self) -> Result<(), StoreError> {
         self.reader.close().await?;
+        if let Some(keeper) = self.keeper {
+            keeper.close().await?;
+        }
         Ok(self.writer.close().await?)
     }
 
