@@ -24,7 +24,7 @@ use referrald::domain::{
     CustomerId, EventId, Lines, PaidClaim, PaidInvoice, Party, ProgramKey, PromoterId, Reduced, Referral,
     ReferralId, Terms, TermsVersion, Timestamp, UserId, assess,
 };
-use referrald::service::post_events::{Policy, reduce};
+use referrald::service::post_events::{Policy, read, reduce};
 use referrald::stripe::{SignedEvent, Verifier, sign};
 use secrecy::SecretString;
 use template::Template;
@@ -116,6 +116,7 @@ fn edges(criterion: &mut Criterion) {
         );
     });
     let (event, policy) = (signed(body.clone()), policy());
+    group.bench_function("read", |bencher| bencher.iter(|| read(black_box(&event), &policy)));
     group.bench_function("reduce", |bencher| bencher.iter(|| reduce(black_box(&event), &policy)));
     group.finish();
 }

@@ -1,5 +1,5 @@
-//! The ceiling: the daemon's own server, middleware, checks and log lines, with an answer where the queue and the
-//! database would be.
+//! The ceiling: the daemon's own server, middleware, checks, reading and log lines, with an answer where packing the body,
+//! the queue and the database would be.
 
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::from_fn;
@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use referrald::app::policy;
 use referrald::clock;
 use referrald::http::close_unread;
-use referrald::service::post_events::{Policy, reduce};
+use referrald::service::post_events::{Policy, read};
 use referrald::settings::Settings;
 use referrald::stripe::Verifier;
 use referrald::telemetry::{self, DaemonRootSpan};
@@ -66,9 +66,9 @@ async fn receive(
     let header = request.headers().get("stripe-signature").map(HeaderValue::as_bytes);
     let event = state.verifier.verify(header, body, clock::now());
     let event = event.map_err(actix_web::error::ErrorBadRequest)?;
-    let inbound = reduce(&event, &state.policy)?;
-    Span::current().record("event_id", tracing::field::display(&inbound.row.id));
-    let outcome = match &inbound.work {
+    let told = read(&event, &state.policy);
+    Span::current().record("event_id", told.id.as_ref().map(tracing::field::display));
+    let outcome = match &told.work {
         Ok(_) => "posted",
         Err(outcome) => outcome.as_str(),
     };

@@ -217,7 +217,8 @@ impl Maker {
             let code = (customer.is_multiple_of(2)).then(|| code(customer / 2 % CODES));
             let (customer, subscription) = &customers[of_block];
             // One second a row of customers: the first sale of each customer makes the claim.
-            let created = self.now.unix() - BACKLOG_S + i64::try_from(place / CUSTOMERS_OF_BLOCK).unwrap_or(0);
+            let created =
+                self.now.unix() - BACKLOG_S + i64::try_from(place / CUSTOMERS_OF_BLOCK).unwrap_or(0);
             among.extend(self.sale(customer, subscription, code.as_deref(), created, place));
             if (place + 1) % SHUFFLED == 0 {
                 if self.mix == Mix::All {
@@ -284,7 +285,8 @@ impl Maker {
             return self.random.id(prefix, 23);
         }
         // The backlog ends now.
-        let mut second = self.now.unix() - BACKLOG_S - IDS_SINCE + i64::try_from(self.made / EVENTS_OF_SECOND).unwrap_or(0);
+        let mut second = self.now.unix() - BACKLOG_S - IDS_SINCE
+            + i64::try_from(self.made / EVENTS_OF_SECOND).unwrap_or(0);
         let mut digits = [b'0'; 5];
         for digit in digits.iter_mut().rev() {
             *digit = ALPHABET[usize::try_from(second % 62).unwrap_or(0)];

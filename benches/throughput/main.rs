@@ -60,7 +60,7 @@ struct Arguments {
     /// Only the ceiling and durable sales: for a profiler, or one change after the other.
     #[arg(long)]
     sales_only: bool,
-    /// A setting of the daemons, as a variable of the environment: REFERRALD_INTAKE__WRITERS=2.
+    /// A setting of the daemons, as a variable of the environment: `REFERRALD_INTAKE__WRITERS=2`.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     set: Vec<(String, String)>,
     /// Writes the result to benches/RESULTS.md too.

@@ -70,7 +70,10 @@ async fn write(db: Database, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, settings: In
 
 async fn write_back(db: Database) {
     if let Err(error) = db.write_back().await {
-        tracing::warn!(?error, "the log of the database could not be written back; it will be with a later batch");
+        tracing::warn!(
+            ?error,
+            "the log of the database could not be written back; it will be with a later batch"
+        );
     }
 }
 

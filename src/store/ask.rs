@@ -4,16 +4,16 @@
 //!
 //! Raw SQL: neither SeaORM nor its query builder has a word for this. Tables, columns and their types are the entities'.
 
-use std::fmt::Write as _;
 use std::marker::PhantomData;
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{
-    ColumnTrait, ColumnType, ConnectionTrait, DatabaseBackend, EntityTrait, IdenStatic, Iterable,
-    QueryResult, Statement, Value,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IdenStatic, Iterable, QueryResult, Statement,
+    Value,
 };
 use serde::de::DeserializeOwned;
 
+use super::column::{Holds, holds};
 use super::error::StoreError;
 use super::rows::corrupt;
 
@@ -53,7 +53,7 @@ impl Ask {
             let keys = keys.map(|key| Value::String(Some(key.to_owned()))).collect();
             Value::Array(ArrayType::String, Some(Box::new(keys)))
         } else {
-            serde_json::Value::from_iter(keys).to_string().into()
+            keys.collect::<serde_json::Value>().to_string().into()
         };
         self.lists.push(list);
         List(self.lists.len())
@@ -65,7 +65,7 @@ impl Ask {
             let keys = keys.map(|key| Value::BigInt(Some(key))).collect();
             Value::Array(ArrayType::BigInt, Some(Box::new(keys)))
         } else {
-            serde_json::Value::from_iter(keys).to_string().into()
+            keys.collect::<serde_json::Value>().to_string().into()
         };
         self.lists.push(list);
         List(self.lists.len())
@@ -97,12 +97,8 @@ impl Ask {
         E::Model: DeserializeOwned,
     {
         let table = E::default().as_str();
-        let mut columns = String::new();
-        for column in E::Column::iter() {
-            let separator = if columns.is_empty() { "" } else { ", " };
-            columns.push_str(separator);
-            self.write_column(&mut columns, &column);
-        }
+        let columns: Vec<String> = E::Column::iter().map(|column| self.written(&column)).collect();
+        let columns = columns.join(", ");
         self.tuples(table, &columns, &format!("{table} WHERE {condition}"))
     }
 
@@ -126,19 +122,17 @@ impl Ask {
         Place { selection: self.selections.len().saturating_sub(1), table, row: PhantomData }
     }
 
-    /// Booleans are numbers to SQLite, and JSON has no bytes.
-    fn write_column(&self, columns: &mut String, column: &impl ColumnTrait) {
+    fn written(&self, column: &impl ColumnTrait) -> String {
         let name = column.as_str();
         let is_postgres = self.backend == DatabaseBackend::Postgres;
-        let written = match column.def().get_column_type() {
-            ColumnType::Boolean if !is_postgres => {
-                write!(columns, "json(CASE {name} WHEN 0 THEN 'false' WHEN 1 THEN 'true' END)")
+        match holds(column) {
+            Holds::Boolean if !is_postgres => {
+                format!("json(CASE {name} WHEN 0 THEN 'false' WHEN 1 THEN 'true' END)")
             }
-            ColumnType::VarBinary(_) if is_postgres => write!(columns, "encode({name}, 'hex')"),
-            ColumnType::VarBinary(_) => write!(columns, "hex({name})"),
-            _ => write!(columns, "{name}"),
-        };
-        debug_assert!(written.is_ok(), "a String takes everything");
+            Holds::Bytes if is_postgres => format!("encode({name}, 'hex')"),
+            Holds::Bytes => format!("hex({name})"),
+            Holds::Boolean | Holds::Text | Holds::Integer | Holds::BigInteger => name.to_owned(),
+        }
     }
 
     /// Asks; no selections are answered without the database.
@@ -160,6 +154,7 @@ impl Answers {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when they are not what the entity says.
+    #[expect(clippy::needless_pass_by_value, reason = "the rows of a place are taken once")]
     pub fn take<T: DeserializeOwned>(&self, place: Place<T>) -> Result<Vec<T>, StoreError> {
         let Some(answer) = &self.0 else { return Ok(Vec::new()) };
         // Nothing at all is NULL on PostgreSQL, and an empty array on SQLite.

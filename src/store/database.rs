@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait, SchemaManager};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
@@ -113,7 +111,11 @@ impl Database {
         };
         let writer = pool(1).after_release(|connection, _| {
             Box::pin(async move {
-                // SQLite's driver counts on the side of the database, so what it says is so.
+                // SQLite's driver counts on the side of the database, so what it says is so. A transaction that was
+                // dropped is rolled back by the next word to the connection.
+                if connection.is_in_transaction() {
+                    connection.ping().await?;
+                }
                 let is_clean = !connection.is_in_transaction();
                 if !is_clean {
                     tracing::warn!("a connection came back inside a transaction and is closed");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use entity::event;
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use serde::Serialize;
 
@@ -68,6 +68,35 @@ pub struct Parked {
     pub lookups: u16,
 }
 
+/// A new event on its way into the inbox.
+#[derive(Debug, Serialize)]
+struct ToldEvent<'e> {
+    id: &'e str,
+    event_type: &'e str,
+    api_version: Option<&'e str>,
+    created_at: Option<i64>,
+    outcome: &'static str,
+    reason: Option<&'e str>,
+    parked_on: Option<&'e str>,
+    body_sha256: String,
+    body_from: usize,
+    body_length: usize,
+}
+
+/// Its columns.
+const TOLD_COLUMNS: [(&str, &str); 10] = [
+    ("id", "text"),
+    ("event_type", "text"),
+    ("api_version", "text"),
+    ("created_at", "bigint"),
+    ("outcome", "text"),
+    ("reason", "text"),
+    ("parked_on", "text"),
+    ("body_sha256", "text"),
+    ("body_from", "integer"),
+    ("body_length", "integer"),
+];
+
 /// Stores new events with their outcomes, ids ascending, in one statement. Their bodies travel in one piece, of which
 /// each row names its part: in JSON they would be twice as long.
 ///
@@ -78,31 +107,6 @@ pub async fn insert(
     events: &mut [(&EventRow, &Outcome)],
     received_at: Timestamp,
 ) -> Result<(), StoreError> {
-    #[derive(Debug, Serialize)]
-    struct Row<'e> {
-        id: &'e str,
-        event_type: &'e str,
-        api_version: Option<&'e str>,
-        created_at: Option<i64>,
-        outcome: &'static str,
-        reason: Option<&'e str>,
-        parked_on: Option<&'e str>,
-        body_sha256: String,
-        body_from: usize,
-        body_length: usize,
-    }
-    const COLUMNS: [(&str, &str); 10] = [
-        ("id", "text"),
-        ("event_type", "text"),
-        ("api_version", "text"),
-        ("created_at", "bigint"),
-        ("outcome", "text"),
-        ("reason", "text"),
-        ("parked_on", "text"),
-        ("body_sha256", "text"),
-        ("body_from", "integer"),
-        ("body_length", "integer"),
-    ];
     if events.is_empty() {
         return Ok(());
     }
@@ -111,7 +115,7 @@ pub async fn insert(
     let mut rows = Vec::with_capacity(events.len());
     for (event, outcome) in events.iter() {
         let (outcome, reason, parked_on) = outcome_columns(outcome);
-        rows.push(Row {
+        rows.push(ToldEvent {
             id: event.id.as_str(),
             event_type: &event.event_type,
             api_version: event.api_version.as_deref(),
@@ -138,10 +142,11 @@ pub async fn insert(
         "INSERT INTO event (id, event_type, api_version, created_at, received_at, outcome, reason, parked_on, \
          body_sha256, body_zstd) SELECT id, event_type, api_version, created_at, $3, outcome, reason, parked_on, \
          {unhex}, {part} FROM {} WHERE TRUE ON CONFLICT (id) DO NOTHING",
-        told(backend, "$1", &COLUMNS),
+        told(backend, "$1", &TOLD_COLUMNS),
     );
     let values = [rows.into(), bodies.into(), received_at.unix().into()];
-    let inserted = txn.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?.rows_affected();
+    let inserted =
+        txn.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?.rows_affected();
     if usize::try_from(inserted).is_ok_and(|inserted| inserted == events.len()) {
         Ok(())
     } else {

@@ -69,12 +69,13 @@ impl Keys {
     }
 
     /// The payments, invoices, customers and users of these that `other` has not.
+    #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self {
-            payments: &self.payments - &other.payments,
-            invoices: &self.invoices - &other.invoices,
-            customers: &self.customers - &other.customers,
-            users: &self.users - &other.users,
+            payments: self.payments.difference(&other.payments).cloned().collect(),
+            invoices: self.invoices.difference(&other.invoices).cloned().collect(),
+            customers: self.customers.difference(&other.customers).cloned().collect(),
+            users: self.users.difference(&other.users).cloned().collect(),
             ..Self::default()
         }
     }

@@ -7,6 +7,7 @@ pub mod admin;
 mod ask;
 pub mod book;
 pub mod codes;
+mod column;
 pub mod database;
 pub mod error;
 pub mod events;

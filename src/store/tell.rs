@@ -4,11 +4,12 @@
 //! Raw SQL: neither SeaORM nor its query builder has a word for this. Tables, columns and their types are the entities'.
 
 use sea_orm::{
-    ColumnTrait, ColumnType, ConnectionTrait, DatabaseBackend, EntityTrait, IdenStatic, Iterable,
-    PrimaryKeyToColumn, PrimaryKeyTrait, Statement, Value,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn,
+    PrimaryKeyTrait, Statement, Value,
 };
 use serde::Serialize;
 
+use super::column::{Holds, holds};
 use super::database::Txn;
 use super::error::StoreError;
 use super::rows::corrupt;
@@ -115,14 +116,15 @@ impl Tell {
         }
     }
 
-    /// A column of a row that comes; JSON has no bytes.
+    /// A column of a row that comes.
     fn value(&self, column: &impl ColumnTrait) -> String {
         let name = column.as_str();
-        let is_bytes = matches!(column.def().get_column_type(), ColumnType::VarBinary(_));
-        match (self.backend, is_bytes) {
-            (_, false) => format!("told.{name}"),
-            (DatabaseBackend::Postgres, true) => format!("decode(told.{name}, 'hex')"),
-            (_, true) => format!("unhex(told.{name})"),
+        match holds(column) {
+            Holds::Bytes if self.backend == DatabaseBackend::Postgres => {
+                format!("decode(told.{name}, 'hex')")
+            }
+            Holds::Bytes => format!("unhex(told.{name})"),
+            Holds::Text | Holds::Integer | Holds::BigInteger | Holds::Boolean => format!("told.{name}"),
         }
     }
 
@@ -160,11 +162,11 @@ pub fn told(backend: DatabaseBackend, parameter: &str, columns: &[(&str, &str)])
 
 /// A column and its type in PostgreSQL, as JSON gives it.
 fn of_column(column: impl ColumnTrait) -> (&'static str, &'static str) {
-    let of_type = match column.def().get_column_type() {
-        ColumnType::Boolean => "boolean",
-        ColumnType::Integer => "integer",
-        ColumnType::BigInteger => "bigint",
-        _ => "text",
+    let of_type = match holds(&column) {
+        Holds::Boolean => "boolean",
+        Holds::Integer => "integer",
+        Holds::BigInteger => "bigint",
+        Holds::Text | Holds::Bytes => "text",
     };
     (column.as_str(), of_type)
 }

@@ -8,7 +8,7 @@ use zstd::bulk::Compressor;
 use super::policy::{Policy, Rejection};
 use super::{attribution, credit_note, dispute, purchase, refund};
 use crate::domain::outcome::{FOREIGN_ACCOUNT, THIN_EVENT, UNHANDLED_TYPE, WRONG_MODE};
-use crate::domain::{EventId, Outcome, Reduced};
+use crate::domain::{EventId, Outcome, Reduced, Timestamp};
 use crate::store::events::{EventRow, StoredEvent};
 use crate::stripe::{Envelope, EventBody, FieldError, SignedEvent};
 
@@ -65,7 +65,42 @@ pub struct Inbound {
     pub body_bytes: u32,
 }
 
-/// Reduces a signed event. Pure but for compression; needs no database, so it runs before the queue.
+/// What a body says, before anything is done for its keeping.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// `event.id`; none when the body has no usable one.
+    pub id: Option<EventId>,
+    /// `event.type`; empty when the body has none.
+    pub event_type: String,
+    /// `event.api_version`.
+    pub api_version: Option<String>,
+    /// `event.created`.
+    pub created_at: Option<Timestamp>,
+    /// Its facts, or the outcome that is decided already.
+    pub work: Result<Reduced, Outcome>,
+}
+
+/// Reads a signed event. Pure.
+pub fn read(event: &SignedEvent, policy: &Policy) -> Told {
+    match Envelope::read(event.body()) {
+        Ok(envelope) => Told {
+            id: Some(envelope.id.clone()),
+            event_type: envelope.event_type().unwrap_or_default(),
+            api_version: envelope.api_version(),
+            created_at: envelope.created(),
+            work: reduce_envelope(&envelope, policy).map_err(Outcome::from),
+        },
+        Err(error) => Told {
+            id: None,
+            event_type: String::new(),
+            api_version: None,
+            created_at: None,
+            work: Err(Outcome::Quarantined(error.to_string())),
+        },
+    }
+}
+
+/// Reduces a signed event and packs its body. Pure but for compression; needs no database, so it runs before the queue.
 ///
 /// # Errors
 /// An I/O error of the compressor, which can only be a lack of memory.
@@ -73,32 +108,10 @@ pub fn reduce(event: &SignedEvent, policy: &Policy) -> std::io::Result<Inbound> 
     let body_sha256: [u8; 32] = Sha256::digest(event.body()).into();
     let body_zstd = compress(event.body())?;
     let body_bytes = u32::try_from(event.body().len()).unwrap_or(u32::MAX);
-    Ok(match Envelope::read(event.body()) {
-        Ok(envelope) => Inbound {
-            row: EventRow {
-                id: envelope.id.clone(),
-                event_type: envelope.event_type().unwrap_or_default(),
-                api_version: envelope.api_version(),
-                created_at: envelope.created(),
-                body_sha256,
-                body_zstd,
-            },
-            work: reduce_envelope(&envelope, policy).map_err(Outcome::from),
-            body_bytes,
-        },
-        Err(error) => Inbound {
-            row: EventRow {
-                id: id_of_body(&body_sha256),
-                event_type: String::new(),
-                api_version: None,
-                created_at: None,
-                body_sha256,
-                body_zstd,
-            },
-            work: Err(Outcome::Quarantined(error.to_string())),
-            body_bytes,
-        },
-    })
+    let Told { id, event_type, api_version, created_at, work } = read(event, policy);
+    let id = id.unwrap_or_else(|| id_of_body(&body_sha256));
+    let row = EventRow { id, event_type, api_version, created_at, body_sha256, body_zstd };
+    Ok(Inbound { row, work, body_bytes })
 }
 
 thread_local! {

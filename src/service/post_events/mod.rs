@@ -16,7 +16,7 @@ mod wanted;
 
 use std::collections::BTreeMap;
 
-pub use handlers::{HANDLERS, Inbound, reduce, reduce_stored};
+pub use handlers::{HANDLERS, Inbound, Told, read, reduce, reduce_stored};
 pub use policy::{Policy, Rejection};
 pub use wanted::{add_party, of_one as wanted_of};
 

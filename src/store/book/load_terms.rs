@@ -74,9 +74,8 @@ impl Loader<'_> {
         let (mut codes, mut promotions) = self.named(new_claims);
         let asked = &self.asked;
         codes.retain(|code| !book.codes.contains_key(code) && !asked.codes.contains(code));
-        promotions.retain(|name| {
-            !book.promotion_codes.contains_key(name) && !asked.promotions.contains(name)
-        });
+        promotions
+            .retain(|name| !book.promotion_codes.contains_key(name) && !asked.promotions.contains(name));
         let known: BTreeSet<i64> = book.versions.iter().map(|version| version.id).collect();
         let of_referrals = self.referrals.iter().map(|row| row.program_version_id);
         let versions = of_referrals.filter(|id| !known.contains(id)).collect();

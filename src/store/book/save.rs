@@ -115,30 +115,30 @@ fn last_ordinals(book: &Book) -> impl Iterator<Item = ordinal::Model> {
 /// that takes the lock of the promoter, everything is begun again.
 async fn count_uses(txn: &Txn, book: &Book) -> Result<(), StoreError> {
     #[derive(Debug, Serialize)]
-    struct Uses<'b> {
+    struct Counted<'b> {
         code: &'b str,
-        uses: i64,
-        uses_before: i64,
+        now: i64,
+        before: i64,
     }
     let mut given: BTreeMap<&Code, i64> = BTreeMap::new();
     for (_, code) in &book.changes.grants {
         let uses = given.entry(code).or_default();
         *uses = uses.saturating_add(1);
     }
-    let counted: Vec<Uses<'_>> = given
+    let counted: Vec<Counted<'_>> = given
         .into_iter()
         .filter_map(|(code, given)| {
-            let uses = i64::from(book.codes.get(code)?.uses);
-            Some(Uses { code: code.as_str(), uses, uses_before: uses.saturating_sub(given) })
+            let now = i64::from(book.codes.get(code)?.uses);
+            Some(Counted { code: code.as_str(), now, before: now.saturating_sub(given) })
         })
         .collect();
     if counted.is_empty() {
         return Ok(());
     }
     let mut tell = Tell::new(txn);
-    let columns = [("code", "text"), ("uses", "bigint"), ("uses_before", "bigint")];
-    let is_left = "code.code = told.code AND code.uses = told.uses_before";
-    tell.update("code", "uses = told.uses", &columns, is_left, &counted)?;
+    let columns = [("code", "text"), ("now", "bigint"), ("before", "bigint")];
+    let is_left = "code.code = told.code AND code.uses = told.before";
+    tell.update("code", "uses = told.now", &columns, is_left, &counted)?;
     let met = tell.send(txn).await?;
     if u64::try_from(counted.len()).is_ok_and(|codes| codes == met) {
         Ok(())
