@@ -28,8 +28,8 @@ pub type Txn = DatabaseTransaction;
 /// How often a locked file of SQLite is tried again at start, and the pause between: ten seconds in all.
 const START_TRIES: u32 = 50;
 const START_PAUSE: Duration = Duration::from_millis(200);
-/// Prepared statements that a connection keeps. Statements over many keys and rows come in some ten lengths each
-/// (`select.rs`), so that all of them fit: about 30 that read, and 20 that write.
+/// Prepared statements that a connection keeps. Those of a batch depend on which tables it touches and not on how many
+/// keys or rows (`ask.rs`, `tell.rs`), so all of them fit.
 const STATEMENTS_KEPT: usize = 512;
 /// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
 /// gone, the next statement says so.

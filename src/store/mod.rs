@@ -1,7 +1,8 @@
 //! Every SQL statement, and the way between rows and domain values. Nothing here decides anything.
 //!
 //! [`database`] connects and begins transactions; [`lock`] takes the locks of a transaction in one order;
-//! [`book`] fills a [`crate::domain::Book`] and writes its changes; the rest is one file a topic.
+//! [`book`] fills a [`crate::domain::Book`] by `ask` and writes its changes by `tell`, each many tables at once; the rest
+//! is one file a topic.
 
 pub mod admin;
 mod ask;
