@@ -1,18 +1,28 @@
 //! The `referrald` command.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use referrald::cli::Cli;
+use tokio::runtime::Runtime;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match referrald::cli::run(Cli::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            // One line: what failed, and why.
-            eprintln!("referrald: {}", referrald::cli::one_line(&error));
-            ExitCode::FAILURE
-        }
-    }
+/// How long a thread that waits for the database may hold up the end of the process.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("starting the runtime")),
+    };
+    let ended = runtime.block_on(referrald::cli::run(cli));
+    runtime.shutdown_timeout(PATIENCE);
+    ended.unwrap_or_else(|error| fail(&error))
+}
+
+/// One line: what failed, and why.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("referrald: {}", referrald::cli::one_line(error));
+    ExitCode::FAILURE
 }

@@ -31,8 +31,9 @@ const WRITE_BACK: Duration = Duration::from_millis(200);
 pub(super) async fn run(db: Database, jobs: mpsc::Receiver<Job>, settings: IntakeSettings) {
     let jobs = Arc::new(Mutex::new(jobs));
     let mut writers = JoinSet::new();
-    for _ in 0..settings.writers {
-        let writer = write(db.clone(), Arc::clone(&jobs), settings.clone());
+    for number in 0..settings.writers {
+        // One of them is enough to see that the log is written back.
+        let writer = write(db.clone(), Arc::clone(&jobs), settings.clone(), number == 0);
         writers.spawn_blocking(|| Handle::current().block_on(writer));
     }
     while let Some(ended) = writers.join_next().await {
@@ -42,7 +43,12 @@ pub(super) async fn run(db: Database, jobs: mpsc::Receiver<Job>, settings: Intak
     }
 }
 
-async fn write(db: Database, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, settings: IntakeSettings) {
+async fn write(
+    db: Database,
+    jobs: Arc<Mutex<mpsc::Receiver<Job>>>,
+    settings: IntakeSettings,
+    writes_back: bool,
+) {
     let attempts = u32::from(settings.batch_attempts);
     let mut writing_back = tokio::spawn(write_back(db.clone()));
     let mut since = Instant::now();
@@ -61,7 +67,7 @@ async fn write(db: Database, jobs: Arc<Mutex<mpsc::Receiver<Job>>>, settings: In
             tracing::error!("a batch takes too long; the next one goes on beside it");
             tokio::spawn(posting);
         }
-        if since.elapsed() > WRITE_BACK && writing_back.is_finished() {
+        if writes_back && since.elapsed() > WRITE_BACK && writing_back.is_finished() {
             writing_back = tokio::spawn(write_back(db.clone()));
             since = Instant::now();
         }

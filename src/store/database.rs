@@ -124,7 +124,7 @@ impl Database {
             })
         });
         let writer = writer.connect_with(options.clone()).await.map_err(connection_error)?;
-        let keeper = pool(1).connect_lazy_with(options.clone());
+        let keeper = pool(1).connect_lazy_with(options.clone().create_if_missing(false));
         let readers = pool(settings.read_connections).connect_lazy_with(options.read_only(true));
         Ok(Self {
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),

@@ -68,6 +68,21 @@ pub struct Parked {
     pub lookups: u16,
 }
 
+/// The types of those events that are already in the inbox.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn known_types(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = &EventId>,
+) -> Result<BTreeMap<EventId, String>, StoreError> {
+    let ids: Vec<&str> = ids.into_iter().map(EventId::as_str).collect();
+    let rows = event::Entity::find().select_only().column(event::Column::Id).column(event::Column::EventType);
+    let rows =
+        rows.filter(one_of(db, event::Column::Id, ids)).into_tuple::<(String, String)>().all(db).await?;
+    Ok(rows.into_iter().map(|(id, event_type)| (EventId::new(id), event_type)).collect())
+}
+
 /// A new event on its way into the inbox.
 #[derive(Debug, Serialize)]
 struct ToldEvent<'e> {

@@ -68,14 +68,14 @@ impl Keys {
         self.everything |= other.everything;
     }
 
-    /// The payments, invoices, customers and users of these that `other` has not.
+    /// The payments, invoices, customers and users of these that `other` has not, at most so many of each.
     #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
+    pub fn without(&self, other: &Self, at_most: usize) -> Self {
         Self {
-            payments: self.payments.difference(&other.payments).cloned().collect(),
-            invoices: self.invoices.difference(&other.invoices).cloned().collect(),
-            customers: self.customers.difference(&other.customers).cloned().collect(),
-            users: self.users.difference(&other.users).cloned().collect(),
+            payments: self.payments.difference(&other.payments).take(at_most).cloned().collect(),
+            invoices: self.invoices.difference(&other.invoices).take(at_most).cloned().collect(),
+            customers: self.customers.difference(&other.customers).take(at_most).cloned().collect(),
+            users: self.users.difference(&other.users).take(at_most).cloned().collect(),
             ..Self::default()
         }
     }
@@ -123,17 +123,18 @@ pub async fn lock(txn: &Txn, keys: &Keys) -> Result<(), StoreError> {
         return Ok(());
     }
     let numbers: Vec<String> = keys.lock_numbers().iter().map(i64::to_string).collect();
-    if numbers.is_empty() && !keys.everything {
-        return Ok(());
-    }
     // Raw SQL: the entities have no word for it. `unnest` gives the numbers in their order, and so they are locked.
-    let statement = if keys.everything || numbers.len() > LOCKS_LIMIT {
+    let statement = if numbers.is_empty() && !keys.everything {
+        Statement::from_string(DatabaseBackend::Postgres, format!("SELECT {PLANNER}"))
+    } else if keys.everything || numbers.len() > LOCKS_LIMIT {
         let sql = format!("SELECT COUNT(pg_advisory_xact_lock($1)) AS locked, {PLANNER}");
         Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [EVERYTHING.into()])
     } else {
-        let sql = "WITH everything AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($1), set_config('enable_seqscan', 'off', TRUE), set_config('plan_cache_mode', 'force_generic_plan', TRUE), set_config('jit', 'off', TRUE)) \
-                   SELECT COUNT(pg_advisory_xact_lock(number)) AS locked \
-                   FROM everything, unnest(string_to_array($2, ',')::bigint[]) AS keys (number)";
+        let sql = format!(
+            "WITH everything AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($1), {PLANNER}) \
+             SELECT COUNT(pg_advisory_xact_lock(number)) AS locked \
+             FROM everything, unnest(string_to_array($2, ',')::bigint[]) AS keys (number)"
+        );
         let values = [EVERYTHING.into(), numbers.join(",").into()];
         Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
     };

@@ -7,8 +7,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, ExprTr
 
 use super::error::StoreError;
 
-/// Keys named in one statement: below the bind limits of SQLite (32 766) and PostgreSQL (65 535).
-pub const KEYS_PER_STATEMENT: usize = 4_096;
+/// Keys of a kind that are named in one statement, and rows of a table that are written by one: no statement comes near a
+/// limit of time or size then, however much an act touches. Below the bind limit of SQLite (32 766), too.
+pub const KEYS_PER_STATEMENT: usize = 1_024;
 
 /// True for rows whose `column` is one of `keys`; as one array on PostgreSQL, and on SQLite, which has no arrays, as a list
 /// whose length is a power of two: its last key is repeated.

@@ -13,6 +13,7 @@ use super::column::{Holds, holds};
 use super::database::Txn;
 use super::error::StoreError;
 use super::rows::corrupt;
+use super::select::KEYS_PER_STATEMENT;
 
 /// What becomes of a row whose key is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +26,20 @@ pub enum Known {
     Overwritten,
 }
 
-/// A statement that is being put together. Tables are written in the order in which they are told.
+/// A statement that is being put together; several, when there are very many rows. Tables are written in the order in
+/// which they are told.
 #[derive(Debug)]
 pub struct Tell {
     backend: DatabaseBackend,
-    statements: Vec<String>,
+    full: Vec<Statement>,
+    inserts: Vec<String>,
     rows: Vec<Value>,
 }
 
 impl Tell {
     /// Tells nothing yet.
     pub fn new(txn: &Txn) -> Self {
-        Self { backend: txn.get_database_backend(), statements: Vec::new(), rows: Vec::new() }
+        Self { backend: txn.get_database_backend(), full: Vec::new(), inserts: Vec::new(), rows: Vec::new() }
     }
 
     /// Adds rows of a table; no key may be among them twice. A key that the database gives is not read from the rows.
@@ -53,13 +56,15 @@ impl Tell {
         E::Model: Serialize,
     {
         let rows: Vec<E::Model> = rows.collect();
-        if rows.is_empty() {
-            return Ok(self);
-        }
         let table = E::default().as_str();
-        let json = serde_json::to_string(&rows).map_err(|error| corrupt(table, "rows", &error))?;
-        self.rows.push(json.into());
-        self.statements.push(self.insert::<E>(table, known));
+        for some in rows.chunks(KEYS_PER_STATEMENT) {
+            let json = serde_json::to_string(some).map_err(|error| corrupt(table, "rows", &error))?;
+            self.rows.push(json.into());
+            self.inserts.push(self.insert::<E>(table, known));
+            if some.len() == KEYS_PER_STATEMENT {
+                self.fill();
+            }
+        }
         Ok(self)
     }
 
@@ -102,7 +107,7 @@ impl Tell {
         let json = serde_json::to_string(rows).map_err(|error| corrupt(table, "rows", &error))?;
         self.rows.push(json.into());
         let source = self.source(columns);
-        self.statements.push(format!("UPDATE {table} SET {set} FROM {source} WHERE {condition}"));
+        self.inserts.push(format!("UPDATE {table} SET {set} FROM {source} WHERE {condition}"));
         Ok(self)
     }
 
@@ -128,21 +133,31 @@ impl Tell {
         }
     }
 
+    /// What follows goes into another statement.
+    fn fill(&mut self) {
+        let (mut inserts, rows) = (std::mem::take(&mut self.inserts), std::mem::take(&mut self.rows));
+        let Some(last) = inserts.pop() else { return };
+        let sql = if self.backend == DatabaseBackend::Postgres && !inserts.is_empty() {
+            let others = inserts.iter().enumerate().map(|(place, insert)| format!("t{place} AS ({insert})"));
+            format!("WITH {} {last}", others.collect::<Vec<_>>().join(", "))
+        } else {
+            inserts.push(last);
+            inserts.join("; ")
+        };
+        self.full.push(Statement::from_sql_and_values(self.backend, sql, rows));
+    }
+
     /// Writes everything. Returns the number of rows that the last table met.
     ///
     /// # Errors
     /// [`StoreError`] when the database is away or refuses a row; the transaction must then be rolled back.
-    pub async fn send(self, txn: &Txn) -> Result<u64, StoreError> {
-        let Some((last, others)) = self.statements.split_last() else { return Ok(0) };
-        let sql = if self.backend == DatabaseBackend::Postgres && !others.is_empty() {
-            let others: Vec<String> =
-                others.iter().enumerate().map(|(place, insert)| format!("t{place} AS ({insert})")).collect();
-            format!("WITH {} {last}", others.join(", "))
-        } else {
-            self.statements.join("; ")
-        };
-        let statement = Statement::from_sql_and_values(self.backend, sql, self.rows);
-        Ok(txn.execute_raw(statement).await?.rows_affected())
+    pub async fn send(mut self, txn: &Txn) -> Result<u64, StoreError> {
+        self.fill();
+        let mut met = 0;
+        for statement in self.full {
+            met = txn.execute_raw(statement).await?.rows_affected();
+        }
+        Ok(met)
     }
 }
 

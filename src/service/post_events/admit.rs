@@ -7,7 +7,7 @@ use super::handlers::{Inbound, id_of_body};
 use crate::domain::{Book, EventId, Outcome, Reduced};
 use crate::store::events::EventRow;
 
-/// What is known of an event before anything is locked.
+/// What is known of an event before it is applied.
 #[derive(Debug)]
 pub enum Admission {
     /// It goes on.

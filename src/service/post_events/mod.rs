@@ -68,9 +68,25 @@ pub async fn post_events(
         }
         Err(error) => {
             tracing::error!(error = %chain(&error), events = events.len(), "events could not be committed");
-            events.iter().map(|_| None).collect()
+            committed_before(db, events, &error).await
         }
     }
+}
+
+/// What is in the way of a batch need not be in the way of those of its events that were committed before.
+async fn committed_before(db: &Database, events: &[Inbound], error: &ServiceError) -> Vec<Option<Answer>> {
+    let known = match error {
+        ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Contention(_)) => {
+            let ids = events.iter().map(|event| &event.row.id);
+            events::known_types(db.reader(), ids).await.unwrap_or_else(|error| {
+                tracing::error!(error = %chain(&error), "the inbox could not be asked");
+                BTreeMap::new()
+            })
+        }
+        ServiceError::Store(_) | ServiceError::Money(_) | ServiceError::Refused { .. } => BTreeMap::new(),
+    };
+    let is_known = |event: &Inbound| known.get(&event.row.id) == Some(&event.row.event_type);
+    events.iter().map(|event| is_known(event).then_some(Answer::Duplicate)).collect()
 }
 
 async fn post_one(db: &Database, event: &Inbound, now: Timestamp, attempts: u32) -> Option<Answer> {

@@ -16,16 +16,17 @@ use crate::store::ask::{Answers, Ask, List, Place};
 use crate::store::error::StoreError;
 use crate::store::lock::Keys;
 use crate::store::rows;
+use crate::store::select::KEYS_PER_STATEMENT;
 
 impl Loader<'_> {
-    /// Reads, in one statement, everything that is stored under the keys that were found and not followed yet; and, with
-    /// `first`, these codes and events. False when there was nothing to read.
+    /// Reads, in one statement, everything that is stored under the keys that were found and not followed yet (very many
+    /// are left to the next call); and, with `first`, these codes and events. False when there was nothing to read.
     pub(super) async fn connections(
         &mut self,
         first: Option<Unread>,
         events: &BTreeSet<EventId>,
     ) -> Result<bool, StoreError> {
-        let new = self.keys.without(&self.done);
+        let new = self.keys.without(&self.done, KEYS_PER_STATEMENT);
         if new == Keys::default() && first.is_none() {
             return Ok(false);
         }
