@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::events::*;
-use support::{Daemon, SECRET, World, now, post_raw};
+use support::{Daemon, SECRET, World, client, now, post_event, post_raw};
 
 /// What facts and their consequences are kept in.
 const FACTS: [&str; 9] = [
@@ -229,6 +229,22 @@ on_both_databases! {
         let sql = format!("SELECT event_type FROM event WHERE id = '{id}'");
         assert_eq!(world.query(&sql).await, "invoice.paid");
         assert_eq!((world.count("event").await, world.count("payment_link").await), (2, 0));
+        assert_eq!(world.sums("in_1").await, (1_000, 0));
+    }
+
+    /// A newer replica may write words that an older one does not know.
+    async fn a_duplicate_is_answered_although_its_invoice_cannot_be_read(world: World) {
+        world.with_anna("10");
+        let sale = invoice_paid_with_code("in_1", "cus_1", 10_000, "ANNA");
+        world.expect("posted", &sale).await;
+        let db = world.connection().await;
+        db.execute_unprepared("UPDATE invoice SET currency = '???'").await.unwrap();
+        world.expect("duplicate", &sale).await;
+        let another = invoice_paid("in_1", "cus_1", 10_000);
+        let (status, _) = post_event(&client(), &world.daemon, &another).await;
+        assert_eq!((status, world.count("event").await), (503, 1));
+        db.execute_unprepared("UPDATE invoice SET currency = 'usd'").await.unwrap();
+        world.expect("recorded", &another).await;
         assert_eq!(world.sums("in_1").await, (1_000, 0));
     }
 
