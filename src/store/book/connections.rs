@@ -7,8 +7,8 @@ use entity::{
     payment_link, referral, refund, ruling,
 };
 
-use super::load::Loader;
-use super::load_terms::{OfCodes, Unread};
+use super::load_terms::OfCodes;
+use super::loader::{Loader, Unread};
 use crate::domain::{
     ClaimId, CustomerId, EventId, InvoiceId, Kind, Party, PaymentId, PromoterId, Timestamp, UserId,
 };

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use entity::{commission, credit_note, dispute, invoice, referral, refund};
+use entity::{commission, credit_note, dispute, invoice, refund};
 use sea_orm::{EntityTrait, QueryFilter, QuerySelect};
 
-use super::load_terms::Unread;
+use super::loader::{Loader, Unread};
 use super::wanted::Wanted;
 use crate::domain::{
     Book, Claim, CreditNoteId, CustomerId, DisputeId, InvoiceId, Judged, Party, PaymentId, RefundId,
@@ -54,21 +54,6 @@ pub(in crate::store) async fn load(txn: &Txn, wanted: &Wanted) -> Result<Loaded,
     loader.commissions().await?;
     loader.book.incomplete = loader.keys.customers.difference(&loader.complete).cloned().collect();
     Ok(Loaded { book: loader.book, keys: loader.keys })
-}
-
-pub(super) struct Loader<'t> {
-    pub(super) txn: &'t Txn,
-    pub(super) book: Book,
-    /// Everything found.
-    pub(super) keys: Keys,
-    /// What has been followed already.
-    pub(super) done: Keys,
-    /// Referrals that were found, whose terms are still to be read.
-    pub(super) referrals: Vec<referral::Model>,
-    /// Codes, terms and promoters that were asked for already.
-    pub(super) asked: Unread,
-    /// Customers whose invoices have all been read.
-    pub(super) complete: BTreeSet<CustomerId>,
 }
 
 impl Loader<'_> {

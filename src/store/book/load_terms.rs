@@ -7,7 +7,7 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::load::Loader;
+use super::loader::{Loader, Unread};
 use super::wanted::Wanted;
 use crate::domain::book::{Group, PromoterFacts, Seat};
 use crate::domain::{Claim, Code, EmailHash, Party, ProgramKey, PromoterId, UserId};
@@ -191,18 +191,6 @@ impl Loader<'_> {
         }
         Ok(seats)
     }
-}
-
-/// What claims and referrals name and the book does not have yet.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Unread {
-    codes: BTreeSet<Code>,
-    promotions: BTreeSet<Code>,
-    /// Programs of codes that were not read but made just now.
-    programs: BTreeSet<ProgramKey>,
-    /// Versions of terms that referrals are frozen to.
-    versions: BTreeSet<i64>,
-    promoters: BTreeSet<PromoterId>,
 }
 
 pub(super) struct OfCodes {

@@ -3,6 +3,7 @@
 mod connections;
 mod load;
 mod load_terms;
+mod loader;
 mod predict;
 mod save;
 mod transact;
