@@ -16,13 +16,13 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use referrald::domain::assess::Standing;
+use referrald::domain::assess::InvoiceContext;
 use referrald::domain::book::PromoterFacts;
 use referrald::domain::payments::Loss;
 use referrald::domain::{
-    BasisPoints, Book, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, Currency,
-    CustomerId, EventId, Lines, PaidClaim, PaidInvoice, Party, ProgramKey, PromoterId, Reduced, Referral,
-    ReferralId, Terms, TermsVersion, Timestamp, UserId, assess,
+    BasisPoints, Book, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, Currency, Customer,
+    EventId, Extracted, InvoiceSnapshot, Lines, PaidInvoice, ProgramKey, PromoterId, Referral, ReferralId,
+    StripeCustomerId, Terms, TermsVersion, Timestamp, UserId, assess,
 };
 use referrald::service::post_events::{Policy, read, reduce};
 use referrald::stripe::{SignedEvent, Verifier, sign};
@@ -73,7 +73,7 @@ fn policy() -> Policy {
     Policy { livemode: false, account: None, metadata_keys, lookback_s: 86_400 }
 }
 
-fn reduced(body: Vec<u8>) -> (EventId, Reduced) {
+fn reduced(body: Vec<u8>) -> (EventId, Extracted) {
     let inbound = reduce(&signed(body), &policy()).unwrap();
     (inbound.row.id, inbound.work.unwrap())
 }
@@ -91,7 +91,7 @@ fn book() -> Book {
 }
 
 /// Applies events; returns how many entries they post.
-fn posted(book: &mut Book, events: &[(EventId, Reduced)]) -> usize {
+fn posted(book: &mut Book, events: &[(EventId, Extracted)]) -> usize {
     for (number, (_, reduced)) in events.iter().enumerate() {
         book.apply(&EventId::new(format!("evt_{number}")), black_box(reduced)).unwrap();
     }
@@ -122,9 +122,9 @@ fn edges(criterion: &mut Criterion) {
 }
 
 fn rules(criterion: &mut Criterion) {
-    let claim = PaidClaim {
+    let claim = InvoiceSnapshot {
         event: EventId::new("evt_1"),
-        customer: Some(CustomerId::new("cus_1")),
+        customer: Some(StripeCustomerId::new("cus_1")),
         currency: Currency::USD,
         amount_paid_minor: 11_900,
         total_minor: 11_900,
@@ -135,7 +135,7 @@ fn rules(criterion: &mut Criterion) {
     let invoice = PaidInvoice::new(claim, NOW);
     let referral = Referral {
         id: ReferralId::new("ref_1"),
-        party: Party::Customer(CustomerId::new("cus_1")),
+        party: Customer::Stripe(StripeCustomerId::new("cus_1")),
         claim: ClaimId::new("clm_1"),
         source: ClaimSource::Api,
         code: Code::new("ANNA10"),
@@ -143,7 +143,7 @@ fn rules(criterion: &mut Criterion) {
         program: ProgramKey::new("default"),
         terms_version: 1,
         terms: terms().into(),
-        ordinal: 1,
+        referral_number: 1,
         claimed_at: NOW,
         lookback_s: 86_400,
         void: false,
@@ -152,7 +152,7 @@ fn rules(criterion: &mut Criterion) {
     };
     let loss = Loss { refunds_minor: 5_950, total_minor: 5_950 };
     criterion.bench_function("assess", |bencher| {
-        bencher.iter(|| assess(black_box(&invoice), Ok(&referral), Standing::default(), loss));
+        bencher.iter(|| assess(black_box(&invoice), Ok(&referral), InvoiceContext::default(), loss));
     });
 
     let events = [

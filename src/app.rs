@@ -12,11 +12,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
 
+use crate::handlers::Policy;
 use crate::http::{HttpState, close_unread, refuse_control_characters, routes};
 use crate::intake::Intake;
-use crate::intake::redrive::Redrive;
-use crate::intake::retention::Retention;
-use crate::service::post_events::Policy;
+use crate::jobs::redrive::Redrive;
+use crate::jobs::retention::Retention;
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::telemetry::DaemonRootSpan;

@@ -13,8 +13,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use referrald::domain::{
-    BasisPoints, Book, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, CustomerId,
-    EmailHash, Kind, ProgramKey, PromoterId, Recurrence, Terms, TermsVersion, Timestamp, UserId,
+    BasisPoints, Book, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, EmailHash,
+    Kind, ProgramKey, PromoterId, Recurrence, StripeCustomerId, Terms, TermsVersion, Timestamp, UserId,
     book::PromoterFacts,
 };
 use referrald::service::post_events::{Inbound, Policy, reduce};
@@ -58,7 +58,7 @@ fn prepare(step: &Step, number: usize) -> Prepared {
         Step::MakeLateCode => Prepared::MakeLateCode,
         Step::Claim(code, customer, user, ago) => Prepared::Claim(Claim {
             id: ClaimId::new(format!("clm_{number}")),
-            customer: customer.clone().map(CustomerId::new),
+            customer: customer.clone().map(StripeCustomerId::new),
             user: user.clone().map(UserId::new),
             code: Code::new(*code),
             source: ClaimSource::Api,

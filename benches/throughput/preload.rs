@@ -145,17 +145,17 @@ fn statements(words: &Words) -> Vec<String> {
         ),
         format!(
             "INSERT INTO referral (id, party, claim_id, precedence, code, promoter_id, program_key, \
-             program_version_id, claimed_at, lookback_s, ordinal, qualified_at, qualified_by) \
+             program_version_id, claimed_at, lookback_s, referral_number, qualified_at, qualified_by) \
              SELECT {referral}, {party}, {claim_of_customer}, {precedence}, codes.code, codes.promoter_id, \
              codes.program_key, (SELECT MIN(id) FROM program_version), {of_customer}, {LOOKBACK_S}, c / {CODES} + 1, \
              {of_customer}, {} FROM {referred} {code_of}",
             id("in_", "c"),
         ),
-        "INSERT INTO code_use (party, code, promoter_id, program_key, ordinal) \
-         SELECT party, code, promoter_id, program_key, ordinal FROM referral"
+        "INSERT INTO code_use (party, code, promoter_id, program_key, referral_number) \
+         SELECT party, code, promoter_id, program_key, referral_number FROM referral"
             .to_owned(),
-        "INSERT INTO ordinal (promoter_id, program_key, last) \
-         SELECT promoter_id, program_key, MAX(ordinal) FROM code_use GROUP BY promoter_id, program_key"
+        "INSERT INTO referral_number (promoter_id, program_key, last) \
+         SELECT promoter_id, program_key, MAX(referral_number) FROM code_use GROUP BY promoter_id, program_key"
             .to_owned(),
         "UPDATE code SET uses = (SELECT COUNT(*) FROM code_use WHERE code_use.code = code.code)".to_owned(),
         format!(

@@ -11,21 +11,23 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     /// The Stripe customer that it is about.
-    pub customer_id: Option<String>,
+    pub stripe_customer_id: Option<String>,
     /// The user of the host that it is about; at least one of the two is known.
     pub user_id: Option<String>,
-    /// The code, or the promotion code (`promo_…`); it may not exist yet.
+    /// The code as it was named, or the promotion code (`promo_…`); it may not exist yet.
     pub code: String,
+    /// What the code is found by: the code without case, or the promotion code.
+    pub code_key: String,
     /// Its source as a precedence; the smaller wins at equal `claimed_at`.
     pub precedence: i32,
     /// `event.created`, or the time of the API call.
     pub claimed_at: i64,
+    /// For a move by the operator the time of the call: it beats all other claims, the last one all others.
+    pub moved_at: Option<i64>,
     /// The attribution lookback when it was recorded, in seconds.
     pub lookback_s: i64,
     /// How the customer was invited, in the host's own words.
     pub invitation_method: Option<String>,
-    /// For a move by the operator the time of the call: it beats all other claims, the last one all others.
-    pub moved_at: Option<i64>,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "code")]
 pub struct Model {
-    /// The code as it is shared, case-sensitive.
+    /// The code without case, by which codes are compared.
     #[sea_orm(primary_key, auto_increment = false)]
+    pub key: String,
+    /// The code as it was made and is shown.
     pub code: String,
     /// Whose it is.
     pub promoter_id: String,
@@ -18,10 +20,8 @@ pub struct Model {
     pub created_at: i64,
     /// Referrals that it may make; any number without.
     pub max_uses: Option<i64>,
-    /// Uses given so far; never given back.
+    /// Redemptions so far; never given back.
     pub uses: i64,
-    /// Clicks counted on a landing page.
-    pub clicks: i64,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

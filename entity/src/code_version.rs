@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "code_version")]
 pub struct Model {
-    /// Row number; later versions are greater.
-    #[sea_orm(primary_key)]
-    pub id: i64,
-    /// The code.
-    pub code: String,
+    /// The code without case.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub code_key: String,
+    /// Its number for that code, from 1.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub version: i64,
     /// From when on claims are judged by it; the first version counts for all earlier times.
     pub valid_from: i64,
     /// False while the code is switched off.

@@ -14,6 +14,8 @@ pub struct Model {
     pub referral_id: Option<String>,
     /// Its promoter.
     pub promoter_id: Option<String>,
+    /// Its program.
+    pub program_key: Option<String>,
     /// The currency of the invoice.
     pub currency: String,
     /// What the share is taken of.
@@ -22,16 +24,16 @@ pub struct Model {
     pub rate_bps: Option<i32>,
     /// C: what the invoice earned before any loss.
     pub amount_minor: i64,
+    /// What refunds and credit notes took of it, 0 or less.
+    pub refund_minor: i64,
+    /// What disputes took of it beyond refunds, 0 or less.
+    pub dispute_minor: i64,
     /// From when on it may be paid out.
     pub available_at: i64,
     /// Why it earns nothing.
     pub reason: Option<String>,
     /// Rates of products were picked although the event did not show all lines.
     pub unseen_lines: bool,
-    /// What refunds and credit notes took of it, 0 or less.
-    pub refund_minor: i64,
-    /// What disputes took of it beyond refunds, 0 or less.
-    pub dispute_minor: i64,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

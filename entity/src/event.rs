@@ -9,13 +9,14 @@ pub struct Model {
     /// `evt_…`, or `body_<sha256>` for a signed body without a usable id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    /// `event.api_version`; empty when absent or null.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub api_version: String,
     /// `event.type`; empty when the body has none.
     pub event_type: String,
-    /// `event.api_version`.
-    pub api_version: Option<String>,
     /// `event.created`.
     pub created_at: Option<i64>,
-    /// When it was taken in.
+    /// When it was received.
     pub received_at: i64,
     /// `posted`, `recorded`, `ignored`, `parked` or `quarantined`.
     pub outcome: String,
@@ -29,10 +30,10 @@ pub struct Model {
     /// The raw body, compressed with zstd.
     #[sea_orm(column_type = "VarBinary(StringLen::None)")]
     pub body_zstd: Vec<u8>,
-    /// How often Stripe was asked about the payment while the event was parked. Written by the redrive loop.
+    /// How often Stripe was asked about the payment while the event was parked. Written by the redrive job.
     pub lookups: i32,
     /// The earliest time of the next such question, Unix seconds; none when the age of the event decides. Written by
-    /// the redrive loop.
+    /// the redrive job.
     pub lookup_at: Option<i64>,
     /// False once the payload was dropped because of its age; `body_zstd` is then empty.
     pub has_payload: bool,

@@ -10,10 +10,10 @@ pub struct Model {
     /// `in_…`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// The event whose claim is in use.
+    /// The event whose snapshot is in use.
     pub event_id: String,
     /// `invoice.customer`, else `customer_account`.
-    pub customer_id: Option<String>,
+    pub stripe_customer_id: Option<String>,
     /// `invoice.currency`, lower case.
     pub currency: String,
     /// `invoice.amount_paid`, at least 0.
@@ -24,9 +24,9 @@ pub struct Model {
     pub total_excluding_tax_minor: Option<i64>,
     /// Sum of `total_taxes`, else of `total_tax_amounts`, else `tax`.
     pub tax_minor: Option<i64>,
-    /// The smallest `paid_at` of all claims.
+    /// The smallest `paid_at` of all snapshots.
     pub paid_at: i64,
-    /// Claims differed in currency, customer or amount.
+    /// Snapshots differed in currency, customer or amount.
     pub conflict: bool,
     /// What its lines sold, JSON: `[[price, product, minor units], …]`.
     pub lines: Option<String>,

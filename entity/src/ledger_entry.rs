@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "ledger_entry")]
 pub struct Model {
-    /// Row number, in order of posting.
-    #[sea_orm(primary_key)]
+    /// Its number, in the order of commits, without gaps.
+    #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
     /// Who gains or loses.
     pub promoter_id: String,
@@ -22,9 +22,9 @@ pub struct Model {
     pub currency: String,
     /// From when on it may be paid out.
     pub available_at: i64,
-    /// The event or claim that it follows from.
+    /// What it follows from: the id of an event, claim, review, customer or promoter, or `superseded by in_…`.
     pub cause: String,
-    /// When it was posted.
+    /// When it was posted; it never falls along the numbers.
     pub posted_at: i64,
 }
 

@@ -1,21 +1,19 @@
 //! One SeaORM entity a table. Times are Unix seconds (UTC), amounts are minor units of the row's currency.
-//!
 //! Only the store of the daemon writes these tables. Ids are those of Stripe or of the host where there are any.
 
 pub mod claim;
 pub mod claim_used_up;
 pub mod code;
-pub mod code_use;
+pub mod code_click;
 pub mod code_version;
 pub mod commission;
 pub mod credit_note;
-pub mod customer;
+pub mod customer_email;
 pub mod dispute;
 pub mod event;
 pub mod invoice;
 pub mod ledger_entry;
-pub mod ordinal;
-pub mod party_email;
+pub mod ledger_head;
 pub mod payment;
 pub mod payment_link;
 pub mod program;
@@ -23,7 +21,10 @@ pub mod program_version;
 pub mod promoter;
 pub mod promoter_email;
 pub mod promotion_code;
+pub mod redemption;
 pub mod referral;
+pub mod referral_counter;
 pub mod refund;
-pub mod ruling;
+pub mod review;
+pub mod stripe_customer;
 pub mod subscription;

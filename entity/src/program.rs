@@ -1,9 +1,9 @@
-//! A program: the name under which terms are published. Written by `program create`.
+//! A program: the name under which terms are published.
 
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// A program: the name under which terms are published. Written by `program create`.
+/// A program: the name under which terms are published.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "program")]
 pub struct Model {

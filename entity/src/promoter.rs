@@ -12,7 +12,7 @@ pub struct Model {
     pub id: String,
     /// The promoter as a user of the host application; unique.
     pub user_id: String,
-    /// Trimmed, lower case. Only used to refuse self-referrals; never logged.
+    /// The present e-mail: trimmed, lower case. Only used to find self-referrals; never logged.
     pub email: Option<String>,
     /// When it was made.
     pub created_at: i64,

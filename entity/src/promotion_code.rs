@@ -10,8 +10,8 @@ pub struct Model {
     /// `promo_…`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// The code that carries it.
-    pub code: String,
+    /// The code that carries it, without case.
+    pub code_key: String,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -11,27 +11,27 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     /// `user:<id>` or `customer:<cus_…>`; unique; none once it is merged into another.
-    pub party: Option<String>,
+    pub customer: Option<String>,
     /// The referral that took its place when its customer turned out to be a user with one.
     pub merged_into: Option<String>,
     /// The winning claim.
     pub claim_id: String,
     /// The source of that claim.
     pub precedence: i32,
-    /// The code of that claim.
+    /// The code of that claim, as it was made.
     pub code: String,
     /// Who earns.
     pub promoter_id: String,
     /// Under which program.
     pub program_key: String,
     /// The terms, frozen at `claimed_at`.
-    pub program_version_id: i64,
+    pub program_version: i64,
     /// `claimed_at` of the winning claim.
     pub claimed_at: i64,
     /// The attribution lookback in seconds, frozen.
     pub lookback_s: i64,
-    /// Its place among the promoter's referrals in that program, from 1; never changed while the promoter stays.
-    pub ordinal: i64,
+    /// Its number among the promoter's referrals in that program, from 1; never changed while the promoter stays.
+    pub referral_number: i64,
     /// No claim is left that makes it.
     pub void: bool,
     /// The customer looks like its own promoter and no operator has released it.

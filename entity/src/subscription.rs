@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "subscription")]
 pub struct Model {
+    /// Its customer.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub stripe_customer_id: String,
     /// `sub_…`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// Its customer.
-    pub customer_id: String,
     /// True once it has ended.
     pub ended: bool,
 }

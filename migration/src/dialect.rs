@@ -3,16 +3,16 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-/// Replaces `{row_id}` and `{bytes}` by the words of the database.
+/// Replaces `{bytes}` by the word of the database.
 pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
-    let (row_id, bytes) = if backend == DatabaseBackend::Sqlite {
-        ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB")
+    let bytes = if backend == DatabaseBackend::Sqlite {
+        "BLOB"
     } else if backend == DatabaseBackend::Postgres {
-        ("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA")
+        "BYTEA"
     } else {
         return Err(DbErr::Custom(format!("referrald runs on SQLite and PostgreSQL, not on {backend:?}")));
     };
-    Ok(sql.replace("{row_id}", row_id).replace("{bytes}", bytes))
+    Ok(sql.replace("{bytes}", bytes))
 }
 
 /// The statements that make the database refuse to delete rows of `table`, or to change these columns of it (all

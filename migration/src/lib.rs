@@ -7,9 +7,20 @@ pub use sea_orm_migration::prelude::{DbErr, MigratorTrait, SchemaManager};
 use sea_orm_migration::prelude::*;
 
 mod dialect;
-mod m20261120_000001_ledger;
-mod m20261121_000002_terms_and_attribution;
-mod m20261121_000003_retention;
+mod m20261127_000001_ledger;
+
+/// Makes the table of the head, so that one row can be locked before the migrations; safe to repeat.
+pub const MAKE_HEAD: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS ledger_head (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        seq BIGINT NOT NULL,
+        writer TEXT NOT NULL,
+        last_entry_id BIGINT NOT NULL,
+        last_posted_at BIGINT NOT NULL
+    )",
+    "INSERT INTO ledger_head (id, seq, writer, last_entry_id, last_posted_at) VALUES (1, 0, '', 0, 0)
+        ON CONFLICT (id) DO NOTHING",
+];
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -18,10 +29,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20261120_000001_ledger::Migration),
-            Box::new(m20261121_000002_terms_and_attribution::Migration),
-            Box::new(m20261121_000003_retention::Migration),
-        ]
+        vec![Box::new(m20261127_000001_ledger::Migration)]
     }
 }

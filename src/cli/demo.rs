@@ -12,12 +12,13 @@ use uuid::Uuid;
 use super::{output, trigger};
 use crate::app::App;
 use crate::clock;
+use crate::domain::entries::PostedEntry;
 use crate::domain::{BasisPoints, Currency, Reward};
 use crate::service::codes::{self, CodeChange};
 use crate::service::programs::{self, TermsChange};
-use crate::service::refer::{ReferRequest, refer};
-use crate::service::show::EntryView;
-use crate::service::{promoters, show, verify};
+use crate::service::promoters;
+use crate::service::queries::{promoters as shown, verify};
+use crate::service::referrals::create::{ReferRequest, refer};
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::stripe::sample::Sample;
@@ -129,7 +130,7 @@ impl Demo {
     }
 
     async fn check_ledger(&mut self, db: &Database) -> anyhow::Result<()> {
-        let entries = show::entries(db, None, 0, 100).await?;
+        let entries = shown::entries(db, None, 0, 100).await?;
         println!("\n{}", output::ledger(&entries));
         for invoice in ["in_first", "in_early"] {
             for (kind, amount_minor) in [("commission", 1_000), ("refund", -500)] {
@@ -139,7 +140,7 @@ impl Demo {
         }
         let forged = amounts(&entries, "in_forged", "commission");
         self.checks.push(("the forged sale left nothing".to_owned(), forged.is_empty()));
-        let anna = show::promoter(db, "anna", clock::now()).await?.context("anna is gone")?;
+        let anna = shown::one(db, "anna", clock::now()).await?.context("anna is gone")?;
         let balance: Vec<i64> = anna.balances.iter().map(|balance| balance.earned_minor).collect();
         self.checks.push(("anna has earned 10.00 USD in all".to_owned(), balance == [1_000]));
         let report = verify::verify(db, |_| {}).await?;
@@ -168,7 +169,7 @@ fn event(sample: &Sample, event_type: &str) -> anyhow::Result<Value> {
     }
 }
 
-fn amounts(entries: &[EntryView], invoice: &str, kind: &str) -> Vec<i64> {
+fn amounts(entries: &[PostedEntry], invoice: &str, kind: &str) -> Vec<i64> {
     let of_invoice =
         entries.iter().filter(|entry| entry.invoice.as_ref().is_some_and(|id| id.as_str() == invoice));
     of_invoice.filter(|entry| entry.kind.as_str() == kind).map(|entry| entry.amount_minor).collect()

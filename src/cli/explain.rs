@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Format, existing_database};
 use crate::app::policy;
 use crate::clock;
-use crate::service::explain::explain;
+use crate::service::queries::explain::explain;
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Format;
 use crate::domain::Currency;
-use crate::service::show::EntryView;
+use crate::domain::entries::PostedEntry;
 
 /// Rows under a head.
 pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
@@ -47,7 +47,7 @@ pub fn signed(currency: Currency, amount_minor: i64) -> String {
 }
 
 /// Entries of the ledger as a table.
-pub fn ledger(entries: &[EntryView]) -> Table {
+pub fn ledger(entries: &[PostedEntry]) -> Table {
     let rows = entries.iter().map(|entry| {
         [
             entry.promoter.to_string(),

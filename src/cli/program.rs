@@ -9,7 +9,7 @@ use super::terms::{TermsArguments, sentence};
 use super::{Format, database, existing_database, output};
 use crate::clock;
 use crate::domain::Terms;
-use crate::service::{programs, show};
+use crate::service::{programs, queries};
 use crate::settings::Settings;
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +69,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         }
         Command::List { format } => {
             let db = existing_database(settings).await?;
-            let versions = show::programs(&db).await?.into_iter().map(|version| {
+            let versions = queries::promoters::programs(&db).await?.into_iter().map(|version| {
                 [
                     version.program.to_string(),
                     version.valid_from.to_string(),

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::{Format, database, existing_database, output};
 use crate::clock;
 use crate::domain::PromoterId;
-use crate::service::show::EntryView;
-use crate::service::{promoters, show};
+use crate::domain::entries::PostedEntry;
+use crate::service::{promoters, queries};
 use crate::settings::Settings;
 use crate::store::Database;
 
@@ -67,7 +67,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         }
         Command::List { after, limit, format } => {
             let db = existing_database(settings).await?;
-            let promoters = show::promoters(&db, after.map(PromoterId::new).as_ref(), limit).await?;
+            let promoters = queries::promoters::list(&db, after.map(PromoterId::new).as_ref(), limit).await?;
             let rows = promoters
                 .into_iter()
                 .map(|promoter| [promoter.id.to_string(), promoter.user_id, promoter.created_at.to_string()]);
@@ -81,10 +81,10 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
 }
 
 async fn show(db: &Database, name: &str, format: Format) -> anyhow::Result<()> {
-    let view = show::promoter(db, name, clock::now()).await?;
+    let view = queries::promoters::one(db, name, clock::now()).await?;
     let Some(view) = view else { bail!("there is no promoter {name}") };
     let id = &view.promoter.id;
-    let entries = show::entries(db, Some(id), 0, SHOWN_ENTRIES.saturating_add(1)).await?;
+    let entries = queries::promoters::entries(db, Some(id), 0, SHOWN_ENTRIES.saturating_add(1)).await?;
     if format == Format::Json {
         println!("{}", as_json(&view, &entries));
         return Ok(());
@@ -105,7 +105,7 @@ async fn show(db: &Database, name: &str, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn as_json(view: &show::PromoterView, entries: &[EntryView]) -> serde_json::Value {
+fn as_json(view: &queries::promoters::PromoterView, entries: &[PostedEntry]) -> serde_json::Value {
     let codes: Vec<_> = view
         .codes
         .iter()

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Format, database, output};
 use crate::clock;
 use crate::domain::Timestamp;
-use crate::service::refer::{ReferRequest, refer};
+use crate::service::referrals::create::{ReferRequest, refer};
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -48,12 +48,12 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     let referred = refer(&db, &request, lookback_s, clock::now()).await?;
     let referral = &referred.referral;
     let new = if referred.is_new { "" } else { " (nothing new)" };
-    let (id, party, promoter) = (&referral.id, &referral.party, &referral.promoter);
+    let (id, customer, promoter) = (&referral.id, &referral.customer, &referral.promoter);
     let (code, claimed_at) = (&referral.code, referral.claimed_at);
-    let text = format!("{id}: {party} was referred by {promoter} with {code} at {claimed_at}{new}");
+    let text = format!("{id}: {customer} was referred by {promoter} with {code} at {claimed_at}{new}");
     let json = json!({
         "id": id.as_str(),
-        "party": party.to_string(),
+        "customer": customer.to_string(),
         "promoter": promoter.as_str(),
         "code": code.as_str(),
         "claimed_at": claimed_at.unix(),

@@ -38,7 +38,7 @@ pub struct TermsArguments {
     /// The first so many invoices of a referral earn; `none` for all.
     #[arg(long, value_name = "N", value_parser = optional::<u32>)]
     invoices: Option<Limit<u32>>,
-    /// Rates by a referral's ordinal, such as `11:15,101:20` (from the 11th 15 %, from the 101st 20 %); `none` without.
+    /// Rates by a referral's referral_number, such as `11:15,101:20` (from the 11th 15 %, from the 101st 20 %); `none` without.
     #[arg(long, value_name = "FROM:PERCENT,…", value_parser = tiers)]
     tiers: Option<Tiers>,
     /// Rates of prices or products, such as `price_1:20,prod_2:5`; `none` without.
@@ -128,7 +128,7 @@ pub fn sentence(terms: &Terms) -> String {
         }
     }
     let tiers = terms.tiers.iter();
-    parts.extend(tiers.map(|tier| format!("{} from referral {}", tier.rate, tier.from_ordinal)));
+    parts.extend(tiers.map(|tier| format!("{} from referral {}", tier.rate, tier.from_number)));
     parts.extend(terms.product_rates.iter().map(|(name, rate)| format!("{rate} of {name}")));
     parts.extend(terms.cap_minor.map(|cap| format!("at most {} an invoice", shown(cap))));
     let rewards = terms.max_rewards_per_promoter;
@@ -209,8 +209,8 @@ fn pairs(text: &str) -> anyhow::Result<Vec<(&str, &str)>> {
 
 fn tiers(text: &str) -> anyhow::Result<Tiers> {
     let tier = |(from, percent): (&str, &str)| {
-        let from_ordinal = from.parse().context("an ordinal before the colon, such as 11:15")?;
-        Ok(Tier { from_ordinal, rate: rate(percent)? })
+        let from_number = from.parse().context("an referral_number before the colon, such as 11:15")?;
+        Ok(Tier { from_number, rate: rate(percent)? })
     };
     Ok(Tiers(pairs(text)?.into_iter().map(tier).collect::<anyhow::Result<_>>()?))
 }
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn lists_are_pairs_or_none() {
         let read = tiers("11:15, 101:20").unwrap().0;
-        let read: Vec<_> = read.iter().map(|tier| (tier.from_ordinal, tier.rate.get())).collect();
+        let read: Vec<_> = read.iter().map(|tier| (tier.from_number, tier.rate.get())).collect();
         assert_eq!(read, [(11, 1_500), (101, 2_000)]);
         assert!(tiers("none").unwrap().0.is_empty());
         assert!(tiers("11").is_err());

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Format, existing_database};
 use crate::domain::InvoiceId;
-use crate::service::verify;
+use crate::service::queries::verify;
 use crate::settings::Settings;
 
 /// How often the progress line moves by itself.
@@ -42,8 +42,8 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<E
             for invoice in &report.conflicts {
                 println!("note: events contradict each other about {invoice}");
             }
-            let verdict = if report.holds() { "the ledger holds" } else { "the ledger does not hold" };
-            println!("{} invoices checked: {verdict}", report.invoices);
+            let decision = if report.holds() { "the ledger holds" } else { "the ledger does not hold" };
+            println!("{} invoices checked: {decision}", report.invoices);
         }
     }
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

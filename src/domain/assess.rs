@@ -1,7 +1,7 @@
 //! `assess`: what the ledger should hold for one paid invoice. Pure; the daemon posts the difference to it.
 
 use super::attribution::Referral;
-use super::facts::{PaidClaim, PaidInvoice};
+use super::facts::{InvoiceSnapshot, PaidInvoice};
 use super::money::{BasisPoints, MoneyError, minus, share_floor, share_half_up};
 use super::payments::Loss;
 use super::rewards::{Earned, earned};
@@ -118,21 +118,21 @@ impl Assessment {
     }
 }
 
-/// The place of an invoice among those that are counted for its referral.
+/// The number of an invoice among those that are counted for its referral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct InvoiceNumber {
     /// When the first of them was paid.
     pub first_paid_at: Timestamp,
     /// From 1, by (`paid_at`, id).
-    pub position: u32,
+    pub number: u32,
 }
 
 /// What an assessment depends on beside the invoice and its referral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
-    /// The invoice's place; `None` for one that is not counted, or where the terms do not count.
-    pub place: Option<Place>,
-    /// The promoter's rewarded referrals are others.
+pub struct InvoiceContext {
+    /// The invoice's number; `None` for one that is not counted, or where the terms do not count.
+    pub number: Option<InvoiceNumber>,
+    /// The reward slots of the promoter are taken by other referrals.
     pub exhausted: bool,
 }
 
@@ -145,7 +145,7 @@ pub struct Standing {
 pub fn assess(
     invoice: &PaidInvoice,
     referral: Result<&Referral, NoCommission>,
-    standing: Standing,
+    context: InvoiceContext,
     loss: Loss,
 ) -> Result<Assessment, MoneyError> {
     let nothing = |base_minor, available_at, reason| Assessment {
@@ -162,14 +162,14 @@ pub fn assess(
         Ok(referral) => referral,
         Err(reason) => return Ok(nothing(0, invoice.paid_at, reason)),
     };
-    let (claim, terms) = (&invoice.claim, referral.terms.as_ref());
-    let base_minor = base(claim, terms.base)?;
+    let (snapshot, terms) = (&invoice.snapshot, referral.terms.as_ref());
+    let base_minor = base(snapshot, terms.base)?;
     let available_at = invoice.paid_at.plus_days(terms.hold_days);
-    if let Some(reason) = reason(invoice, referral, base_minor, standing) {
+    if let Some(reason) = reason(invoice, referral, base_minor, context) {
         return Ok(nothing(base_minor, available_at, reason));
     }
-    let Earned { commission_minor, rate } = earned(terms, referral.ordinal, claim, base_minor)?;
-    let paid_minor = claim.amount_paid_minor;
+    let Earned { commission_minor, rate } = earned(terms, referral.referral_number, snapshot, base_minor)?;
+    let paid_minor = snapshot.amount_paid_minor;
     let after_refunds_minor = kept(commission_minor, loss.refunds_minor, paid_minor)?;
     let after_all_minor = kept(commission_minor, loss.total_minor, paid_minor)?;
     Ok(Assessment {
@@ -180,17 +180,17 @@ pub fn assess(
         dispute_minor: minus(after_all_minor, after_refunds_minor)?,
         available_at,
         reason: None,
-        unseen_lines: claim.lines.more && !terms.product_rates.is_empty(),
+        unseen_lines: snapshot.lines.more && !terms.product_rates.is_empty(),
     })
 }
 
 /// True for an invoice that "first" and "the Nth" count: something was paid, not too little, and not too early; whatever
 /// else keeps it from earning.
 pub fn is_counted(invoice: &PaidInvoice, referral: &Referral) -> bool {
-    let claim = &invoice.claim;
-    claim.amount_paid_minor > 0
+    let snapshot = &invoice.snapshot;
+    snapshot.amount_paid_minor > 0
         && invoice.paid_at >= referral.earns_from()
-        && !referral.terms.is_below_minimum(claim.currency, claim.amount_paid_minor)
+        && !referral.terms.is_below_minimum(snapshot.currency, snapshot.amount_paid_minor)
 }
 
 /// The first reason for which an invoice of a referral earns nothing.
@@ -198,28 +198,28 @@ fn reason(
     invoice: &PaidInvoice,
     referral: &Referral,
     base_minor: i64,
-    standing: Standing,
+    context: InvoiceContext,
 ) -> Option<NoCommission> {
-    let (claim, terms) = (&invoice.claim, referral.terms.as_ref());
-    let converted_late = |place: Place| {
+    let (snapshot, terms) = (&invoice.snapshot, referral.terms.as_ref());
+    let converted_late = |number: InvoiceNumber| {
         let window = terms.conversion_window_days;
-        window.is_some_and(|days| place.first_paid_at > referral.claimed_at.plus_days(days))
+        window.is_some_and(|days| number.first_paid_at > referral.claimed_at.plus_days(days))
     };
-    let is_over = |place: Place| terms.is_over(place.first_paid_at, place.position, invoice.paid_at);
+    let is_over = |number: InvoiceNumber| terms.is_over(number.first_paid_at, number.number, invoice.paid_at);
     let is_flat = matches!(terms.reward, Reward::Flat(_));
-    if claim.amount_paid_minor <= 0 || base_minor <= 0 {
+    if snapshot.amount_paid_minor <= 0 || base_minor <= 0 {
         Some(NoCommission::ZeroAmount)
     } else if invoice.paid_at < referral.earns_from() {
         Some(NoCommission::BeforeReferral)
-    } else if terms.is_below_minimum(claim.currency, claim.amount_paid_minor) {
+    } else if terms.is_below_minimum(snapshot.currency, snapshot.amount_paid_minor) {
         Some(NoCommission::BelowMinimum)
-    } else if standing.exhausted {
+    } else if context.exhausted {
         Some(NoCommission::RewardExhausted)
-    } else if standing.place.is_some_and(converted_late) {
+    } else if context.number.is_some_and(converted_late) {
         Some(NoCommission::ConversionWindow)
-    } else if standing.place.is_some_and(is_over) {
+    } else if context.number.is_some_and(is_over) {
         Some(NoCommission::DurationOver)
-    } else if is_flat && terms.currency != Some(claim.currency) {
+    } else if is_flat && terms.currency != Some(snapshot.currency) {
         Some(NoCommission::CurrencyMismatch)
     } else if referral.held {
         Some(NoCommission::SelfReferral)
@@ -237,19 +237,19 @@ fn kept(commission_minor: i64, loss_minor: i64, amount_paid_minor: i64) -> Resul
 }
 
 /// What the share is taken of: `amount_paid`, or the part of it that is not tax.
-fn base(claim: &PaidClaim, base: CommissionBase) -> Result<i64, MoneyError> {
+fn base(snapshot: &InvoiceSnapshot, base: CommissionBase) -> Result<i64, MoneyError> {
     match base {
-        CommissionBase::AmountPaid => Ok(claim.amount_paid_minor),
+        CommissionBase::AmountPaid => Ok(snapshot.amount_paid_minor),
         CommissionBase::NetOfTax => {
-            let net_minor = match (claim.total_excluding_tax_minor, claim.tax_minor) {
+            let net_minor = match (snapshot.total_excluding_tax_minor, snapshot.tax_minor) {
                 (Some(net_minor), _) => net_minor,
-                (None, Some(tax_minor)) => minus(claim.total_minor, tax_minor)?,
-                (None, None) => claim.total_minor,
+                (None, Some(tax_minor)) => minus(snapshot.total_minor, tax_minor)?,
+                (None, None) => snapshot.total_minor,
             };
-            if claim.amount_paid_minor >= claim.total_minor {
+            if snapshot.amount_paid_minor >= snapshot.total_minor {
                 Ok(net_minor)
             } else {
-                share_floor(claim.amount_paid_minor, net_minor, claim.total_minor)
+                share_floor(snapshot.amount_paid_minor, net_minor, snapshot.total_minor)
             }
         }
     }
@@ -261,14 +261,14 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        ClaimId, ClaimSource, Code, Currency, CustomerId, EventId, Party, ProgramKey, PromoterId, ReferralId,
-        Terms, facts::Lines,
+        ClaimId, ClaimSource, Code, Currency, Customer, EventId, ProgramKey, PromoterId, ReferralId,
+        StripeCustomerId, Terms, facts::Lines,
     };
 
     fn invoice(amount_paid_minor: i64, total_minor: i64, net: Option<i64>, tax: Option<i64>) -> PaidInvoice {
-        let claim = PaidClaim {
+        let claim = InvoiceSnapshot {
             event: EventId::new("evt_1"),
-            customer: Some(CustomerId::new("cus_1")),
+            stripe_customer: Some(StripeCustomerId::new("cus_1")),
             currency: Currency::parse("usd").unwrap(),
             amount_paid_minor,
             total_minor,
@@ -282,7 +282,7 @@ mod tests {
     fn referral(rate_bps: u16, base: CommissionBase) -> Referral {
         Referral {
             id: ReferralId::new("ref_1"),
-            party: Party::Customer(CustomerId::new("cus_1")),
+            customer: Customer::Stripe(StripeCustomerId::new("cus_1")),
             claim: ClaimId::new("clm_1"),
             source: ClaimSource::Api,
             code: Code::new("ANNA"),
@@ -290,7 +290,7 @@ mod tests {
             program: ProgramKey::new("default"),
             terms_version: 1,
             terms: Terms::percentage(BasisPoints::new(rate_bps).unwrap(), base, 30).into(),
-            ordinal: 1,
+            referral_number: 1,
             claimed_at: Timestamp::from_unix(1_000_000),
             lookback_s: 86_400,
             void: false,
@@ -301,7 +301,8 @@ mod tests {
 
     fn figures(invoice: &PaidInvoice, rate_bps: u16, base: CommissionBase, loss: i64) -> (i64, i64, i64) {
         let loss = Loss { refunds_minor: loss, total_minor: loss };
-        let assessed = assess(invoice, Ok(&referral(rate_bps, base)), Standing::default(), loss).unwrap();
+        let assessed =
+            assess(invoice, Ok(&referral(rate_bps, base)), InvoiceContext::default(), loss).unwrap();
         assert_eq!(assessed.dispute_minor, 0);
         (assessed.base_minor, assessed.commission_minor, assessed.refund_minor)
     }
@@ -320,7 +321,7 @@ mod tests {
         let referral = referral(1_000, CommissionBase::NetOfTax);
         let split = |refunds_minor, total_minor| {
             let loss = Loss { refunds_minor, total_minor };
-            let assessed = assess(&paid, Ok(&referral), Standing::default(), loss).unwrap();
+            let assessed = assess(&paid, Ok(&referral), InvoiceContext::default(), loss).unwrap();
             (assessed.refund_minor, assessed.dispute_minor)
         };
         assert_eq!(split(0, 10_000), (0, -1_000));
@@ -350,7 +351,7 @@ mod tests {
     #[test]
     fn reasons_come_in_their_order() {
         let reason = |invoice: &PaidInvoice, referral| {
-            assess(invoice, referral, Standing::default(), Loss::default()).unwrap().reason
+            assess(invoice, referral, InvoiceContext::default(), Loss::default()).unwrap().reason
         };
         let referral = referral(1_000, CommissionBase::NetOfTax);
         let (sale, zero) = (invoice(100, 100, None, None), invoice(0, 100, None, None));

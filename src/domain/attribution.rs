@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::ids::{
-    ClaimId, Code, CustomerId, InvoiceId, ProgramKey, PromoterId, ReferralId, RulingId, UserId,
+    ClaimId, Code, InvoiceId, ProgramKey, PromoterId, ReferralId, ReviewId, StripeCustomerId, UserId,
 };
 use super::terms::Terms;
 use super::time::Timestamp;
@@ -128,7 +128,7 @@ pub struct Claim {
     /// Its id: made from the event for claims in events, so that a replay makes no second one.
     pub id: ClaimId,
     /// The Stripe customer that it is about.
-    pub customer: Option<CustomerId>,
+    pub stripe_customer: Option<StripeCustomerId>,
     /// The user of the host application that it is about.
     pub user: Option<UserId>,
     /// The code; of a promotion code its `promo_…`.
@@ -156,53 +156,58 @@ impl Claim {
         (moved, self.claimed_at, self.source.precedence(), &self.code, &self.id)
     }
 
+    /// What the claim is stored and found under: its code without case, or Stripe's id of its promotion code.
+    pub fn code_key(&self) -> &str {
+        if self.source.names_promotion_code() { self.code.as_str() } else { self.code.folded() }
+    }
+
     /// Who the claim says it is about: a claim that names a user is about that user. `None` for a claim about nobody,
     /// which its makers refuse.
-    pub fn named_party(&self) -> Option<Party> {
-        let of_user = self.user.clone().map(Party::User);
-        of_user.or_else(|| self.customer.clone().map(Party::Customer))
+    pub fn named_customer(&self) -> Option<Customer> {
+        let of_user = self.user.clone().map(Customer::User);
+        of_user.or_else(|| self.stripe_customer.clone().map(Customer::Stripe))
     }
 }
 
 /// One customer of the host: the user, when a user is known, else the Stripe customer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Party {
+pub enum Customer {
     /// A user with all Stripe customers named with it.
     User(UserId),
     /// A Stripe customer of no known user.
-    Customer(CustomerId),
+    Stripe(StripeCustomerId),
 }
 
 const USER_PREFIX: &str = "user:";
-const CUSTOMER_PREFIX: &str = "customer:";
+const STRIPE_PREFIX: &str = "customer:";
 
-impl Party {
-    /// The party of a stored key.
+impl Customer {
+    /// The customer of a stored key.
     pub fn parse(key: &str) -> Option<Self> {
         let user = key.strip_prefix(USER_PREFIX).map(|user| Self::User(UserId::new(user)));
-        user.or_else(|| key.strip_prefix(CUSTOMER_PREFIX).map(|id| Self::Customer(CustomerId::new(id))))
+        user.or_else(|| key.strip_prefix(STRIPE_PREFIX).map(|id| Self::Stripe(StripeCustomerId::new(id))))
     }
 }
 
-impl fmt::Display for Party {
+impl fmt::Display for Customer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => write!(f, "{USER_PREFIX}{user}"),
-            Self::Customer(customer) => write!(f, "{CUSTOMER_PREFIX}{customer}"),
+            Self::Stripe(stripe_customer) => write!(f, "{STRIPE_PREFIX}{stripe_customer}"),
         }
     }
 }
 
 /// What an operator says of a referral that is held because the customer may be its own promoter; for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum ReviewDecision {
     /// They are two: the referral earns.
     Released,
     /// They are one: all claims of this customer for this promoter are removed, present and future.
     Refused,
 }
 
-impl Verdict {
+impl ReviewDecision {
     /// The word in the database and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -211,32 +216,32 @@ impl Verdict {
         }
     }
 
-    /// The verdict of that word.
+    /// The decision of that word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Released, Self::Refused].into_iter().find(|verdict| verdict.as_str() == word)
+        [Self::Released, Self::Refused].into_iter().find(|decision| decision.as_str() == word)
     }
 }
 
-/// A verdict on (customer, promoter).
+/// A decision on (customer, promoter).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ruling {
+pub struct Review {
     /// Its id, the cause of what follows from it.
-    pub id: RulingId,
+    pub id: ReviewId,
     /// What was said.
-    pub verdict: Verdict,
+    pub decision: ReviewDecision,
     /// When.
-    pub ruled_at: Timestamp,
+    pub reviewed_at: Timestamp,
 }
 
-/// What a party was given by arrival, when a referral of it was made: both are promises, and kept.
+/// What a customer was given by arrival, when a referral of it was made: both are promises, and kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub struct Redemption {
     /// The promoter of the code.
     pub promoter: PromoterId,
     /// The program of the code.
     pub program: ProgramKey,
-    /// The referral's place among the promoter's referrals in that program, from 1.
-    pub ordinal: u32,
+    /// The referral's number among the promoter's referrals in that program, from 1.
+    pub referral_number: u32,
 }
 
 /// The invoice with which a referral takes its place under `max_rewards_per_promoter`: (`paid_at`, id).
@@ -248,7 +253,7 @@ pub struct Referral {
     /// Its id; it stays when an earlier claim moves the referral.
     pub id: ReferralId,
     /// The customer of the host.
-    pub party: Party,
+    pub customer: Customer,
     /// The winning claim.
     pub claim: ClaimId,
     /// The source of that claim.
@@ -259,12 +264,12 @@ pub struct Referral {
     pub promoter: PromoterId,
     /// Under which program.
     pub program: ProgramKey,
-    /// The row of the frozen terms.
+    /// The version of the frozen terms in that program.
     pub terms_version: i64,
     /// The terms, frozen at `claimed_at`.
     pub terms: Arc<Terms>,
-    /// Its place among the promoter's referrals in that program, from 1; picks the tier.
-    pub ordinal: u32,
+    /// Its number among the promoter's referrals in that program, from 1; picks the tier.
+    pub referral_number: u32,
     /// `claimed_at` of the winning claim.
     pub claimed_at: Timestamp,
     /// The attribution lookback in seconds, frozen.
@@ -317,8 +322,9 @@ mod tests {
 
     #[test]
     fn a_party_is_read_back_from_its_key() {
-        for party in [Party::User(UserId::new("42")), Party::Customer(CustomerId::new("cus_1"))] {
-            assert_eq!(Party::parse(&party.to_string()), Some(party));
+        for customer in [Customer::User(UserId::new("42")), Customer::Stripe(StripeCustomerId::new("cus_1"))]
+        {
+            assert_eq!(Customer::parse(&customer.to_string()), Some(customer));
         }
     }
 }

@@ -1,14 +1,14 @@
-//! What Stripe has told us, and how two tellings of the same thing merge.
+//! What Stripe has told us, and how two events of the same thing merge.
 //!
 //! Every merge is commutative, associative and idempotent: the order and the number of tellings never matter.
 
 use std::collections::BTreeMap;
 
-use super::attribution::{Claim, Party};
+use super::attribution::{Claim, Customer};
 use super::disputes::{CreditNoteFacts, DisputeFacts};
 use super::email::EmailHash;
 use super::ids::{
-    CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, PaymentId, RefundId, SubscriptionId,
+    CreditNoteId, DisputeId, EventId, InvoiceId, PaymentId, RefundId, StripeCustomerId, SubscriptionId,
 };
 use super::money::Currency;
 use super::time::Timestamp;
@@ -21,7 +21,7 @@ pub enum Fact {
         /// The invoice.
         invoice: InvoiceId,
         /// What this event says about it.
-        claim: PaidClaim,
+        snapshot: InvoiceSnapshot,
         /// `status_transitions.paid_at`, else `event.created`.
         paid_at: Timestamp,
     },
@@ -76,31 +76,31 @@ pub enum Fact {
     /// An e-mail of a customer.
     Email {
         /// The customer, as it was named.
-        party: Party,
+        customer: Customer,
         /// The hash of the address.
         email: EmailHash,
     },
     /// A `customer_account` named beside a customer is the same customer.
     SameCustomer {
         /// The account, `acct_…`.
-        account: CustomerId,
+        account: StripeCustomerId,
         /// The customer, `cus_…`.
-        customer: CustomerId,
+        stripe_customer: StripeCustomerId,
     },
     /// A subscription of a customer.
     Subscription {
         /// The subscription.
         subscription: SubscriptionId,
         /// Its customer.
-        customer: CustomerId,
+        stripe_customer: StripeCustomerId,
         /// True once it has ended; alive < ended.
         ended: bool,
     },
 }
 
-/// An event reduced to what the ledger needs of it.
+/// What the ledger needs of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reduced {
+pub struct Extracted {
     /// What it says, in the order in which it is merged.
     pub facts: Vec<Fact>,
     /// The payment whose invoice must be known before this event can be settled (refunds); `None` otherwise.
@@ -109,13 +109,13 @@ pub struct Reduced {
     pub no_invoice: bool,
 }
 
-/// What one event claims about a paid invoice.
+/// What one event says about a paid invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaidClaim {
+pub struct InvoiceSnapshot {
     /// The event that says so.
     pub event: EventId,
     /// `invoice.customer`, else `invoice.customer_account`.
-    pub customer: Option<CustomerId>,
+    pub stripe_customer: Option<StripeCustomerId>,
     /// `invoice.currency`.
     pub currency: Currency,
     /// `invoice.amount_paid`, ≥ 0.
@@ -142,41 +142,41 @@ pub struct Lines {
     pub more: bool,
 }
 
-impl PaidClaim {
-    /// Of two claims the one with the greater rank is used, as a whole.
+impl InvoiceSnapshot {
+    /// Of two snapshots the one with the greater rank is used, as a whole.
     fn rank(&self) -> (i64, bool, &EventId) {
         (self.amount_paid_minor, self.total_excluding_tax_minor.is_some(), &self.event)
     }
 
-    /// Claims that differ in one of these contradict each other.
-    fn essence(&self) -> (&Option<CustomerId>, Currency, i64) {
-        (&self.customer, self.currency, self.amount_paid_minor)
+    /// Snapshots that differ in one of these contradict each other.
+    fn essence(&self) -> (&Option<StripeCustomerId>, Currency, i64) {
+        (&self.stripe_customer, self.currency, self.amount_paid_minor)
     }
 }
 
-/// A paid invoice, merged from all claims about it.
+/// A paid invoice, merged from all snapshots of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaidInvoice {
-    /// The claim in use.
-    pub claim: PaidClaim,
-    /// The smallest `paid_at` of all claims.
+    /// The snapshot in use.
+    pub snapshot: InvoiceSnapshot,
+    /// The smallest `paid_at` of all snapshots.
     pub paid_at: Timestamp,
-    /// Claims differed in currency, customer or `amount_paid`; `verify` shows it.
+    /// Snapshots differed in currency, customer or `amount_paid`; `verify` shows it.
     pub conflict: bool,
 }
 
 impl PaidInvoice {
-    /// The first claim about an invoice.
-    pub const fn new(claim: PaidClaim, paid_at: Timestamp) -> Self {
-        Self { claim, paid_at, conflict: false }
+    /// The first snapshot of an invoice.
+    pub const fn new(snapshot: InvoiceSnapshot, paid_at: Timestamp) -> Self {
+        Self { snapshot, paid_at, conflict: false }
     }
 
-    /// Takes in one more claim.
-    pub fn merge(&mut self, claim: PaidClaim, paid_at: Timestamp) {
+    /// Takes in one more snapshot.
+    pub fn merge(&mut self, snapshot: InvoiceSnapshot, paid_at: Timestamp) {
         self.paid_at = self.paid_at.min(paid_at);
-        self.conflict |= self.claim.essence() != claim.essence();
-        if claim.rank() > self.claim.rank() {
-            self.claim = claim;
+        self.conflict |= self.snapshot.essence() != snapshot.essence();
+        if snapshot.rank() > self.snapshot.rank() {
+            self.snapshot = snapshot;
         }
     }
 }
@@ -277,12 +277,13 @@ mod tests {
 
     use super::*;
 
-    fn claim() -> impl Strategy<Value = (PaidClaim, Timestamp)> {
+    fn snapshot() -> impl Strategy<Value = (InvoiceSnapshot, Timestamp)> {
         (0..4_i64, prop::option::of(0..3_i64), "[ab]", 0..3_u8, 0..9_i64).prop_map(
-            |(amount, excluding_tax, event, customer, paid_at)| {
-                let claim = PaidClaim {
+            |(amount, excluding_tax, event, stripe_customer, paid_at)| {
+                let snapshot = InvoiceSnapshot {
                     event: EventId::new(event),
-                    customer: (customer > 0).then(|| CustomerId::new(customer.to_string())),
+                    stripe_customer: (stripe_customer > 0)
+                        .then(|| StripeCustomerId::new(stripe_customer.to_string())),
                     currency: Currency::parse("usd").unwrap(),
                     amount_paid_minor: amount,
                     total_minor: amount,
@@ -290,31 +291,31 @@ mod tests {
                     tax_minor: None,
                     lines: Lines::default(),
                 };
-                (claim, Timestamp::from_unix(paid_at))
+                (snapshot, Timestamp::from_unix(paid_at))
             },
         )
     }
 
-    fn merged(claims: &[(PaidClaim, Timestamp)]) -> (i64, bool, Timestamp, bool) {
-        let mut claims = claims.iter().cloned();
-        let (first, paid_at) = claims.next().unwrap();
+    fn merged(snapshots: &[(InvoiceSnapshot, Timestamp)]) -> (i64, bool, Timestamp, bool) {
+        let mut snapshots = snapshots.iter().cloned();
+        let (first, paid_at) = snapshots.next().unwrap();
         let mut invoice = PaidInvoice::new(first, paid_at);
-        claims.for_each(|(claim, paid_at)| invoice.merge(claim, paid_at));
-        let (amount, has_net, _) = invoice.claim.rank();
+        snapshots.for_each(|(snapshot, paid_at)| invoice.merge(snapshot, paid_at));
+        let (amount, has_net, _) = invoice.snapshot.rank();
         (amount, has_net, invoice.paid_at, invoice.conflict)
     }
 
     proptest! {
         #[test]
         fn a_paid_invoice_is_the_same_in_every_order_and_with_repeats(
-            claims in prop::collection::vec(claim(), 1..5).prop_flat_map(|claims| {
-                (Just(claims.clone()), Just(claims).prop_shuffle())
+            snapshots in prop::collection::vec(snapshot(), 1..5).prop_flat_map(|snapshots| {
+                (Just(snapshots.clone()), Just(snapshots).prop_shuffle())
             })
         ) {
-            let (claims, mut shuffled) = claims;
-            let expected = merged(&claims);
+            let (snapshots, mut shuffled) = snapshots;
+            let expected = merged(&snapshots);
             prop_assert_eq!(merged(&shuffled), expected);
-            shuffled.extend(claims);
+            shuffled.extend(snapshots);
             prop_assert_eq!(merged(&shuffled), expected);
         }
 

@@ -1,6 +1,10 @@
 //! Names of things. A payment id cannot be passed where an invoice id is wanted.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use super::time::Timestamp;
 
 macro_rules! ids {
     ($($(#[$doc:meta])+ $name:ident;)+) => {$(
@@ -33,6 +37,114 @@ macro_rules! ids {
     )+};
 }
 
+/// A referral code as it is shown, compared without case: two codes that differ only so are the same code.
+#[derive(Debug, Clone)]
+pub struct Code {
+    shown: String,
+    folded: String,
+}
+
+impl Code {
+    /// A code as a person wrote it; checked and trimmed where it came in.
+    pub fn new(shown: impl Into<String>) -> Self {
+        let shown = shown.into();
+        let folded =
+            if shown.is_ascii() { shown.to_ascii_lowercase() } else { shown.chars().map(fold).collect() };
+        Self { shown, folded }
+    }
+
+    /// A code as it was made, or as a claim names it.
+    pub fn as_str(&self) -> &str {
+        &self.shown
+    }
+
+    /// The code itself, without a copy.
+    pub fn into_string(self) -> String {
+        self.shown
+    }
+
+    /// What codes are compared by, and stored under.
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+}
+
+/// Simple case folding: by way of upper case, so that letters with two small forms are one.
+fn fold(c: char) -> char {
+    let upper = only(c.to_uppercase()).unwrap_or(c);
+    only(upper.to_lowercase()).unwrap_or(upper)
+}
+
+fn only(mut letters: impl Iterator<Item = char>) -> Option<char> {
+    letters.next().filter(|_| letters.next().is_none())
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for Code {}
+
+impl PartialOrd for Code {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Code {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded.cmp(&other.folded)
+    }
+}
+
+impl Hash for Code {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl EventId {
+    /// The id under which a signed body without a usable id of its own is kept.
+    pub fn of_body(body_sha256: &[u8; 32]) -> Self {
+        Self(format!("body_{}", hex::encode(body_sha256)))
+    }
+}
+
+/// Crockford's alphabet in lower case: 32 letters whose order is that of their values.
+const BASE32: [char; 32] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm',
+    'n', 'p', 'q', 'r', 's', 't', 'v', 'w', 'x', 'y', 'z',
+];
+
+/// An id of ours: a prefix, and the 128 bits of a `UUIDv7` in 26 characters of base32. It sorts by the time, then by the
+/// number of the commit, then by `index` within that commit.
+pub fn sortable_id(prefix: &str, at: Timestamp, seq: i64, index: u16) -> String {
+    let millis = u128::try_from(at.unix()).unwrap_or(0).saturating_mul(1_000) & 0xffff_ffff_ffff;
+    let seq = u128::try_from(seq).unwrap_or(0) & 0xff_ffff_ffff;
+    // 74 bits that are ours: 12 before the variant of the UUID and 62 after it.
+    let own = seq << 34 | u128::from(index) << 18;
+    let uuid = millis << 80 | 0x7 << 76 | (own >> 62) << 64 | 0b10 << 62 | own & 0x3fff_ffff_ffff_ffff;
+    encoded(prefix, uuid)
+}
+
+/// An id of ours made of a `UUIDv7`.
+pub fn encoded(prefix: &str, uuid: u128) -> String {
+    let letter = |place: u32| {
+        let value = usize::try_from(uuid >> (place * 5) & 31).unwrap_or(0);
+        BASE32.get(value).copied().unwrap_or('0')
+    };
+    let letters: String = (0..26).rev().map(letter).collect();
+    format!("{prefix}_{letters}")
+}
+
 impl PaymentId {
     /// True for a payment intent; anything else names a charge.
     pub fn is_payment_intent(&self) -> bool {
@@ -54,21 +166,19 @@ ids! {
     /// A Stripe credit note: `cn_…`.
     CreditNoteId;
     /// A Stripe customer: `cus_…`.
-    CustomerId;
+    StripeCustomerId;
     /// A user of the host application, as that application names it.
     UserId;
     /// A promoter of ours: `prm_…`.
     PromoterId;
     /// The public name of a program.
     ProgramKey;
-    /// A referral code, case-sensitive, as the promoter shares it.
-    Code;
     /// One claim: `clm_…`.
     ClaimId;
     /// One referral: `ref_…`.
     ReferralId;
     /// A Stripe subscription: `sub_…`.
     SubscriptionId;
-    /// An operator's word on a held referral: `rul_…`.
-    RulingId;
+    /// An operator's review of a held referral: `rev_…`.
+    ReviewId;
 }

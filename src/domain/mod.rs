@@ -2,18 +2,19 @@
 //!
 //! Read in this order: [`money`] and [`terms`] are the units; [`facts`] says what Stripe has told us and how
 //! two tellings merge; [`payments`] turns facts into the loss of an invoice; [`attribution`] and [`codes`] choose the
-//! referral; [`rewards`] says what an invoice earns and [`mod@assess`] what the ledger should hold; [`book`] holds the
-//! facts that one transaction touches and posts the difference between that target and what is already posted;
-//! [`status`] says where a referral or a commission stands.
+//! referral; [`rewards`] says what an invoice earns and [`mod@assess`] what the ledger should hold; [`ledger`] is the
+//! state machine that merges facts and posts the difference between that target and what is already posted; [`status`] says where a referral or a commission stands.
 
 pub mod assess;
 pub mod attribution;
-pub mod book;
+pub mod catalog;
 pub mod codes;
 pub mod disputes;
 pub mod email;
+pub mod entries;
 pub mod facts;
 pub mod ids;
+pub mod inbox;
 pub mod ledger;
 pub mod money;
 pub mod outcome;
@@ -23,20 +24,23 @@ pub mod status;
 pub mod terms;
 pub mod time;
 
-pub use assess::{Assessment, NoCommission, Standing, assess};
-pub use attribution::{Claim, ClaimSource, Party, Referral};
-pub use book::{Assessor, Book, Cause, Judged};
+pub use assess::{Assessment, InvoiceContext, NoCommission, assess};
+pub use attribution::{Claim, ClaimSource, Customer, Redemption, Referral, Review, ReviewDecision};
 pub use codes::{CodeFacts, CodeOwner};
 pub use disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
 pub use email::EmailHash;
-pub use facts::{Fact, Lines, PaidClaim, PaidInvoice, PaymentFacts, Reduced, RefundFacts, RefundState};
-pub use ids::{
-    ClaimId, Code, CreditNoteId, CustomerId, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey,
-    PromoterId, ReferralId, RefundId, RulingId, SubscriptionId, UserId,
+pub use entries::{Cause, Commission, Kind, LedgerEntry};
+pub use facts::{
+    Extracted, Fact, InvoiceSnapshot, Lines, PaidInvoice, PaymentFacts, RefundFacts, RefundState,
 };
-pub use ledger::{Commission, Kind, LedgerEntry};
+pub use ids::{
+    ClaimId, Code, CreditNoteId, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey, PromoterId,
+    ReferralId, RefundId, ReviewId, StripeCustomerId, SubscriptionId, UserId,
+};
+pub use ledger::{Assessor, Changes, Judged, Needs, State, UnitOfWork};
 pub use money::{BasisPoints, Currency, MoneyError};
 pub use outcome::Outcome;
+pub use payments::PaymentGraph;
 pub use status::{CommissionStatus, ReferralStatus};
 pub use terms::{CommissionBase, Recurrence, Reward, Terms, TermsVersion, Tier};
 pub use time::Timestamp;

@@ -1,6 +1,6 @@
 //! C: what one invoice earns by its reward, before any loss.
 
-use super::facts::PaidClaim;
+use super::facts::InvoiceSnapshot;
 use super::money::{BasisPoints, MoneyError, narrow, ratio_half_up};
 use super::terms::{Reward, Terms};
 
@@ -13,33 +13,45 @@ pub struct Earned {
     pub rate: Option<BasisPoints>,
 }
 
-/// C of an invoice for the referral with this ordinal; `base_minor` > 0.
+/// C of an invoice for the referral with this number; `base_minor` > 0.
 ///
 /// # Errors
 /// [`MoneyError`] when an amount does not fit 64 bits.
-pub fn earned(terms: &Terms, ordinal: u32, claim: &PaidClaim, base_minor: i64) -> Result<Earned, MoneyError> {
+pub fn earned(
+    terms: &Terms,
+    referral_number: u32,
+    snapshot: &InvoiceSnapshot,
+    base_minor: i64,
+) -> Result<Earned, MoneyError> {
     let uncapped = match terms.reward {
         Reward::Flat(amount_minor) => Earned { commission_minor: amount_minor, rate: None },
-        Reward::Percentage(rate) => share(terms, rate_of(terms, rate, ordinal), claim, base_minor)?,
+        Reward::Percentage(rate) => {
+            share(terms, rate_of(terms, rate, referral_number), snapshot, base_minor)?
+        }
     };
     // The cap is an amount of the program's currency; it says nothing about another one.
-    let cap_minor = terms.cap_minor.filter(|_| terms.currency == Some(claim.currency)).unwrap_or(i64::MAX);
+    let cap_minor = terms.cap_minor.filter(|_| terms.currency == Some(snapshot.currency)).unwrap_or(i64::MAX);
     Ok(Earned { commission_minor: uncapped.commission_minor.min(cap_minor), ..uncapped })
 }
 
-/// The rate of the last tier that begins at or below the ordinal, else the program's.
-fn rate_of(terms: &Terms, rate: BasisPoints, ordinal: u32) -> BasisPoints {
-    let reached = terms.tiers.iter().rfind(|tier| tier.from_ordinal <= ordinal);
+/// The rate of the last tier that begins at or below the referral number, else the program's.
+fn rate_of(terms: &Terms, rate: BasisPoints, referral_number: u32) -> BasisPoints {
+    let reached = terms.tiers.iter().rfind(|tier| tier.from_number <= referral_number);
     reached.map_or(rate, |tier| tier.rate)
 }
 
 /// base × rate; with rates of products base × Σ(w × rate) / Σw, w being what the lines sold.
-fn share(terms: &Terms, rate: BasisPoints, claim: &PaidClaim, base_minor: i64) -> Result<Earned, MoneyError> {
+fn share(
+    terms: &Terms,
+    rate: BasisPoints,
+    snapshot: &InvoiceSnapshot,
+    base_minor: i64,
+) -> Result<Earned, MoneyError> {
     let of_line = |price: &Option<String>, product: &Option<String>| {
         let of = |name: &Option<String>| terms.product_rates.get(name.as_deref()?).copied();
         of(price).or_else(|| of(product))
     };
-    let lines = claim.lines.weights.iter().filter(|_| !terms.product_rates.is_empty());
+    let lines = snapshot.lines.weights.iter().filter(|_| !terms.product_rates.is_empty());
     let (mut weighted, mut weights, mut mixed) = (0_i128, 0_i128, false);
     for ((price, product), weight_minor) in lines {
         let own_rate = of_line(price, product).unwrap_or(rate);
@@ -72,13 +84,13 @@ mod tests {
         Terms::percentage(bps(1_000), CommissionBase::NetOfTax, 30)
     }
 
-    fn claim(currency: &str, lines: &[(&str, &str, i64)]) -> PaidClaim {
+    fn claim(currency: &str, lines: &[(&str, &str, i64)]) -> InvoiceSnapshot {
         let name = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         let weights =
             lines.iter().map(|(price, product, weight)| ((name(price), name(product)), *weight)).collect();
-        PaidClaim {
+        InvoiceSnapshot {
             event: EventId::new("evt_1"),
-            customer: None,
+            stripe_customer: None,
             currency: Currency::parse(currency).unwrap(),
             amount_paid_minor: 0,
             total_minor: 0,
@@ -88,17 +100,22 @@ mod tests {
         }
     }
 
-    fn commission(terms: &Terms, ordinal: u32, claim: &PaidClaim, base_minor: i64) -> i64 {
-        earned(terms, ordinal, claim, base_minor).unwrap().commission_minor
+    fn commission(terms: &Terms, referral_number: u32, claim: &InvoiceSnapshot, base_minor: i64) -> i64 {
+        earned(terms, referral_number, claim, base_minor).unwrap().commission_minor
     }
 
     #[test]
     fn tiers_pick_the_rate_by_ordinal() {
         let tiers =
-            vec![Tier { from_ordinal: 11, rate: bps(1_500) }, Tier { from_ordinal: 101, rate: bps(2_000) }];
+            vec![Tier { from_number: 11, rate: bps(1_500) }, Tier { from_number: 101, rate: bps(2_000) }];
         let terms = Terms { tiers, ..ten_percent() };
-        for (ordinal, expected) in [(1, 1_000), (10, 1_000), (11, 1_500), (100, 1_500), (101, 2_000)] {
-            assert_eq!(commission(&terms, ordinal, &claim("usd", &[]), 10_000), expected, "{ordinal}");
+        for (referral_number, expected) in [(1, 1_000), (10, 1_000), (11, 1_500), (100, 1_500), (101, 2_000)]
+        {
+            assert_eq!(
+                commission(&terms, referral_number, &claim("usd", &[]), 10_000),
+                expected,
+                "{referral_number}"
+            );
         }
     }
 

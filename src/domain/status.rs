@@ -1,9 +1,9 @@
 //! Statuses of referrals and commissions: derived whenever they are asked for, never stored.
 
 use super::assess::{Assessment, NoCommission};
-use super::attribution::{Referral, Verdict};
-use super::book::Book;
+use super::attribution::{Referral, ReviewDecision};
 use super::ids::InvoiceId;
+use super::ledger::State;
 use super::money::MoneyError;
 use super::time::Timestamp;
 
@@ -37,13 +37,14 @@ impl ReferralStatus {
         }
     }
 
-    /// The status of a referral, all of whose invoices are at hand. `subscriptions` says of each that is known of its
+    /// The status of a referral, all of whose invoices are loaded. `subscriptions` says of each that is known of its
     /// customers whether it has ended.
     ///
     /// # Errors
     /// [`MoneyError`] when an amount does not fit.
-    pub fn of(book: &Book, referral: &Referral, subscriptions: &[bool]) -> Result<Self, MoneyError> {
-        let refused = book.verdict_on(&referral.party, &referral.promoter) == Some(Verdict::Refused);
+    pub fn of(state: &State, referral: &Referral, subscriptions: &[bool]) -> Result<Self, MoneyError> {
+        let refused =
+            state.decision_on(&referral.customer, &referral.promoter) == Some(ReviewDecision::Refused);
         if referral.held {
             return Ok(Self::Held);
         }
@@ -53,10 +54,10 @@ impl ReferralStatus {
         if !subscriptions.is_empty() && subscriptions.iter().all(|ended| *ended) {
             return Ok(Self::Canceled);
         }
-        let mut paid = book.paid_invoices_of(&referral.party);
-        paid.retain(|(_, invoice)| invoice.claim.amount_paid_minor > 0);
+        let mut paid = state.paid_invoices_of(&referral.customer);
+        paid.retain(|(_, invoice)| invoice.snapshot.amount_paid_minor > 0);
         let Some((latest, _)) = paid.last() else { return Ok(Self::Signup) };
-        Ok(if book.loss_of(latest)?.total_minor > 0 { Self::Refund } else { Self::Active })
+        Ok(if state.loss_of(latest)?.total_minor > 0 { Self::Refund } else { Self::Active })
     }
 }
 
@@ -91,11 +92,11 @@ impl CommissionStatus {
     }
 
     /// The status of the commission of an invoice.
-    pub fn of(book: &Book, invoice: &InvoiceId, assessment: &Assessment, now: Timestamp) -> Self {
+    pub fn of(state: &State, invoice: &InvoiceId, assessment: &Assessment, now: Timestamp) -> Self {
         if let Some(reason) = assessment.reason {
             return Self::None(reason);
         }
-        if book.graph.has_open_dispute(invoice) {
+        if state.payments.has_open_dispute(invoice) {
             Self::Disputed
         } else if assessment.net_minor() == 0 && assessment.commission_minor > 0 {
             Self::Refunded

@@ -68,12 +68,12 @@ pub enum Recurrence {
     },
 }
 
-/// From a referral's ordinal on, its rate.
+/// From a referral number on, a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tier {
-    /// The first ordinal, ≥ 1.
-    pub from_ordinal: u32,
-    /// The rate of referrals from this ordinal on, up to the next tier.
+    /// The first number, ≥ 1.
+    pub from_number: u32,
+    /// The rate of referrals from this number on, up to the next tier.
     pub rate: BasisPoints,
 }
 
@@ -90,7 +90,7 @@ pub struct Terms {
     pub currency: Option<Currency>,
     /// Which invoices earn.
     pub recurrence: Recurrence,
-    /// Rates by ordinal, ascending; below the first tier the program's own rate holds.
+    /// Rates by referral number, ascending; below the first tier the program's own rate holds.
     pub tiers: Vec<Tier>,
     /// Rates of prices (`price_…`) and products (`prod_…`); a line without one has the program's or the tier's.
     pub product_rates: BTreeMap<String, BasisPoints>,
@@ -190,8 +190,8 @@ impl Terms {
             }
         };
         let names_amounts = !is_percentage || self.cap_minor.is_some() || self.min_invoice_minor > 0;
-        let tiers_ascend = self.tiers.is_sorted_by(|one, next| one.from_ordinal < next.from_ordinal)
-            && self.tiers.iter().all(|tier| tier.from_ordinal > 0);
+        let tiers_ascend = self.tiers.is_sorted_by(|one, next| one.from_number < next.from_number)
+            && self.tiers.iter().all(|tier| tier.from_number > 0);
         let min_invoice_fits = (0..=AMOUNT_LIMIT_MINOR).contains(&self.min_invoice_minor);
         let min_payouts_fit = self.min_payout_minor.values().all(|minor| is_amount(*minor));
         let max_rewards_fit =
@@ -208,7 +208,7 @@ impl Terms {
             ),
             (limits_fit, "recurrence", "limits are at least 1, and months at most 1200"),
             (is_percentage || self.tiers.is_empty(), "tiers", "only a percentage has tiers"),
-            (tiers_ascend, "tiers", "ordinals from 1 on, each greater than the one before"),
+            (tiers_ascend, "tiers", "referral_numbers from 1 on, each greater than the one before"),
             (self.tiers.len() <= LIST_LIMIT, "tiers", "at most 1000"),
             (is_percentage || self.product_rates.is_empty(), "product_rates", "only a percentage has them"),
             (self.product_rates.len() <= LIST_LIMIT, "product_rates", "at most 1000"),
@@ -273,7 +273,7 @@ mod tests {
     fn terms_that_contradict_themselves_are_refused_by_field() {
         let usd = Some(Currency::USD);
         let rate = BasisPoints::new(1_500).unwrap();
-        let tier = |from_ordinal| Tier { from_ordinal, rate };
+        let tier = |from_number| Tier { from_number, rate };
         let field = |terms: Terms| terms.checked().map_err(|error| error.field).err();
         assert_eq!(field(terms()), None);
         assert_eq!(field(Terms { reward: Reward::Flat(500), ..terms() }), Some("currency"));

@@ -7,7 +7,7 @@ use chrono::{DateTime, Months, NaiveDate};
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Unix time in whole seconds, UTC. Arithmetic saturates: a nonsensical time from outside cannot panic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

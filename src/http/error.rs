@@ -135,7 +135,7 @@ const fn status_of(code: RefusalCode) -> StatusCode {
         | RefusalCode::ReferralRefused
         | RefusalCode::SelfReferral => StatusCode::UNPROCESSABLE_ENTITY,
         RefusalCode::UnknownReferral => StatusCode::NOT_FOUND,
-        RefusalCode::CustomerOfAnotherUser | RefusalCode::AlreadyExists | RefusalCode::AlreadyRuled => {
+        RefusalCode::CustomerOfAnotherUser | RefusalCode::AlreadyExists | RefusalCode::AlreadyReviewed => {
             StatusCode::CONFLICT
         }
     }

@@ -27,8 +27,8 @@ pub use unread::close_unread;
 
 use self::clicks::ClickLimit;
 use crate::intake::Intake;
-use crate::service::Database;
 use crate::settings::Settings;
+use crate::store::Database;
 use crate::stripe::Verifier;
 
 /// Every route of the daemon.

@@ -5,7 +5,6 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
-use tracing::Span;
 
 use super::error::Problem;
 use super::{HttpState, body};
@@ -28,9 +27,7 @@ pub async fn receive(
     let header = request.headers().get(SIGNATURE_HEADER).map(HeaderValue::as_bytes);
     let event = state.verifier.verify(header, body, clock::now()).map_err(refuse)?;
     let later = |error| come_back_later(error, limits.retry_after_s);
-    let inbound = state.intake.read(&event).map_err(later)?;
-    Span::current().record("event_id", tracing::field::display(&inbound.row.id));
-    let answer = state.intake.submit(inbound).await.map_err(later)?;
+    let answer = state.intake.accept(&event).await.map_err(later)?;
     match &answer {
         Answer::New(Outcome::Quarantined(reason)) => {
             tracing::warn!(outcome = answer.as_str(), reason, "event committed, but quarantined");

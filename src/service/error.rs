@@ -49,8 +49,8 @@ pub enum RefusalCode {
     ReferralRefused,
     /// The referral does not exist.
     UnknownReferral,
-    /// The referral has been ruled about the other way.
-    AlreadyRuled,
+    /// The referral has been reviewed the other way.
+    AlreadyReviewed,
     /// The customer already belongs to another user.
     CustomerOfAnotherUser,
     /// Something of that name exists with other properties.
@@ -72,7 +72,7 @@ impl RefusalCode {
             Self::ProgramInactive => "program_inactive",
             Self::ReferralRefused => "referral_refused",
             Self::UnknownReferral => "unknown_referral",
-            Self::AlreadyRuled => "already_ruled",
+            Self::AlreadyReviewed => "already_reviewed",
             Self::CustomerOfAnotherUser => "customer_of_another_user",
             Self::AlreadyExists => "already_exists",
         }
@@ -80,9 +80,17 @@ impl RefusalCode {
 }
 
 impl ServiceError {
-    /// True when the same request may succeed later: the database was away, or another transaction in the way.
+    /// True when the same request may succeed later: the database was away, or another process held the ledger.
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable(_) | StoreError::Contention(_)))
+        matches!(
+            self,
+            Self::Store(
+                StoreError::Unavailable(_)
+                    | StoreError::Busy(_)
+                    | StoreError::Lost(_)
+                    | StoreError::Unanswered(_)
+            )
+        )
     }
 
     /// A refusal.

@@ -1,22 +1,18 @@
-//! The business acts: each is one transaction, and does the same when it is repeated.
+//! The business acts: each is one [`ledger::change`], and does the same when it is repeated; [`queries`] is all reading.
 
 pub mod backoff;
 pub mod codes;
-mod contention;
 pub mod error;
-pub mod explain;
 pub mod fields;
+pub mod inbound;
+pub mod ledger;
 pub mod post_events;
 pub mod programs;
 pub mod promoters;
+pub mod queries;
 pub mod redrive;
-pub mod refer;
 pub mod referrals;
 pub mod replay;
 pub mod retention;
-pub mod show;
-pub mod verify;
-pub mod views;
 
-pub use crate::store::Database;
 pub use error::ServiceError;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::contention::{ATTEMPTS, Contention};
 use super::error::{RefusalCode, ServiceError};
 use super::fields::{Limit, invalid, name};
+use super::ledger;
+use crate::domain::ledger::Needs;
 use crate::domain::terms::valid_at;
 use crate::domain::{
-    BasisPoints, Book, CommissionBase, Currency, ProgramKey, Recurrence, Reward, Terms, TermsVersion, Tier,
+    BasisPoints, CommissionBase, Currency, ProgramKey, Recurrence, Reward, Terms, TermsVersion, Tier,
     Timestamp,
 };
-use crate::store::book::Wanted;
-use crate::store::{Database, StoreError, admin, book};
+use crate::store::Database;
 
 /// Days of the hold period when nobody says otherwise.
 const DEFAULT_HOLD_DAYS: u16 = 30;
@@ -33,7 +33,7 @@ pub struct TermsChange {
     pub months: Option<Limit<u16>>,
     /// Limit in invoices.
     pub invoices: Option<Limit<u32>>,
-    /// Rates by ordinal.
+    /// Rates by referral_number.
     pub tiers: Option<Vec<Tier>>,
     /// Rates by price or product.
     pub product_rates: Option<BTreeMap<String, BasisPoints>>,
@@ -114,13 +114,15 @@ pub async fn create_program(
     };
     let plain = Terms::percentage(BasisPoints::WHOLE, CommissionBase::NetOfTax, DEFAULT_HOLD_DAYS);
     let terms = change.apply(&Terms { reward, ..plain })?;
-    let txn = db.begin().await?;
-    if !admin::insert_program(&txn, &key, &terms, now).await? {
-        let message = format!("key: a program named {key} exists already");
-        return Err(ServiceError::refused(RefusalCode::AlreadyExists, message));
-    }
-    txn.commit().await.map_err(StoreError::from)?;
-    Ok(terms)
+    let needs = Needs { programs: [key.clone()].into(), ..Needs::default() };
+    ledger::change(db, &needs, now, |unit| {
+        if !unit.create_program(&key, terms.clone()) {
+            let message = format!("key: a program named {key} exists already");
+            return Err(ServiceError::refused(RefusalCode::AlreadyExists, message));
+        }
+        Ok(terms.clone())
+    })
+    .await
 }
 
 /// Adds a version to the terms of a program, valid from now on: referrals that exist keep the terms that they have.
@@ -134,44 +136,31 @@ pub async fn update_program(
     now: Timestamp,
 ) -> Result<Terms, ServiceError> {
     let key = ProgramKey::new(name("key", key)?);
-    let mut contention = Contention::at_most(ATTEMPTS);
-    loop {
-        let result = update_program_once(db, &key, change, now).await;
-        if !contention.is_worth_another_try(&result).await {
-            return result;
+    let needs = Needs {
+        programs: [key.clone()].into(),
+        // Stripe's clock may be ahead of ours: what was claimed in the meantime is judged by the new terms.
+        claims_in: [(key.clone(), now)].into(),
+        ..Needs::default()
+    };
+    ledger::change(db, &needs, now, |unit| {
+        let of_program = |version: &&TermsVersion| version.program == key;
+        let latest = latest(unit.state().versions.iter().filter(of_program));
+        let latest = latest.ok_or_else(|| unknown("key", &key))?;
+        let terms = change.apply(&latest.terms)?;
+        if terms != *latest.terms {
+            unit.add_terms(&key, terms.clone())?;
         }
-    }
+        Ok(terms)
+    })
+    .await
 }
 
-async fn update_program_once(
-    db: &Database,
-    key: &ProgramKey,
-    change: &TermsChange,
-    now: Timestamp,
-) -> Result<Terms, ServiceError> {
-    let txn = book::begin_alone(db).await?;
-    let versions = admin::terms_versions(&txn, Some(key)).await?;
-    let Some(latest) = latest(&versions) else {
-        let message = format!("key: there is no program {key}");
-        return Err(ServiceError::refused(RefusalCode::UnknownProgram, message));
-    };
-    let terms = change.apply(&latest.terms)?;
-    if terms == *latest.terms {
-        return Ok(terms);
-    }
-    // Another replica's clock may be ahead of ours: the last version that was added is the one that holds.
-    let valid_from = now.max(latest.valid_from);
-    admin::insert_terms(&txn, key, &terms, valid_from).await?;
-    // Stripe's clock may be ahead of ours: what was claimed in the meantime is judged by the new terms.
-    let wanted = Wanted { judged_since: Some(valid_from), ..Wanted::default() };
-    let judge = |book: &mut Book| book.judge_since(valid_from).map_err(ServiceError::from);
-    let (book, _) = book::apply_alone(&txn, wanted, judge).await?;
-    book::save(&txn, &book, now).await?;
-    txn.commit().await.map_err(StoreError::from)?;
-    Ok(terms)
+/// The refusal of a program that does not exist.
+pub fn unknown(field: &str, key: &ProgramKey) -> ServiceError {
+    ServiceError::refused(RefusalCode::UnknownProgram, format!("{field}: there is no program {key}"))
 }
 
 /// The version that new claims are judged by.
-pub fn latest(versions: &[TermsVersion]) -> Option<&TermsVersion> {
+pub fn latest<'v>(versions: impl IntoIterator<Item = &'v TermsVersion>) -> Option<&'v TermsVersion> {
     valid_at(versions, |version| (version.valid_from, version.id), Timestamp::from_unix(i64::MAX))
 }

@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 use super::backoff::pause_s;
-use super::contention::{ATTEMPTS, Contention};
 use super::error::ServiceError;
-use super::post_events::wanted_of;
-use crate::domain::{Book, Fact, PaymentId, Reduced, RefundFacts, RefundId, Timestamp};
+use super::ledger;
+use crate::domain::ledger::Needs;
+use crate::domain::{Extracted, Fact, PaymentId, RefundFacts, RefundId, Timestamp};
 use crate::store::events::{self, Parked};
-use crate::store::lock::{Keys, lock};
-use crate::store::{Database, StoreError, Txn, book};
+use crate::store::{Database, StoreError};
 use crate::stripe::{ApiError, InvoiceLink, StripeApi};
 
 /// What is parked for longer is not about to be settled by an event that is only late: 1 hour.
@@ -160,74 +159,56 @@ impl Lookup<'_> {
         }
     }
 
-    /// One transaction for all events of the payment; begun again when another transaction was in the way.
+    /// One transaction for all events of the payment.
     async fn post(&self, db: &Database, facts: Vec<Fact>) -> Result<Settled, ServiceError> {
-        let told = Reduced { facts, ..Reduced::default() };
-        let mut contention = Contention::at_most(ATTEMPTS);
-        loop {
-            let result = self.post_once(db, &told).await;
-            if !contention.is_worth_another_try(&result).await {
-                return result;
-            }
-        }
-    }
-
-    async fn post_once(&self, db: &Database, told: &Reduced) -> Result<Settled, ServiceError> {
-        let mut wanted = wanted_of(told);
-        wanted.keys.payments.insert(self.payment.clone());
-        let apply = |book: &mut Book| -> Result<Vec<&Parked>, ServiceError> {
+        let extracted = Extracted { facts, ..Extracted::default() };
+        let mut needs = Needs::of(&extracted);
+        needs.payments.insert(self.payment.clone());
+        let (settled, unsettled) = ledger::change(db, &needs, self.now, |unit| {
             // What another replica, or the late event itself, has settled meanwhile is parked no more.
-            let waiting = book.parked.get(&self.payment).cloned().unwrap_or_default();
-            let parked: Vec<&Parked> =
-                self.parked.iter().filter(|parked| waiting.contains(&parked.id)).collect();
+            let waiting = unit.state().parked.get(&self.payment).cloned().unwrap_or_default();
+            let parked = self.parked.iter().filter(|parked| waiting.contains(&parked.id));
+            let parked: Vec<&Parked> = parked.collect();
             if let Some(cause) = parked.first() {
-                book.apply(&cause.id, told)?;
+                unit.apply(&cause.id, &extracted)?;
             }
-            Ok(parked)
-        };
-        let (txn, book, parked) = book::transact(db, wanted, apply).await?;
-        if parked.is_empty() {
-            txn.rollback().await.map_err(StoreError::from)?;
-            return Ok(Settled::default());
-        }
-        book::save(&txn, &book, self.now).await?;
-        let settled = &book.changes.settled;
-        events::settle(&txn, settled.iter()).await?;
-        let unsettled = parked.into_iter().filter(|parked| !settled.contains_key(&parked.id));
-        let postponed = self.postpone(&txn, unsettled, 1).await?;
-        txn.commit().await.map_err(StoreError::from)?;
-        self.tell_given_up(&postponed);
-        Ok(Settled { events: settled.len(), postponed: postponed.len(), stopped: None })
+            let (settled, unsettled): (Vec<&Parked>, Vec<&Parked>) =
+                parked.into_iter().partition(|parked| unit.settled(&parked.id).is_some());
+            Ok((settled.len(), unsettled))
+        })
+        .await?;
+        let postponed = self.postpone(db, unsettled.into_iter(), 1).await?;
+        Ok(Settled { events: settled, postponed, stopped: None })
     }
 
     /// Postpones the events without posting anything, counting so many lookups.
     async fn put_off(&self, db: &Database, lookups: u16) -> Result<Settled, ServiceError> {
-        let txn = db.begin().await?;
-        // The lock under which the events of this payment are settled: nobody waits for a row that we hold.
-        lock(&txn, &Keys { payments: [self.payment.clone()].into(), ..Keys::default() }).await?;
-        let postponed = self.postpone(&txn, self.parked.iter(), lookups).await?;
-        txn.commit().await.map_err(StoreError::from)?;
-        self.tell_given_up(&postponed);
-        Ok(Settled { postponed: postponed.len(), ..Settled::default() })
+        let postponed = self.postpone(db, self.parked.iter(), lookups).await?;
+        Ok(Settled { postponed, ..Settled::default() })
     }
 
-    /// Returns the number of lookups of each event that was postponed by us and not by another replica.
+    /// Sets the next turn of events, each in a small transaction of its own: bookkeeping, without the lock of the ledger.
+    /// Returns how many were postponed by us and not by another replica.
     async fn postpone<'e>(
         &self,
-        txn: &Txn,
+        db: &Database,
         parked: impl Iterator<Item = &'e Parked>,
         lookups: u16,
-    ) -> Result<Vec<u16>, StoreError> {
+    ) -> Result<usize, ServiceError> {
         let mut postponed = Vec::new();
         for parked in parked {
             let lookups = parked.lookups.saturating_add(lookups);
             let pause_s = i64::try_from(pause_s(self.pace.interval_s, lookups)).unwrap_or(i64::MAX);
             let next_at = self.now.minus_seconds(pause_s.saturating_neg());
-            if events::postpone(txn, parked, lookups, next_at).await? > 0 {
+            let txn = db.begin().await?;
+            let rows = events::postpone(&txn, parked, lookups, next_at).await?;
+            txn.commit().await.map_err(StoreError::from)?;
+            if rows > 0 {
                 postponed.push(lookups);
             }
         }
-        Ok(postponed)
+        self.tell_given_up(&postponed);
+        Ok(postponed.len())
     }
 
     /// The facts of these links and refunds.

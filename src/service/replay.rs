@@ -2,12 +2,14 @@
 //!
 //! On a correct ledger a replay changes nothing: facts merge, and what is posted is the difference to what is posted.
 
-use super::contention::{ATTEMPTS, Contention};
 use super::error::ServiceError;
-use super::post_events::{Policy, reduce_stored, wanted_of};
-use crate::domain::{Book, EventId, Outcome, Timestamp};
+use super::inbound::extract_stored;
+use super::ledger;
+use crate::domain::ledger::Needs;
+use crate::domain::{EventId, Outcome, Timestamp};
+use crate::handlers::Policy;
+use crate::store::Database;
 use crate::store::events::{self, StoredEvent};
-use crate::store::{Database, StoreError, book};
 
 /// Events read at a time.
 const PAGE: u64 = 200;
@@ -66,36 +68,21 @@ async fn replay_one(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Replayed, ServiceError> {
-    let mut contention = Contention::at_most(ATTEMPTS);
-    loop {
-        let result = replay_once(db, event, policy, now).await;
-        if !contention.is_worth_another_try(&result).await {
-            return result;
-        }
-    }
-}
-
-async fn replay_once(
-    db: &Database,
-    event: &StoredEvent,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<Replayed, ServiceError> {
     let replayed = |now| Replayed { id: event.id.clone(), before: event.outcome.clone(), now };
-    let reduced = match reduce_stored(event, policy) {
-        Ok(reduced) => reduced,
+    let extracted = match extract_stored(event, policy) {
+        Ok(extracted) => extracted,
         // It says no more than before, perhaps for another reason; the row keeps the first.
         Err(outcome) => return Ok(replayed(outcome)),
     };
-    let apply = |book: &mut Book| book.apply(&event.id, &reduced).map_err(ServiceError::from);
-    let (txn, book, outcome) = book::transact(db, wanted_of(&reduced), apply).await?;
-    book::save(&txn, &book, now).await?;
-    let settled = book.changes.settled.get(&event.id).cloned().unwrap_or(outcome);
-    events::settle(&txn, book.changes.settled.iter()).await?;
-    // What was posted or recorded stays so: that it has nothing new to say is the point.
-    if matches!(event.outcome.as_str(), "quarantined" | "ignored") {
-        events::decide(&txn, &event.id, &settled).await?;
-    }
-    txn.commit().await.map_err(StoreError::from)?;
-    Ok(replayed(settled))
+    let needs = Needs::of(&extracted);
+    let outcome = ledger::change(db, &needs, now, |unit| {
+        let applied = unit.apply(&event.id, &extracted)?;
+        let outcome = unit.settled(&event.id).cloned().unwrap_or(applied);
+        // What was posted or recorded stays so: that it has nothing new to say is the point.
+        if matches!(event.outcome.as_str(), "quarantined" | "ignored") {
+            unit.decide(event.id.clone(), outcome.clone());
+        }
+        Ok(outcome)
+    });
+    Ok(replayed(outcome.await?))
 }

@@ -42,8 +42,10 @@ pub struct DatabaseSettings {
     pub read_connections: u32,
     /// Milliseconds to wait for a free connection of the pool.
     pub acquire_timeout_ms: u64,
-    /// Milliseconds SQLite waits for another process's lock.
-    pub busy_timeout_ms: u64,
+    /// Milliseconds to wait for the lock of the ledger.
+    pub lock_timeout_ms: u64,
+    /// Codes, programs and promoters that a process remembers.
+    pub memory_rows: usize,
     /// Milliseconds after which PostgreSQL gives up a statement.
     pub statement_timeout_ms: u64,
     /// Allows a database that may lose events after they were acknowledged; Stripe never sends those again.
@@ -81,12 +83,8 @@ pub struct IntakeSettings {
     pub queue_bytes: u32,
     /// Events of one transaction at most.
     pub batch_events: usize,
-    /// Batches that are posted at the same time at most.
-    pub writers: u16,
     /// Milliseconds after which a request whose event is not committed is answered 503.
     pub answer_within_ms: u64,
-    /// Times a batch is tried, the first time included, when other replicas hold its locks.
-    pub batch_attempts: u16,
     /// Seconds in the `Retry-After` of a 503.
     pub retry_after_s: u32,
 }

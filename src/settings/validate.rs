@@ -70,7 +70,8 @@ impl DatabaseSettings {
         within("database.max_connections", self.max_connections, 1, 10_000)?;
         within("database.read_connections", self.read_connections, 1, 1_000)?;
         within("database.acquire_timeout_ms", self.acquire_timeout_ms, 1, HOUR_MS)?;
-        within("database.busy_timeout_ms", self.busy_timeout_ms, 1, HOUR_MS)?;
+        within("database.lock_timeout_ms", self.lock_timeout_ms, 1, HOUR_MS)?;
+        within("database.memory_rows", self.memory_rows, 0, 10_000_000)?;
         within("database.statement_timeout_ms", self.statement_timeout_ms, 1, HOUR_MS)?;
         let url = self.url.expose_secret();
         let danger = if let Some(rest) = url.strip_prefix("sqlite:") {
@@ -95,9 +96,7 @@ impl IntakeSettings {
         within("intake.queue_events", self.queue_events, 1, 1_000_000)?;
         within("intake.queue_bytes", self.queue_bytes, 16_777_216, u32::MAX)?;
         within("intake.batch_events", self.batch_events, 1, 1_000)?;
-        within("intake.writers", self.writers, 1, 64)?;
         within("intake.answer_within_ms", self.answer_within_ms, 1, HOUR_MS)?;
-        within("intake.batch_attempts", self.batch_attempts, 1, 1_000)?;
         within("intake.retry_after_s", self.retry_after_s, 1, DAY_S)
     }
 }

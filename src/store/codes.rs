@@ -1,120 +1,170 @@
-//! Codes, their versions, and the promotion codes that they carry.
+//! Codes, their versions, the promotion codes that they carry, and clicks on them.
 
-use entity::{code, code_version, promotion_code};
-use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::{Expr, OnConflict};
+use std::collections::BTreeMap;
+
+use entity::{code, code_click, code_version, promotion_code, redemption};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, OnConflict as OnKey};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
 
-use super::admin::inserted;
+use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::database::Txn;
 use super::error::StoreError;
-use super::rows;
 use super::select::rows_in;
+use super::values::number;
+use crate::domain::catalog::CodeRecord;
 use crate::domain::codes::CodeVersion;
-use crate::domain::{Code, CodeFacts, ProgramKey, PromoterId, Timestamp};
+use crate::domain::ledger::{Changes, Fetched, Needs};
+use crate::domain::{Code, CodeFacts, CodeOwner, ProgramKey, PromoterId, Timestamp};
 
-/// A code as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodeView {
-    /// The code.
-    pub code: Code,
-    /// Whose it is, and what claims are judged by.
-    pub facts: CodeFacts,
-    /// Stripe's promotion codes that it carries.
-    pub promotion_codes: Vec<String>,
-    /// Clicks counted.
-    pub clicks: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
+/// The selections of codes.
+#[derive(Debug, Default)]
+pub struct Selected {
+    codes: Option<Selection<code::Model>>,
+    versions: Option<Selection<code_version::Model>>,
+    promotion_codes: Option<Selection<promotion_code::Model>>,
 }
 
-/// Makes a code with its first version. False when it is taken; then nothing is written.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn insert(txn: &Txn, code: &Code, facts: &CodeFacts, now: Timestamp) -> Result<bool, StoreError> {
-    let row = code::ActiveModel {
-        code: Set(code.to_string()),
-        promoter_id: Set(facts.owner.promoter.to_string()),
-        program_key: Set(facts.owner.program.to_string()),
-        created_at: Set(now.unix()),
-        max_uses: Set(facts.max_uses.map(i64::from)),
-        uses: Set(0),
-        clicks: Set(0),
-    };
-    let once = OnConflict::column(code::Column::Code).do_nothing().to_owned();
-    if !inserted(code::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)? {
-        return Ok(false);
+/// Selects the codes that are needed with their versions, and what carries promotion codes.
+pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+    let mut selected = Selected::default();
+    if !needs.codes.is_empty() {
+        let keys = batch.texts(needs.codes.iter().map(Code::folded));
+        selected.codes = Some(batch.rows_in::<code::Entity>(code::Column::Key, keys));
+        selected.versions = Some(batch.rows_in::<code_version::Entity>(code_version::Column::CodeKey, keys));
     }
-    for version in &facts.versions {
-        insert_version(txn, code, version).await?;
+    if !needs.promotion_codes.is_empty() {
+        let ids = batch.texts(needs.promotion_codes.iter().map(Code::as_str));
+        selected.promotion_codes =
+            Some(batch.rows_in::<promotion_code::Entity>(promotion_code::Column::Id, ids));
     }
-    Ok(true)
+    selected
 }
 
-/// Adds a version to a code; its row number is the database's to give.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn insert_version(txn: &Txn, code: &Code, version: &CodeVersion) -> Result<(), StoreError> {
-    let row = code_version::ActiveModel {
-        id: NotSet,
-        code: Set(code.to_string()),
-        valid_from: Set(version.valid_from.unix()),
-        active: Set(version.active),
-        expires_at: Set(version.expires_at.map(Timestamp::unix)),
-    };
-    code_version::Entity::insert(row).exec_without_returning(txn).await?;
+impl Selected {
+    /// Reads what was selected.
+    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+        let take_codes = self.codes.map(|codes| answers.take(codes)).transpose()?;
+        let mut codes: BTreeMap<Code, CodeFacts> = BTreeMap::new();
+        for row in take_codes.unwrap_or_default() {
+            let (code, facts) = value(row)?;
+            codes.insert(code, facts);
+        }
+        let versions = self.versions.map(|versions| answers.take(versions)).transpose()?;
+        for row in versions.unwrap_or_default() {
+            if let Some(facts) = codes.get_mut(&Code::new(&row.code_key)) {
+                facts.versions.push(version(&row));
+            }
+        }
+        fetched.codes.extend(codes);
+        let promotions = self.promotion_codes.map(|codes| answers.take(codes)).transpose()?;
+        let promotions = promotions.unwrap_or_default().into_iter();
+        fetched.promotion_codes.extend(promotions.map(|row| (Code::new(row.id), Code::new(row.code_key))));
+        Ok(())
+    }
+}
+
+/// Adds new codes, versions and promotion codes, new limits, and how often codes are redeemed now.
+pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+    #[derive(Debug, Serialize)]
+    struct Number<'c> {
+        key: &'c str,
+        number: Option<i64>,
+    }
+    let columns = [("key", "text"), ("number", "bigint")];
+    let is_code = "code.key = incoming.key";
+    let catalog = &changes.catalog;
+    if !catalog.codes.is_empty() {
+        let codes = catalog.codes.iter().map(|new| code::Model {
+            key: new.code.folded().to_owned(),
+            code: new.code.to_string(),
+            promoter_id: new.facts.owner.promoter.to_string(),
+            program_key: new.facts.owner.program.to_string(),
+            created_at: new.made_at.unix(),
+            max_uses: new.facts.max_uses.map(i64::from),
+            uses: 0,
+        });
+        batch.rows::<code::Entity>(codes, OnConflict::Refuse)?;
+        // What refers to them, and what they are given at once, must see them.
+        batch.end_statement();
+    }
+    let first =
+        catalog.codes.iter().flat_map(|new| new.facts.versions.iter().map(|first| (&new.code, first)));
+    let later = catalog.code_versions.iter().map(|(code, version)| (code, version));
+    let versions = first.chain(later).map(|(code, version)| version_row(code, version));
+    batch.rows::<code_version::Entity>(versions, OnConflict::Refuse)?;
+    let carried = catalog.promotion_codes.iter();
+    let carried = carried.map(|(promotion, code)| promotion_code::Model {
+        id: promotion.to_string(),
+        code_key: code.folded().to_owned(),
+    });
+    batch.rows::<promotion_code::Entity>(carried, OnConflict::Refuse)?;
+    let uses = changes.code_uses.iter();
+    let uses: Vec<_> =
+        uses.map(|(code, uses)| Number { key: code.folded(), number: Some(i64::from(*uses)) }).collect();
+    if !uses.is_empty() {
+        batch.update("code", "uses = incoming.number", &columns, is_code, &uses)?;
+    }
+    let limits = catalog.code_limits.iter();
+    let limits: Vec<_> =
+        limits.map(|(code, max)| Number { key: code.folded(), number: max.map(i64::from) }).collect();
+    if !limits.is_empty() {
+        batch.update("code", "max_uses = incoming.number", &columns, is_code, &limits)?;
+    }
     Ok(())
 }
 
-/// Sets how many referrals a code may make.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn set_max_uses(txn: &Txn, code: &Code, max_uses: Option<u32>) -> Result<(), StoreError> {
-    code::Entity::update_many()
-        .col_expr(code::Column::MaxUses, Expr::value(max_uses.map(i64::from)))
-        .filter(code::Column::Code.eq(code.as_str()))
-        .exec(txn)
-        .await?;
-    Ok(())
+/// A code without its versions.
+fn value(row: code::Model) -> Result<(Code, CodeFacts), StoreError> {
+    let owner =
+        CodeOwner { promoter: PromoterId::new(row.promoter_id), program: ProgramKey::new(row.program_key) };
+    let max_uses = row.max_uses.map(|uses| number("code", &row.code, uses)).transpose()?;
+    let uses = number("code", &row.code, row.uses)?;
+    Ok((Code::new(row.code), CodeFacts { owner, versions: Vec::new(), max_uses, uses }))
 }
 
-/// Makes a code carry a promotion code of Stripe, for good. False when another code carries it.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn carry(txn: &Txn, promotion: &Code, code: &Code) -> Result<bool, StoreError> {
-    let row = promotion_code::ActiveModel { id: Set(promotion.to_string()), code: Set(code.to_string()) };
-    let once = OnConflict::column(promotion_code::Column::Id).do_nothing().to_owned();
-    if inserted(promotion_code::Entity::insert(row).on_conflict(once).exec_without_returning(txn).await)? {
-        return Ok(true);
+fn version(row: &code_version::Model) -> CodeVersion {
+    CodeVersion {
+        id: row.version,
+        valid_from: Timestamp::from_unix(row.valid_from),
+        active: row.active,
+        expires_at: row.expires_at.map(Timestamp::from_unix),
     }
-    let known = promotion_code::Entity::find_by_id(promotion.as_str()).one(txn).await?;
-    Ok(known.is_some_and(|known| known.code == code.as_str()))
 }
 
-/// Counts a click. False when there is no such code.
+fn version_row(code: &Code, version: &CodeVersion) -> code_version::Model {
+    code_version::Model {
+        code_key: code.folded().to_owned(),
+        version: version.id,
+        valid_from: version.valid_from.unix(),
+        active: version.active,
+        expires_at: version.expires_at.map(Timestamp::unix),
+    }
+}
+
+/// Counts a click. Bookkeeping: without the lock of the ledger. False when there is no such code.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn count_click(txn: &Txn, code: &Code) -> Result<bool, StoreError> {
-    let one_more = Expr::col(code::Column::Clicks).add(1);
-    let counted = code::Entity::update_many()
-        .col_expr(code::Column::Clicks, one_more)
-        .filter(code::Column::Code.eq(code.as_str()))
-        .exec(txn)
-        .await?;
-    Ok(counted.rows_affected > 0)
+    if code::Entity::find_by_id(code.folded()).one(txn).await?.is_none() {
+        return Ok(false);
+    }
+    let row = code_click::ActiveModel { code_key: Set(code.folded().to_owned()), clicks: Set(1) };
+    let one_more = Expr::col((code_click::Entity, code_click::Column::Clicks)).add(1);
+    let counted =
+        OnKey::column(code_click::Column::CodeKey).value(code_click::Column::Clicks, one_more).to_owned();
+    code_click::Entity::insert(row).on_conflict(counted).exec_without_returning(txn).await?;
+    Ok(true)
 }
 
 /// One code.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
-pub async fn one(db: &impl ConnectionTrait, code: &Code) -> Result<Option<CodeView>, StoreError> {
-    let row = code::Entity::find_by_id(code.as_str()).one(db).await?;
+pub async fn one(db: &impl ConnectionTrait, code: &Code) -> Result<Option<CodeRecord>, StoreError> {
+    let row = code::Entity::find_by_id(code.folded()).one(db).await?;
     Ok(views(db, row.into_iter().collect()).await?.pop())
 }
 
@@ -136,8 +186,8 @@ pub async fn list(
     filter: &Filter,
     after: Option<&Code>,
     limit: u64,
-) -> Result<Vec<CodeView>, StoreError> {
-    let mut query = code::Entity::find().order_by_asc(code::Column::Code).limit(limit);
+) -> Result<Vec<CodeRecord>, StoreError> {
+    let mut query = code::Entity::find().order_by_asc(code::Column::Key).limit(limit);
     if let Some(promoter) = &filter.promoter {
         query = query.filter(code::Column::PromoterId.eq(promoter.as_str()));
     }
@@ -145,28 +195,51 @@ pub async fn list(
         query = query.filter(code::Column::ProgramKey.eq(program.as_str()));
     }
     if let Some(after) = after {
-        query = query.filter(code::Column::Code.gt(after.as_str()));
+        query = query.filter(code::Column::Key.gt(after.folded()));
     }
     views(db, query.all(db).await?).await
 }
 
-async fn views(db: &impl ConnectionTrait, rows: Vec<code::Model>) -> Result<Vec<CodeView>, StoreError> {
+async fn views(db: &impl ConnectionTrait, rows: Vec<code::Model>) -> Result<Vec<CodeRecord>, StoreError> {
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
-        let (clicks, created_at) = (row.clicks, Timestamp::from_unix(row.created_at));
-        let (code, facts) = rows::code(row)?;
-        views.push(CodeView { code, facts, promotion_codes: Vec::new(), clicks, created_at });
+        let created_at = Timestamp::from_unix(row.created_at);
+        let (code, facts) = value(row)?;
+        views.push(CodeRecord { code, facts, promotion_codes: Vec::new(), clicks: 0, created_at });
     }
-    let names: Vec<String> = views.iter().map(|view| view.code.to_string()).collect();
-    for row in rows_in::<code_version::Entity, _>(db, code_version::Column::Code, names.clone()).await? {
-        if let Some(view) = views.iter_mut().find(|view| view.code.as_str() == row.code) {
-            view.facts.versions.push(rows::code_version(&row));
-        }
-    }
-    for row in rows_in::<promotion_code::Entity, _>(db, promotion_code::Column::Code, names).await? {
-        if let Some(view) = views.iter_mut().find(|view| view.code.as_str() == row.code) {
-            view.promotion_codes.push(row.id);
-        }
+    let keys: Vec<String> = views.iter().map(|view| view.code.folded().to_owned()).collect();
+    let versions =
+        rows_in::<code_version::Entity, _>(db, code_version::Column::CodeKey, keys.clone()).await?;
+    let carried =
+        rows_in::<promotion_code::Entity, _>(db, promotion_code::Column::CodeKey, keys.clone()).await?;
+    let clicks = rows_in::<code_click::Entity, _>(db, code_click::Column::CodeKey, keys).await?;
+    for view in &mut views {
+        let key = view.code.folded();
+        let own = versions.iter().filter(|row| row.code_key == key);
+        view.facts.versions.extend(own.map(version));
+        let own = carried.iter().filter(|row| row.code_key == key);
+        view.promotion_codes.extend(own.map(|row| row.id.clone()));
+        view.clicks = clicks.iter().find(|row| row.code_key == key).map_or(0, |row| row.clicks);
     }
     Ok(views)
+}
+
+/// Codes whose counted uses are not as many as were redeemed, with their count: there must be none.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn with_wrong_uses(txn: &Txn, limit: u64) -> Result<Vec<(String, i64)>, StoreError> {
+    let given = redemption::Entity::find()
+        .select_only()
+        .column(redemption::Column::CodeKey)
+        .column_as(redemption::Column::CodeKey.count(), "given")
+        .group_by(redemption::Column::CodeKey)
+        .into_tuple::<(String, i64)>();
+    let given: BTreeMap<String, i64> = given.all(txn).await?.into_iter().collect();
+    let columns = [code::Column::Key, code::Column::Code];
+    let codes = code::Entity::find().select_only().columns(columns).column(code::Column::Uses);
+    let codes = codes.into_tuple::<(String, String, i64)>().all(txn).await?;
+    let differs = |(key, _, uses): &(String, String, i64)| given.get(key).copied().unwrap_or(0) != *uses;
+    let wrong = codes.into_iter().filter(differs).map(|(_, code, uses)| (code, uses));
+    Ok(wrong.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
 }

@@ -5,9 +5,10 @@
 //! transaction, in which the next writer's work would be acknowledged and lost.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use migration::{Migrator, MigratorTrait, SchemaManager};
+use migration::{MAKE_HEAD, Migrator, MigratorTrait, SchemaManager};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, Executor as _};
@@ -17,9 +18,11 @@ use sea_orm::{
     TransactionTrait, sqlx,
 };
 use secrecy::ExposeSecret;
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
-use super::book::Memory;
 use super::error::StoreError;
+use super::memory::Memory;
 use crate::settings::DatabaseSettings;
 
 /// A transaction that may write. It ends by `commit`; dropped, it rolls back.
@@ -29,25 +32,28 @@ pub type Txn = DatabaseTransaction;
 const START_TRIES: u32 = 50;
 const START_PAUSE: Duration = Duration::from_millis(200);
 /// Prepared statements that a connection keeps. Those of a batch depend on which tables it touches and not on how many
-/// keys or rows (`ask.rs`, `tell.rs`), so all of them fit.
+/// keys or rows (`store::batch`), so all of them fit.
 const STATEMENTS_KEPT: usize = 512;
 /// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
 /// gone, the next statement says so.
 const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 /// Pages of SQLite's log (64 MB) at which a transaction itself writes them back. Until then that is done beside it
-/// ([`Database::write_back`]): it takes longer than many a batch.
+/// ([`Database::checkpoint`]): it takes longer than many a batch.
 const LOG_PAGES: &str = "16384";
-/// The advisory lock under which replicas migrate one after the other ("referral" in ASCII).
-const MIGRATION_LOCK: i64 = 0x7265_6665_7272_616c;
 
 /// The database of the daemon.
 #[derive(Debug, Clone)]
 pub struct Database {
-    writer: DatabaseConnection,
+    connections: DatabaseConnection,
     reader: DatabaseConnection,
     /// SQLite only: where its log is written back.
-    keeper: Option<DatabaseConnection>,
-    memory: Memory,
+    checkpointer: Option<DatabaseConnection>,
+    /// What this process remembers of the ledger, and its queue for the lock: whoever writes holds it.
+    pub(super) memory: Arc<Mutex<Memory>>,
+    /// Names this process in the head of the ledger.
+    pub(super) writer: Arc<str>,
+    /// How long to wait for the lock of the ledger.
+    pub(super) lock_timeout: Duration,
 }
 
 impl Database {
@@ -62,7 +68,7 @@ impl Database {
         let url = settings.url.expose_secret();
         let database = if url.starts_with("sqlite:") {
             // Turning on WAL does not wait for another process that does the same at this moment.
-            patiently(async || Self::connect_sqlite(url, settings).await).await?
+            retrying(async || Self::connect_sqlite(url, settings).await).await?
         } else {
             Self::connect_postgres(url, settings).await?
         };
@@ -94,7 +100,7 @@ impl Database {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_millis(settings.busy_timeout_ms))
+            .busy_timeout(Duration::from_millis(settings.lock_timeout_ms))
             .foreign_keys(true)
             // What a statement of many rows may have to undo.
             .pragma("temp_store", "MEMORY")
@@ -124,24 +130,24 @@ impl Database {
             })
         });
         let writer = writer.connect_with(options.clone()).await.map_err(connection_error)?;
-        let keeper = pool(1).connect_lazy_with(options.clone().create_if_missing(false));
+        let checkpointer = pool(1).connect_lazy_with(options.clone().create_if_missing(false));
         let readers = pool(settings.read_connections).connect_lazy_with(options.read_only(true));
-        Ok(Self {
-            writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
-            reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
-            keeper: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(keeper)),
-            memory: Memory::default(),
-        })
+        let checkpointer = SqlxSqliteConnector::from_sqlx_sqlite_pool(checkpointer);
+        let connections = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+        let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(readers);
+        Ok(Self::of(connections, reader, Some(checkpointer), settings))
     }
 
     async fn connect_postgres(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let timeout = settings.statement_timeout_ms.to_string();
+        let lock_timeout = settings.lock_timeout_ms.to_string();
         let options = PgConnectOptions::from_str(url)
             .map_err(connection_error)?
             .application_name("referrald")
             .statement_cache_capacity(STATEMENTS_KEPT)
             .options([
                 ("statement_timeout", timeout.as_str()),
+                ("lock_timeout", lock_timeout.as_str()),
                 ("idle_in_transaction_session_timeout", timeout.as_str()),
                 ("client_min_messages", "error"),
                 ("default_transaction_isolation", "read committed"),
@@ -165,7 +171,23 @@ impl Database {
             .await
             .map_err(connection_error)?;
         let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self { writer: pool.clone(), reader: pool, keeper: None, memory: Memory::default() })
+        Ok(Self::of(pool.clone(), pool, None, settings))
+    }
+
+    fn of(
+        connections: DatabaseConnection,
+        reader: DatabaseConnection,
+        checkpointer: Option<DatabaseConnection>,
+        settings: &DatabaseSettings,
+    ) -> Self {
+        Self {
+            connections,
+            reader,
+            checkpointer,
+            memory: Arc::new(Mutex::new(Memory::bounded(settings.memory_rows))),
+            writer: Uuid::now_v7().simple().to_string().into(),
+            lock_timeout: Duration::from_millis(settings.lock_timeout_ms),
+        }
     }
 
     /// The connections for reading.
@@ -173,19 +195,14 @@ impl Database {
         &self.reader
     }
 
-    /// What was read before, as far as guesses are made by it.
-    pub(in crate::store) const fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
     /// Writes what was committed from the log of SQLite back to its pages, beside those who read and write. PostgreSQL does
     /// that by itself.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be written.
-    pub async fn write_back(&self) -> Result<(), StoreError> {
-        if let Some(keeper) = &self.keeper {
-            keeper.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
         }
         Ok(())
     }
@@ -199,7 +216,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        Ok(self.writer.begin_with_options(options).await?)
+        Ok(self.connections.begin_with_options(options).await?)
     }
 
     /// Applies the migrations that are missing, under a lock that lets replicas start at once. Returns their names.
@@ -207,18 +224,22 @@ impl Database {
     /// # Errors
     /// [`StoreError`] when the database is away or refuses a statement; then nothing has changed.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        patiently(async || self.migrate_once().await).await
+        retrying(async || self.migrate_once().await).await
     }
 
     async fn migrate_once(&self) -> Result<Vec<String>, StoreError> {
+        for statement in MAKE_HEAD {
+            let made = self.connections.execute_unprepared(statement).await;
+            made.map_err(|error| match StoreError::from(error) {
+                // Two replicas make the table at the same moment: one of them is refused, and comes again.
+                StoreError::Rejected(error) => StoreError::Busy(Some(error)),
+                other => other,
+            })?;
+        }
         let txn = self.begin().await?;
         if txn.get_database_backend() == DatabaseBackend::Postgres {
-            let lock = Statement::from_sql_and_values(
-                DatabaseBackend::Postgres,
-                "SELECT pg_advisory_xact_lock($1)",
-                [MIGRATION_LOCK.into()],
-            );
-            txn.query_one_raw(lock).await?;
+            txn.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+            txn.execute_unprepared("SELECT seq FROM ledger_head WHERE id = 1 FOR UPDATE").await?;
         }
         let pending = Migrator::get_pending_migrations(&txn).await?;
         Migrator::up(&txn, None).await?;
@@ -249,19 +270,19 @@ impl Database {
     /// [`StoreError`] when a connection does not close in order.
     pub async fn close(self) -> Result<(), StoreError> {
         self.reader.close().await?;
-        if let Some(keeper) = self.keeper {
-            keeper.close().await?;
+        if let Some(checkpointer) = self.checkpointer {
+            checkpointer.close().await?;
         }
-        Ok(self.writer.close().await?)
+        Ok(self.connections.close().await?)
     }
 
     async fn check_durability(&self) -> Result<(), StoreError> {
-        if self.writer.get_database_backend() != DatabaseBackend::Postgres {
+        if self.connections.get_database_backend() != DatabaseBackend::Postgres {
             return Ok(());
         }
         for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
             let show = Statement::from_string(DatabaseBackend::Postgres, format!("SHOW {setting}"));
-            let row = self.writer.query_one_raw(show).await?;
+            let row = self.connections.query_one_raw(show).await?;
             let value: String = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
             if value == "off" {
                 return Err(StoreError::NotDurable(format!(
@@ -275,11 +296,11 @@ impl Database {
 }
 
 /// Tries again, at start, while another process has SQLite's file: it may be migrating it.
-async fn patiently<T>(mut act: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+async fn retrying<T>(mut act: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let mut tries = START_TRIES;
     loop {
         match act().await {
-            Err(error) if error.is_locked() && tries > 0 => {
+            Err(error) if error.is_busy() && tries > 0 => {
                 tries = tries.saturating_sub(1);
                 tokio::time::sleep(START_PAUSE).await;
             }

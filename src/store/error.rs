@@ -1,5 +1,6 @@
 //! What can go wrong between the daemon and its database, by what is to be done about it.
 
+use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr};
@@ -11,9 +12,22 @@ pub enum StoreError {
     /// The database is away, full, too slow, will not take writes, or answers what nobody expects: answer 503, try later.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
-    /// Another transaction was in the way, or wrote the same event first: roll back and try the same again.
-    #[error("another transaction was in the way")]
-    Contention(#[source] Option<DbErr>),
+    /// Another process held the ledger for longer than `database.lock_timeout_ms`: answer 503, try later.
+    #[error("another process holds the ledger")]
+    Busy(#[source] Option<DbErr>),
+    /// The connection was lost, or the server ended the transaction for reasons of its own, before it was committed:
+    /// nothing was written, and a new transaction may succeed at once.
+    #[error("the connection to the database was lost")]
+    Lost(#[source] DbErr),
+    /// The database did not say whether it committed. Answer 503: the same event again finds out.
+    #[error("the database did not answer the commit")]
+    Unanswered(#[source] DbErr),
+    /// The schema is not there.
+    #[error("the database is not migrated: run `referrald migrate`")]
+    NotMigrated,
+    /// Loading did not come to an end: an error of the program.
+    #[error("the loaded facts lead to ever more facts")]
+    Endless,
     /// The database refused the data itself: trying again will not help.
     #[error("the database refused the data")]
     Rejected(#[source] DbErr),
@@ -36,43 +50,49 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// True when another process has the file of SQLite.
-    pub fn is_locked(&self) -> bool {
-        let Self::Unavailable(error) = self else { return false };
-        let of_sqlite = refusal(error).filter(|refusal| is_of_sqlite(*refusal));
-        let code = of_sqlite.and_then(|refusal| refusal.code()?.parse::<u32>().ok());
-        // BUSY, LOCKED
-        code.is_some_and(|extended| matches!(extended & 0xff, 5 | 6))
+    /// True when another process holds the ledger, or SQLite's file.
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_))
     }
 }
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
-        match verdict(&error) {
-            Verdict::Away => Self::Unavailable(error),
-            Verdict::InTheWay => Self::Contention(Some(error)),
-            Verdict::Refused => Self::Rejected(error),
+        match class(&error) {
+            Class::Away => Self::Unavailable(error),
+            Class::Busy => Self::Busy(Some(error)),
+            Class::Lost => Self::Lost(error),
+            Class::Rejected => Self::Rejected(error),
         }
     }
 }
 
-enum Verdict {
+/// What is to be done about an error.
+enum Class {
     Away,
-    InTheWay,
-    Refused,
+    Busy,
+    Lost,
+    Rejected,
 }
 
-fn verdict(error: &DbErr) -> Verdict {
-    let Some(refusal) = refusal(error) else { return Verdict::Away };
-    let code = refusal.code().unwrap_or_default();
-    if is_of_sqlite(refusal) { of_sqlite(&code) } else { of_postgres(&code) }
+fn class(error: &DbErr) -> Class {
+    if let Some(refusal) = refusal(error) {
+        let code = refusal.code().unwrap_or_default();
+        return if is_of_sqlite(refusal) { of_sqlite(&code) } else { of_postgres(&code) };
+    }
+    let is_lost = matches!(of_driver(error), Some(SqlxError::Io(_) | SqlxError::Protocol(_)));
+    if is_lost { Class::Lost } else { Class::Away }
+}
+
+fn of_driver(error: &DbErr) -> Option<&SqlxError> {
+    let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = error else { return None };
+    let RuntimeErr::SqlxError(cause) = runtime else { return None };
+    Some(cause)
 }
 
 /// What the database itself said; `None` for everything between it and us.
 fn refusal(error: &DbErr) -> Option<&dyn DatabaseError> {
-    let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = error else { return None };
-    let RuntimeErr::SqlxError(cause) = runtime else { return None };
-    cause.as_database_error()
+    of_driver(error)?.as_database_error()
 }
 
 fn is_of_sqlite(refusal: &dyn DatabaseError) -> bool {
@@ -81,19 +101,32 @@ fn is_of_sqlite(refusal: &dyn DatabaseError) -> bool {
 
 /// By SQLSTATE: only what is said of the data itself (21, 22, 23, 54, and what triggers raise) is about the data. All else,
 /// known or not, is the server's trouble or ours: an event is never blamed for it.
-fn of_postgres(code: &str) -> Verdict {
+fn of_postgres(code: &str) -> Class {
     match (code, code.get(..2)) {
-        ("40001" | "40P01" | "55P03", _) => Verdict::InTheWay,
-        ("P0001", _) | (_, Some("21" | "22" | "23" | "54")) => Verdict::Refused,
-        (_, _) => Verdict::Away,
+        ("55P03", _) => Class::Busy,
+        // A serialization failure, a deadlock, an administrator who ended the session, a connection that failed.
+        ("40001" | "40P01" | "57P01", _) | (_, Some("08")) => Class::Lost,
+        ("P0001", _) | (_, Some("21" | "22" | "23" | "54")) => Class::Rejected,
+        (_, _) => Class::Away,
     }
 }
 
 /// By the primary result code, which is the low byte of the extended one.
-fn of_sqlite(code: &str) -> Verdict {
+fn of_sqlite(code: &str) -> Class {
     match code.parse::<u32>().map(|extended| extended & 0xff) {
+        // BUSY, LOCKED
+        Ok(5 | 6) => Class::Busy,
         // TOOBIG, CONSTRAINT, MISMATCH
-        Ok(18..=20) => Verdict::Refused,
-        Ok(_) | Err(_) => Verdict::Away,
+        Ok(18..=20) => Class::Rejected,
+        Ok(_) | Err(_) => Class::Away,
     }
+}
+
+/// The error of a stored value that this version does not understand.
+pub fn corrupt(
+    table: &'static str,
+    id: &(impl ToString + ?Sized),
+    value: &(impl ToString + ?Sized),
+) -> StoreError {
+    StoreError::Corrupt { table, id: id.to_string(), value: value.to_string() }
 }

@@ -1,38 +1,16 @@
-//! The inbox: one row an event. Its key is the check that an event counts once.
-
-use std::collections::BTreeMap;
+//! Reading stored events, and the bookkeeping about them: lookups of parked events, and payloads that are old.
 
 use entity::event;
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, ExprTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
-use serde::Serialize;
 
 use super::database::Txn;
 use super::error::StoreError;
-use super::rows::corrupt;
-use super::select::{KEYS_PER_STATEMENT, one_of};
-use super::tell::told;
-use crate::domain::{EventId, Outcome, PaymentId, Timestamp};
-
-/// A new event, ready to be stored.
-#[derive(Debug, Clone)]
-pub struct EventRow {
-    /// Its id.
-    pub id: EventId,
-    /// `event.type`; empty when the body has none.
-    pub event_type: String,
-    /// `event.api_version`.
-    pub api_version: Option<String>,
-    /// `event.created`.
-    pub created_at: Option<Timestamp>,
-    /// SHA-256 of the raw body.
-    pub body_sha256: [u8; 32],
-    /// The raw body, compressed.
-    pub body_zstd: Vec<u8>,
-}
+use super::select::one_of;
+use crate::domain::{EventId, PaymentId, Timestamp};
 
 /// An event of the inbox with its body.
 #[derive(Debug, Clone)]
@@ -68,155 +46,12 @@ pub struct Parked {
     pub lookups: u16,
 }
 
-/// The types of those events that are already in the inbox.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn known_types(
-    db: &impl ConnectionTrait,
-    ids: impl IntoIterator<Item = &EventId>,
-) -> Result<BTreeMap<EventId, String>, StoreError> {
-    let ids: Vec<&str> = ids.into_iter().map(EventId::as_str).collect();
-    let rows = event::Entity::find().select_only().column(event::Column::Id).column(event::Column::EventType);
-    let rows =
-        rows.filter(one_of(db, event::Column::Id, ids)).into_tuple::<(String, String)>().all(db).await?;
-    Ok(rows.into_iter().map(|(id, event_type)| (EventId::new(id), event_type)).collect())
-}
-
-/// A new event on its way into the inbox.
-#[derive(Debug, Serialize)]
-struct ToldEvent<'e> {
-    id: &'e str,
-    event_type: &'e str,
-    api_version: Option<&'e str>,
-    created_at: Option<i64>,
-    outcome: &'static str,
-    reason: Option<&'e str>,
-    parked_on: Option<&'e str>,
-    body_sha256: String,
-    body_from: usize,
-    body_length: usize,
-}
-
-/// Its columns.
-const TOLD_COLUMNS: [(&str, &str); 10] = [
-    ("id", "text"),
-    ("event_type", "text"),
-    ("api_version", "text"),
-    ("created_at", "bigint"),
-    ("outcome", "text"),
-    ("reason", "text"),
-    ("parked_on", "text"),
-    ("body_sha256", "text"),
-    ("body_from", "integer"),
-    ("body_length", "integer"),
-];
-
-/// Stores new events with their outcomes, ids ascending, in one statement. Their bodies travel in one piece, of which
-/// each row names its part: in JSON they would be twice as long.
-///
-/// # Errors
-/// [`StoreError::Contention`] when another transaction stored one of them meanwhile: roll back and start again.
-pub async fn insert(
-    txn: &Txn,
-    events: &mut [(&EventRow, &Outcome)],
-    received_at: Timestamp,
-) -> Result<(), StoreError> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    events.sort_by_key(|(event, _)| &event.id);
-    let mut bodies = Vec::with_capacity(events.iter().map(|(event, _)| event.body_zstd.len()).sum());
-    let mut rows = Vec::with_capacity(events.len());
-    for (event, outcome) in events.iter() {
-        let (outcome, reason, parked_on) = outcome_columns(outcome);
-        rows.push(ToldEvent {
-            id: event.id.as_str(),
-            event_type: &event.event_type,
-            api_version: event.api_version.as_deref(),
-            created_at: event.created_at.map(Timestamp::unix),
-            outcome,
-            reason,
-            parked_on,
-            body_sha256: hex::encode(event.body_sha256),
-            // The first byte is number 1.
-            body_from: bodies.len().saturating_add(1),
-            body_length: event.body_zstd.len(),
-        });
-        bodies.extend_from_slice(&event.body_zstd);
-    }
-    let rows = serde_json::to_string(&rows).map_err(|error| corrupt("event", "rows", &error))?;
-    // Raw SQL: for the reasons of `tell`.
-    let backend = txn.get_database_backend();
-    let (unhex, part) = if backend == DatabaseBackend::Postgres {
-        ("decode(body_sha256, 'hex')", "substring($2 FROM body_from FOR body_length)")
-    } else {
-        ("unhex(body_sha256)", "substr($2, body_from, body_length)")
-    };
-    let sql = format!(
-        "INSERT INTO event (id, event_type, api_version, created_at, received_at, outcome, reason, parked_on, \
-         body_sha256, body_zstd) SELECT id, event_type, api_version, created_at, $3, outcome, reason, parked_on, \
-         {unhex}, {part} FROM {} WHERE TRUE ON CONFLICT (id) DO NOTHING",
-        told(backend, "$1", &TOLD_COLUMNS),
-    );
-    let values = [rows.into(), bodies.into(), received_at.unix().into()];
-    let inserted =
-        txn.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?.rows_affected();
-    if usize::try_from(inserted).is_ok_and(|inserted| inserted == events.len()) {
-        Ok(())
-    } else {
-        Err(StoreError::Contention(None))
-    }
-}
-
-/// Gives parked events the outcome that they have now.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn settle<'a>(
-    txn: &Txn,
-    settled: impl Iterator<Item = (&'a EventId, &'a Outcome)>,
-) -> Result<(), StoreError> {
-    let mut by_outcome: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-    for (event, outcome) in settled {
-        by_outcome.entry(outcome.as_str()).or_default().push(event.as_str());
-    }
-    for (outcome, ids) in by_outcome {
-        for some in ids.chunks(KEYS_PER_STATEMENT) {
-            event::Entity::update_many()
-                .col_expr(event::Column::Outcome, Expr::value(outcome))
-                .col_expr(event::Column::Reason, Expr::value(None::<String>))
-                .col_expr(event::Column::ParkedOn, Expr::value(None::<String>))
-                .filter(one_of(txn, event::Column::Id, some.iter().copied()))
-                .exec(txn)
-                .await?;
-        }
-    }
-    Ok(())
-}
-
-/// Gives one event another outcome: a replay has decided anew.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn decide(txn: &Txn, id: &EventId, outcome: &Outcome) -> Result<(), StoreError> {
-    let (outcome, reason, parked_on) = outcome_columns(outcome);
-    event::Entity::update_many()
-        .col_expr(event::Column::Outcome, Expr::value(outcome))
-        .col_expr(event::Column::Reason, Expr::value(reason))
-        .col_expr(event::Column::ParkedOn, Expr::value(parked_on))
-        .filter(event::Column::Id.eq(id.as_str()))
-        .exec(txn)
-        .await?;
-    Ok(())
-}
-
 /// One event with its body.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn stored(db: &impl ConnectionTrait, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
-    Ok(event::Entity::find_by_id(id.as_str()).one(db).await?.map(stored_event))
+    Ok(event::Entity::find().filter(event::Column::Id.eq(id.as_str())).one(db).await?.map(stored_event))
 }
 
 /// Events of this outcome with their bodies, by id, at most `limit` after the one named `after`.
@@ -244,7 +79,7 @@ fn stored_event(row: event::Model) -> StoredEvent {
         reason: row.reason,
         parked_on: row.parked_on.map(PaymentId::new),
         event_type: row.event_type,
-        api_version: row.api_version,
+        api_version: Some(row.api_version).filter(|version| !version.is_empty()),
         created_at: row.created_at.map(Timestamp::from_unix),
         received_at: Timestamp::from_unix(row.received_at),
         body_zstd: row.body_zstd,
@@ -368,13 +203,4 @@ pub async fn lacks_refund_events(db: &impl ConnectionTrait) -> Result<bool, Stor
                WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed') LIMIT 1";
     let seen = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
     Ok(seen.is_none())
-}
-
-/// Outcome, reason, and the payment on which it is parked.
-fn outcome_columns(outcome: &Outcome) -> (&'static str, Option<&str>, Option<&str>) {
-    let parked_on = match outcome {
-        Outcome::Parked(payment) => Some(payment.as_str()),
-        Outcome::Posted | Outcome::Recorded | Outcome::Ignored(_) | Outcome::Quarantined(_) => None,
-    };
-    (outcome.as_str(), outcome.reason(), parked_on)
 }

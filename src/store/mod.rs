@@ -1,23 +1,35 @@
 //! Every SQL statement, and the way between rows and domain values. Nothing here decides anything.
 //!
-//! [`database`] connects and begins transactions; [`lock`] takes the locks of a transaction in one order;
-//! [`book`] fills a [`crate::domain::Book`] by `ask` and writes its changes by `tell`, each many tables at once; the rest
-//! is one file a topic.
+//! [`database`] connects; [`head`] begins and ends the transactions that change the ledger, under its one lock; [`fetch`]
+//! reads what the domain says it needs, [`save`] writes what it has changed, each many tables in one statement (`batch`);
+//! [`memory`] keeps what claims are judged by. The rest is one file a family of tables: its selections, its upserts, and
+//! the way between its rows and values side by side.
 
-pub mod admin;
-mod ask;
-pub mod book;
+mod batch;
+mod claims;
 pub mod codes;
-mod column;
+pub mod commissions;
+pub mod customers;
 pub mod database;
+pub mod entries;
 pub mod error;
 pub mod events;
-pub mod ledger;
-pub mod lock;
+mod fetch;
+pub mod head;
+pub mod inbox;
+mod invoices;
+pub mod memory;
+mod payments;
+pub mod programs;
+pub mod promoters;
 pub mod referrals;
-mod rows;
+mod save;
 mod select;
-mod tell;
+pub mod snapshot;
+mod values;
 
 pub use database::{Database, Txn};
 pub use error::StoreError;
+pub use fetch::fetch;
+pub use head::LedgerTxn;
+pub use save::commit;

@@ -1,9 +1,9 @@
 //! Who refers whom, and what the host and operators do, at random.
 
-use referrald::domain::attribution::Ruling;
+use referrald::domain::attribution::Review;
 use referrald::domain::{
-    Claim, ClaimId, ClaimSource, Code, CustomerId, EventId, Fact, Party, PromoterId, Reduced, RulingId,
-    SubscriptionId, Timestamp, UserId,
+    Claim, ClaimId, ClaimSource, Code, Customer, EventId, Extracted, Fact, PromoterId, ReviewId,
+    StripeCustomerId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::history::Step;
@@ -25,13 +25,13 @@ pub fn act(random: &mut Random, world: &World, event: EventId, number: usize) ->
         9..14 => claims_of_customer(random, world, &event),
         14..18 => discounts(random, world, &event),
         18..22 => {
-            let party = Party::Customer(world.some_name(random));
-            some_email(random, 100).map(|email| Fact::Email { party, email }).into_iter().collect()
+            let customer = Customer::Stripe(world.some_name(random));
+            some_email(random, 100).map(|email| Fact::Email { customer, email }).into_iter().collect()
         }
         22..24 => vec![same_customer(world.some_customer(random))],
         24 => vec![Fact::Subscription {
             subscription: SubscriptionId::new(format!("sub_{}", random.below(2))),
-            customer: world.some_name(random),
+            stripe_customer: world.some_name(random),
             ended: random.in_percent(50),
         }],
         25..27 => return bind(random, world),
@@ -47,12 +47,12 @@ pub fn act(random: &mut Random, world: &World, event: EventId, number: usize) ->
             return Step::AddCodeVersion(Code::new(code), world.setup.later_code(random, number));
         }
     };
-    Step::Event(event, Reduced { facts: reduced, ..Reduced::default() })
+    Step::Event(event, Extracted { facts: reduced, ..Extracted::default() })
 }
 
 /// The account that stands for a customer.
 pub fn same_customer(place: usize) -> Fact {
-    Fact::SameCustomer { account: account_id(place), customer: customer_id(place) }
+    Fact::SameCustomer { account: account_id(place), stripe_customer: customer_id(place) }
 }
 
 /// Claims of one event about one customer, from some of these sources.
@@ -60,14 +60,20 @@ pub fn claims_by(
     random: &mut Random,
     world: &World,
     event: &EventId,
-    customer: &CustomerId,
+    stripe_customer: &StripeCustomerId,
     sources: &[ClaimSource],
 ) -> Vec<Fact> {
     let mut facts = Vec::new();
     for (place, source) in sources.iter().enumerate() {
         if random.in_percent(25) {
             let id = ClaimId::new(format!("clm_{event}_{place}"));
-            facts.push(Fact::Claim(claim_by(random, world, id, *source, Party::Customer(customer.clone()))));
+            facts.push(Fact::Claim(claim_by(
+                random,
+                world,
+                id,
+                *source,
+                Customer::Stripe(stripe_customer.clone()),
+            )));
         }
     }
     facts
@@ -79,51 +85,58 @@ fn some_email(random: &mut Random, percent: usize) -> Option<referrald::domain::
 
 /// What a checkout session or the metadata of a customer say.
 fn claims_of_customer(random: &mut Random, world: &World, event: &EventId) -> Vec<Fact> {
-    let customer = world.some_name(random);
+    let stripe_customer = world.some_name(random);
     let checkout = [ClaimSource::CheckoutReference, ClaimSource::CheckoutMetadata(0)];
     let metadata = [ClaimSource::CustomerMetadata(0), ClaimSource::CustomerMetadata(2)];
     let sources = random.pick(&[checkout, metadata]);
-    let mut facts = claims_by(random, world, event, &customer, &sources);
+    let mut facts = claims_by(random, world, event, &stripe_customer, &sources);
     if let Some(email) = some_email(random, 15) {
-        facts.push(Fact::Email { party: Party::Customer(customer), email });
+        facts.push(Fact::Email { customer: Customer::Stripe(stripe_customer), email });
     }
     facts
 }
 
 /// Promotion codes of a customer or a checkout session.
 fn discounts(random: &mut Random, world: &World, event: &EventId) -> Vec<Fact> {
-    let customer = world.some_name(random);
+    let stripe_customer = world.some_name(random);
     let checkout = [ClaimSource::CheckoutDiscount(0), ClaimSource::CheckoutDiscount(1)];
     let sources = if random.in_percent(50) { &checkout[..] } else { &[ClaimSource::CustomerDiscount] };
     let mut facts = Vec::new();
     for (place, source) in sources.iter().enumerate() {
         let id = ClaimId::new(format!("clm_{event}_{place}"));
-        facts.push(Fact::Claim(claim_by(random, world, id, *source, Party::Customer(customer.clone()))));
+        facts.push(Fact::Claim(claim_by(
+            random,
+            world,
+            id,
+            *source,
+            Customer::Stripe(stripe_customer.clone()),
+        )));
     }
     facts
 }
 
 /// Names a customer, a user, or both: then the customer belongs to the user, and always to the same one.
 fn api_claim(random: &mut Random, world: &World, number: usize) -> Claim {
-    let (party, place) = world.some_party(random);
+    let (customer, place) = world.some_party(random);
     // Ids that are not in the order of the steps.
     let id = ClaimId::new(format!("clm_{:02}_{number:02}", random.below(100)));
-    let claim = claim_by(random, world, id, ClaimSource::Api, party);
+    let claim = claim_by(random, world, id, ClaimSource::Api, customer);
     let with_customer = claim.user.is_some() && random.in_percent(60);
-    let customer = if with_customer { Some(customer_name(random, place)) } else { claim.customer };
-    Claim { customer, ..claim }
+    let stripe_customer =
+        if with_customer { Some(customer_name(random, place)) } else { claim.stripe_customer };
+    Claim { stripe_customer, ..claim }
 }
 
 /// A move by an operator, each at a time of its own.
 fn moved(random: &mut Random, world: &World, number: usize) -> Claim {
-    let (party, _) = world.some_party(random);
+    let (customer, _) = world.some_party(random);
     let id = ClaimId::new(format!("clm_{:02}_{number:02}", random.below(100)));
     let (code, _, _) = random.pick(&CODES.map(|of| if of.0 == LATE { CODES[0] } else { of }));
     let moved_at = world.setup.now + random.minor_below(10) * 100 + i64::try_from(number).unwrap();
     Claim {
         code: Code::new(code),
         moved_at: Some(Timestamp::from_unix(moved_at)),
-        ..claim_by(random, world, id, ClaimSource::Move, party)
+        ..claim_by(random, world, id, ClaimSource::Move, customer)
     }
 }
 
@@ -131,22 +144,32 @@ fn bind(random: &mut Random, world: &World) -> Step {
     let place = world.some_customer(random);
     let name = customer_name(random, place);
     // A customer of no known user has one of its own.
-    let user = world.customers[place].clone();
+    let user = world.stripe_customers[place].clone();
     Step::Bind(name, user.unwrap_or_else(|| UserId::new(format!("user_of_cus_{place}"))))
 }
 
 fn rule(random: &mut Random, world: &World, number: usize) -> Step {
-    let (party, place) = world.some_party(random);
+    let (customer, place) = world.some_party(random);
     let promoter = PromoterId::new(random.pick(&[PROMOTERS[0], PROMOTERS[0], PROMOTERS[1]]));
-    let verdict = world.verdict(place, &promoter);
-    let id = RulingId::new(format!("rul_{number:02}"));
-    Step::Rule(party, promoter, Ruling { id, verdict, ruled_at: Timestamp::from_unix(world.setup.now) })
+    let decision = world.decision(place, &promoter);
+    let id = ReviewId::new(format!("rev_{number:02}"));
+    Step::Rule(
+        customer,
+        promoter,
+        Review { id, decision, reviewed_at: Timestamp::from_unix(world.setup.now) },
+    )
 }
 
-fn claim_by(random: &mut Random, world: &World, id: ClaimId, source: ClaimSource, party: Party) -> Claim {
-    let (user, customer) = match party {
-        Party::User(user) => (Some(user), None),
-        Party::Customer(customer) => (None, Some(customer)),
+fn claim_by(
+    random: &mut Random,
+    world: &World,
+    id: ClaimId,
+    source: ClaimSource,
+    customer: Customer,
+) -> Claim {
+    let (user, stripe_customer) = match customer {
+        Customer::User(user) => (Some(user), None),
+        Customer::Stripe(stripe_customer) => (None, Some(stripe_customer)),
     };
     let is_promotion = source.names_promotion_code();
     let (favourite, favourite_promotion) = world.favourite;
@@ -161,7 +184,7 @@ fn claim_by(random: &mut Random, world: &World, id: ClaimId, source: ClaimSource
     let after_now = random.pick(&[-10, 0, 0, 10, 20, -2 * SECONDS_PER_DAY, SECONDS_PER_DAY]);
     Claim {
         id,
-        customer,
+        stripe_customer,
         user,
         code: Code::new(code),
         source,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use referrald::domain::{
-    Assessor, Book, Cause, Claim, Code, CodeFacts, EventId, Fact, InvoiceId, Kind, LedgerEntry, MoneyError,
-    NoCommission, ProgramKey, PromoterId, Reduced,
+    Assessor, Book, Cause, Claim, Code, CodeFacts, EventId, Extracted, Fact, InvoiceId, Kind, LedgerEntry,
+    MoneyError, NoCommission, ProgramKey, PromoterId,
 };
 
 use crate::history::Step;
@@ -36,10 +36,10 @@ fn apply(setup: &Setup, book: &mut Book, step: &Step) -> Result<(), MoneyError> 
     match step {
         Step::Event(event, reduced) => book.apply(event, reduced).map(drop),
         Step::Claim(claim, email) => book.refer(Claim::clone(claim), *email),
-        Step::Bind(customer, user) => book.bind(customer.clone(), user.clone()),
-        Step::Rule(party, promoter, ruling) => {
-            let party = book.parties.present(party);
-            book.rule(&party, promoter, ruling.clone())
+        Step::Bind(stripe_customer, user) => book.bind(stripe_customer.clone(), user.clone()),
+        Step::Rule(customer, promoter, review) => {
+            let customer = book.customers.present(customer);
+            book.rule(&customer, promoter, review.clone())
         }
         Step::LearnOfPromoter(promoter, email) => book.learn_of_promoter(promoter, *email),
         Step::MakeLateCode => {
@@ -126,7 +126,7 @@ fn reasons(book: &Book) -> Result<Reasons, MoneyError> {
 
 /// The only invoice that an event says anything about, when it says nothing else.
 fn only_invoice(step: &Step) -> Option<(&EventId, &InvoiceId)> {
-    let Step::Event(event, Reduced { facts, .. }) = step else { return None };
+    let Step::Event(event, Extracted { facts, .. }) = step else { return None };
     match facts.as_slice() {
         [Fact::InvoicePaid { invoice, .. }] => Some((event, invoice)),
         _ => None,

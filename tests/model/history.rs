@@ -1,11 +1,11 @@
 //! Random histories: facts told late, twice, under another name, or against each other.
 
-use referrald::domain::attribution::Ruling;
+use referrald::domain::attribution::Review;
 use referrald::domain::codes::CodeVersion;
 use referrald::domain::{
-    Claim, ClaimSource, Code, CreditNoteFacts, CreditNoteId, CustomerId, DisputeFacts, DisputeId,
-    DisputeState, EmailHash, EventId, Fact, Lines, PaidClaim, Party, PaymentId, PromoterId, Reduced,
-    RefundFacts, RefundId, RefundState, TermsVersion, Timestamp, UserId,
+    Claim, ClaimSource, Code, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId, DisputeState,
+    EmailHash, EventId, Extracted, Fact, InvoiceSnapshot, Lines, PaymentId, PromoterId, RefundFacts,
+    RefundId, RefundState, StripeCustomerId, TermsVersion, Timestamp, UserId,
 };
 
 use crate::acts::{act, claims_by, same_customer};
@@ -16,11 +16,11 @@ use crate::world::{Taking, World, currency, customer_name};
 /// One thing that happens to the ledger.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Event(EventId, Reduced),
+    Event(EventId, Extracted),
     /// Through the API, which may name an e-mail, or by an operator who moves a referral.
     Claim(Claim, Option<EmailHash>),
-    Bind(CustomerId, UserId),
-    Rule(Party, PromoterId, Ruling),
+    Bind(StripeCustomerId, UserId),
+    Rule(Customer, PromoterId, Review),
     LearnOfPromoter(PromoterId, EmailHash),
     MakeLateCode,
     AddTerms(TermsVersion),
@@ -95,15 +95,15 @@ fn step(random: &mut Random, world: &World, number: usize, money_percent: usize)
     Step::Event(event, reduced)
 }
 
-fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Reduced {
+fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Extracted {
     let invoice = &world.invoices[random.below(world.invoices.len())];
-    let place = if random.in_percent(10) { world.some_customer(random) } else { invoice.customer };
-    let customer = customer_name(random, place);
+    let place = if random.in_percent(10) { world.some_customer(random) } else { invoice.stripe_customer };
+    let stripe_customer = customer_name(random, place);
     let amount = if random.in_percent(10) { random.amount() } else { invoice.amount };
     let total = if random.in_percent(70) { amount } else { amount + random.minor_below(100) - 20 };
-    let claim = PaidClaim {
+    let claim = InvoiceSnapshot {
         event: event.clone(),
-        customer: Some(customer.clone()).filter(|_| random.in_percent(97)),
+        stripe_customer: Some(stripe_customer.clone()).filter(|_| random.in_percent(97)),
         currency: if random.in_percent(10) { currency(random) } else { invoice.currency },
         amount_paid_minor: amount,
         total_minor: total,
@@ -132,8 +132,8 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Reduced 
         ClaimSource::InvoiceMetadata(0),
         ClaimSource::InvoiceMetadata(1),
     ];
-    facts.extend(claims_by(random, world, event, &customer, &sources));
-    Reduced { facts, ..Reduced::default() }
+    facts.extend(claims_by(random, world, event, &stripe_customer, &sources));
+    Extracted { facts, ..Extracted::default() }
 }
 
 /// What the invoice sold: nothing that was told, or some of a few prices of a few products.
@@ -147,7 +147,7 @@ fn lines(random: &mut Random) -> Lines {
     lines
 }
 
-fn payment_link(random: &mut Random, world: &World) -> Reduced {
+fn payment_link(random: &mut Random, world: &World) -> Extracted {
     let invoice = &world.invoices[random.below(world.invoices.len())];
     let mut facts = Vec::new();
     // Paid outside Stripe's charges: such a link always has an amount, and nothing ever takes from it.
@@ -157,11 +157,11 @@ fn payment_link(random: &mut Random, world: &World) -> Reduced {
     world.names(random, &payment, &mut facts);
     let amount_minor = has_amount.then(|| random.amount_near(invoice.amount));
     facts.push(Fact::PaymentLink { invoice: invoice.id.clone(), payment, amount_minor });
-    Reduced { facts, ..Reduced::default() }
+    Extracted { facts, ..Extracted::default() }
 }
 
 /// A charge and its payment intent, and once in a while one that belongs to another charge.
-fn charge_of(random: &mut Random, world: &World) -> Reduced {
+fn charge_of(random: &mut Random, world: &World) -> Extracted {
     let payment = &world.payments[random.below(world.payments.len())];
     let other = &world.payments[random.below(world.payments.len())];
     let told = if random.in_percent(10) { other } else { payment };
@@ -169,10 +169,10 @@ fn charge_of(random: &mut Random, world: &World) -> Reduced {
         charge: payment.charge.clone(),
         payment_intent: intent.clone(),
     };
-    Reduced { facts: told.intent.iter().map(charge_of).collect(), ..Reduced::default() }
+    Extracted { facts: told.intent.iter().map(charge_of).collect(), ..Extracted::default() }
 }
 
-fn charge(random: &mut Random, world: &World) -> Reduced {
+fn charge(random: &mut Random, world: &World) -> Extracted {
     let payment = world.name(random);
     let mut facts = Vec::new();
     world.names(random, &payment, &mut facts);
@@ -192,17 +192,17 @@ fn charge(random: &mut Random, world: &World) -> Reduced {
         }
     }
     let waits = random.in_percent(60);
-    Reduced { facts, waits_for: waits.then_some(payment), no_invoice: waits && random.in_percent(10) }
+    Extracted { facts, waits_for: waits.then_some(payment), no_invoice: waits && random.in_percent(10) }
 }
 
-fn refund(random: &mut Random, world: &World) -> Reduced {
+fn refund(random: &mut Random, world: &World) -> Extracted {
     let number = random.below(world.refunds.len());
     let taking = &world.refunds[number];
     let payment = random.pick(&taking.names);
     let mut facts = Vec::new();
     world.names(random, &payment, &mut facts);
     facts.push(refund_of(random, number, taking, payment.clone()));
-    Reduced { facts, waits_for: Some(payment), no_invoice: false }
+    Extracted { facts, waits_for: Some(payment), no_invoice: false }
 }
 
 fn refund_of(random: &mut Random, number: usize, taking: &Taking, payment: PaymentId) -> Fact {
@@ -211,7 +211,7 @@ fn refund_of(random: &mut Random, number: usize, taking: &Taking, payment: Payme
     Fact::Refund { refund: RefundId::new(format!("re_{number}")), facts }
 }
 
-fn dispute(random: &mut Random, world: &World) -> Reduced {
+fn dispute(random: &mut Random, world: &World) -> Extracted {
     let number = random.below(world.disputes.len());
     let taking = &world.disputes[number];
     let payment = random.pick(&taking.names);
@@ -227,14 +227,14 @@ fn dispute(random: &mut Random, world: &World) -> Reduced {
             state: states[random.below(7) % 4],
         },
     });
-    Reduced { facts, waits_for: Some(payment), no_invoice: false }
+    Extracted { facts, waits_for: Some(payment), no_invoice: false }
 }
 
-fn credit_note(random: &mut Random, world: &World) -> Reduced {
+fn credit_note(random: &mut Random, world: &World) -> Extracted {
     let number = random.below(2);
     let told = if random.in_percent(10) { random.below(world.invoices.len()) } else { number };
     let invoice = world.invoices[told % world.invoices.len()].id.clone();
     let facts = CreditNoteFacts { invoice, amount_minor: random.amount(), void: random.in_percent(30) };
     let credit_note = CreditNoteId::new(format!("cn_{number}"));
-    Reduced { facts: vec![Fact::CreditNote { credit_note, facts }], ..Reduced::default() }
+    Extracted { facts: vec![Fact::CreditNote { credit_note, facts }], ..Extracted::default() }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use referrald::domain::{
-    Currency, DisputeFacts, DisputeState, EventId, Fact, InvoiceId, PaidClaim, PaymentId, RefundId,
+    Currency, DisputeFacts, DisputeState, EventId, Fact, InvoiceId, InvoiceSnapshot, PaymentId, RefundId,
     RefundState,
 };
 
@@ -32,7 +32,7 @@ pub struct Money<'a> {
 /// A paid invoice: the rank of the claim in use, that claim, and the smallest `paid_at`.
 pub struct Invoice<'a> {
     rank: (i64, bool, &'a EventId),
-    pub claim: &'a PaidClaim,
+    pub claim: &'a InvoiceSnapshot,
     pub paid_at: i64,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Money<'a> {
         }
     }
 
-    fn take_in_invoice(&mut self, invoice: &'a InvoiceId, claim: &'a PaidClaim, paid_at: i64) {
+    fn take_in_invoice(&mut self, invoice: &'a InvoiceId, claim: &'a InvoiceSnapshot, paid_at: i64) {
         let rank = (claim.amount_paid_minor, claim.total_excluding_tax_minor.is_some(), &claim.event);
         let known = self.invoices.entry(invoice).or_insert(Invoice { rank, claim, paid_at });
         known.paid_at = known.paid_at.min(paid_at);

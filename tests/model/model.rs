@@ -1,10 +1,10 @@
 //! The rules once more, worked out from scratch: `semantics.md` §3 to §5 in plain loops and 128 bits. It shares nothing
 //! with the domain but the data types, and looks at the whole set of what was told; what goes by arrival, uses of codes
-//! and ordinals, it gives after every step.
+//! and referral_numbers, it gives after every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use referrald::domain::{Claim, Currency, Fact, InvoiceId, Kind, NoCommission, Party, PromoterId};
+use referrald::domain::{Claim, Currency, Customer, Fact, InvoiceId, Kind, NoCommission, PromoterId};
 
 use crate::history::Step;
 use crate::losses::Money;
@@ -55,8 +55,8 @@ impl<'a> Model<'a> {
                 people.claim(claim);
                 people.emails.extend(named(claim).zip(*email));
             }
-            Step::Bind(customer, user) => people.bind(customer, user),
-            Step::Rule(party, promoter, ruling) => people.rulings.push((party, promoter, ruling)),
+            Step::Bind(stripe_customer, user) => people.bind(stripe_customer, user),
+            Step::Rule(customer, promoter, review) => people.reviews.push((customer, promoter, review)),
             Step::LearnOfPromoter(promoter, email) => people.emails_of_promoters.push((promoter, *email)),
             Step::MakeLateCode => people.late_code = true,
             Step::AddTerms(version) => people.versions.push(version),
@@ -71,19 +71,21 @@ impl<'a> Model<'a> {
         let mut figures = Figures::default();
         let referrals = self.referrals();
         for (invoice, paid) in &self.money.invoices {
-            let customer = paid.claim.customer.as_ref();
-            let party = customer.map(|customer| self.people.party_of(customer));
-            let referral = match party.as_ref().map(|party| (party, &referrals[party])) {
+            let stripe_customer = paid.claim.stripe_customer.as_ref();
+            let customer = stripe_customer.map(|stripe_customer| self.people.customer_named(stripe_customer));
+            let referral = match customer.as_ref().map(|customer| (customer, &referrals[customer])) {
                 None => Err(NoCommission::NotReferred),
                 Some((_, Err(reason))) => Err(*reason),
-                Some((party, Ok(referral))) => match self.reason(invoice, party, referral, &referrals) {
-                    None => Ok((party, referral)),
-                    Some(reason) => Err(reason),
-                },
+                Some((customer, Ok(referral))) => {
+                    match self.reason(invoice, customer, referral, &referrals) {
+                        None => Ok((customer, referral)),
+                        Some(reason) => Err(reason),
+                    }
+                }
             };
             figures.reasons.insert(InvoiceId::clone(invoice), referral.as_ref().err().copied());
-            if let Ok((party, referral)) = referral {
-                self.earn(invoice, party, referral, &mut figures);
+            if let Ok((customer, referral)) = referral {
+                self.earn(invoice, customer, referral, &mut figures);
             }
         }
         figures.sums.retain(|_, sum| *sum != 0);
@@ -91,17 +93,18 @@ impl<'a> Model<'a> {
     }
 
     /// The referral of everybody who paid.
-    fn referrals(&self) -> BTreeMap<Party, Result<Referral<'a>, NoCommission>> {
-        let customers = self.money.invoices.values().filter_map(|paid| paid.claim.customer.as_ref());
-        let parties = customers.map(|customer| self.people.party_of(customer));
-        parties.map(|party| (party.clone(), self.people.referral(&party))).collect()
+    fn referrals(&self) -> BTreeMap<Customer, Result<Referral<'a>, NoCommission>> {
+        let stripe_customers =
+            self.money.invoices.values().filter_map(|paid| paid.claim.stripe_customer.as_ref());
+        let customers = stripe_customers.map(|stripe_customer| self.people.customer_named(stripe_customer));
+        customers.map(|customer| (customer.clone(), self.people.referral(&customer))).collect()
     }
 
-    fn earn(&self, invoice: &InvoiceId, party: &Party, referral: &Referral, figures: &mut Figures) {
+    fn earn(&self, invoice: &InvoiceId, customer: &Customer, referral: &Referral, figures: &mut Figures) {
         let paid = &self.money.invoices[invoice];
         let amount_paid = i128::from(paid.claim.amount_paid_minor);
         let commission = self.commission(invoice, referral, &mut figures.features);
-        self.note_features(invoice, party, referral, &mut figures.features);
+        self.note_features(invoice, customer, referral, &mut figures.features);
         let kept = |loss: i128| {
             if loss == amount_paid { 0 } else { commission - half_up(commission * loss, amount_paid) }
         };
@@ -123,8 +126,8 @@ impl<'a> People<'a> {
     fn take_in(&mut self, fact: &'a Fact) {
         match fact {
             Fact::Claim(claim) => self.claim(claim),
-            Fact::Email { party, email } => self.emails.push((party.clone(), *email)),
-            Fact::SameCustomer { account, customer } => self.same.push((account, customer)),
+            Fact::Email { customer, email } => self.emails.push((customer.clone(), *email)),
+            Fact::SameCustomer { account, stripe_customer } => self.same.push((account, stripe_customer)),
             Fact::InvoicePaid { .. }
             | Fact::PaymentLink { .. }
             | Fact::ChargeOf { .. }
@@ -138,9 +141,9 @@ impl<'a> People<'a> {
 }
 
 /// Who a claim through the API is about.
-fn named(claim: &Claim) -> Option<Party> {
-    let of_user = claim.user.clone().map(Party::User);
-    of_user.or_else(|| claim.customer.clone().map(Party::Customer))
+fn named(claim: &Claim) -> Option<Customer> {
+    let of_user = claim.user.clone().map(Customer::User);
+    of_user.or_else(|| claim.stripe_customer.clone().map(Customer::Stripe))
 }
 
 /// `part / whole`, rounded half up.

@@ -1,14 +1,14 @@
 //! Who is who, and who referred whom: `semantics.md` §5. Everything is looked up in the whole list of what was told;
-//! only uses of codes and ordinals are kept as they were given, since they go by arrival.
+//! only uses of codes and referral_numbers are kept as they were given, since they go by arrival.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use referrald::domain::attribution::{Ruling, Verdict};
+use referrald::domain::attribution::{Review, ReviewDecision};
 use referrald::domain::codes::CodeVersion;
 use referrald::domain::{
-    Claim, ClaimId, ClaimSource, Code, CodeFacts, CustomerId, EmailHash, NoCommission, Party, ProgramKey,
-    PromoterId, Terms, TermsVersion, Timestamp, UserId,
+    Claim, ClaimId, ClaimSource, Code, CodeFacts, Customer, EmailHash, NoCommission, ProgramKey, PromoterId,
+    StripeCustomerId, Terms, TermsVersion, Timestamp, UserId,
 };
 
 use crate::setup::{LATE, LATE_PROMOTION, PROMOTION_CODES, Setup};
@@ -16,30 +16,30 @@ use crate::setup::{LATE, LATE_PROMOTION, PROMOTION_CODES, Setup};
 pub struct People<'a> {
     setup: &'a Setup,
     /// (account, customer).
-    pub same: Vec<(&'a CustomerId, &'a CustomerId)>,
-    bonds: Vec<(&'a CustomerId, &'a UserId)>,
+    pub same: Vec<(&'a StripeCustomerId, &'a StripeCustomerId)>,
+    bonds: Vec<(&'a StripeCustomerId, &'a UserId)>,
     claims: Vec<&'a Claim>,
-    /// As the party was named.
-    pub emails: Vec<(Party, EmailHash)>,
+    /// As the customer was named.
+    pub emails: Vec<(Customer, EmailHash)>,
     pub emails_of_promoters: Vec<(&'a PromoterId, EmailHash)>,
-    pub rulings: Vec<(&'a Party, &'a PromoterId, &'a Ruling)>,
+    pub reviews: Vec<(&'a Customer, &'a PromoterId, &'a Review)>,
     pub versions: Vec<&'a TermsVersion>,
     pub code_versions: Vec<(&'a Code, &'a CodeVersion)>,
     pub late_code: bool,
-    grants: Vec<Grant<'a>>,
+    redemptions: Vec<Redemption<'a>>,
     used_up: BTreeSet<&'a ClaimId>,
 }
 
 /// One use of a code.
-struct Grant<'a> {
-    /// As the party was named then.
-    party: Party,
+struct Redemption<'a> {
+    /// As the customer was named then.
+    customer: Customer,
     code: &'a Code,
     group: (&'a PromoterId, &'a ProgramKey),
-    ordinal: u32,
+    referral_number: u32,
 }
 
-/// The referral of a party.
+/// The referral of a customer.
 #[derive(Clone)]
 pub struct Referral<'a> {
     pub claim: &'a Claim,
@@ -49,8 +49,8 @@ pub struct Referral<'a> {
     pub terms: &'a Terms,
     /// They are not the first terms of the program.
     pub later_terms: bool,
-    pub ordinal: u32,
-    /// The party looks like its own promoter.
+    pub referral_number: u32,
+    /// The customer looks like its own promoter.
     pub is_own: bool,
     pub released: bool,
 }
@@ -64,55 +64,57 @@ impl<'a> People<'a> {
             claims: Vec::new(),
             emails: Vec::new(),
             emails_of_promoters: Vec::new(),
-            rulings: Vec::new(),
+            reviews: Vec::new(),
             versions: setup.versions.iter().collect(),
             code_versions: Vec::new(),
             late_code: false,
-            grants: Vec::new(),
+            redemptions: Vec::new(),
             used_up: BTreeSet::new(),
         }
     }
 
     pub fn claim(&mut self, claim: &'a Claim) {
-        if let (Some(customer), Some(user)) = (&claim.customer, &claim.user) {
-            self.bind(customer, user);
+        if let (Some(stripe_customer), Some(user)) = (&claim.stripe_customer, &claim.user) {
+            self.bind(stripe_customer, user);
         }
         self.claims.push(claim);
     }
 
-    pub fn bind(&mut self, customer: &'a CustomerId, user: &'a UserId) {
-        self.bonds.push((customer, user));
+    pub fn bind(&mut self, stripe_customer: &'a StripeCustomerId, user: &'a UserId) {
+        self.bonds.push((stripe_customer, user));
     }
 
     /// An account is the customer that it was named beside.
-    fn customer<'n>(&self, name: &'n CustomerId) -> &'n CustomerId
+    fn stripe_customer<'n>(&self, name: &'n StripeCustomerId) -> &'n StripeCustomerId
     where
         'a: 'n,
     {
         let same = self.same.iter().find(|(account, _)| *account == name);
-        same.map_or(name, |(_, customer)| *customer)
+        same.map_or(name, |(_, stripe_customer)| *stripe_customer)
     }
 
-    /// The party that a customer, by whatever name, is of.
-    pub fn party_of(&self, name: &CustomerId) -> Party {
-        let customer = self.customer(name);
-        match self.bonds.iter().find(|(bound, _)| self.customer(bound) == customer) {
-            Some((_, user)) => Party::User(UserId::clone(user)),
-            None => Party::Customer(customer.clone()),
+    /// The customer that a customer, by whatever name, is of.
+    pub fn customer_named(&self, name: &StripeCustomerId) -> Customer {
+        let stripe_customer = self.stripe_customer(name);
+        match self.bonds.iter().find(|(bound, _)| self.stripe_customer(bound) == stripe_customer) {
+            Some((_, user)) => Customer::User(UserId::clone(user)),
+            None => Customer::Stripe(stripe_customer.clone()),
         }
     }
 
-    /// The party that is meant by one of its names.
-    fn present(&self, named: &Party) -> Party {
+    /// The customer that is meant by one of its names.
+    fn present(&self, named: &Customer) -> Customer {
         match named {
-            Party::User(_) => named.clone(),
-            Party::Customer(name) => self.party_of(name),
+            Customer::User(_) => named.clone(),
+            Customer::Stripe(name) => self.customer_named(name),
         }
     }
 
-    fn party_of_claim(&self, claim: &Claim) -> Option<Party> {
-        let of_user = claim.user.clone().map(Party::User);
-        of_user.or_else(|| claim.customer.as_ref().map(|customer| self.party_of(customer)))
+    fn party_of_claim(&self, claim: &Claim) -> Option<Customer> {
+        let of_user = claim.user.clone().map(Customer::User);
+        of_user.or_else(|| {
+            claim.stripe_customer.as_ref().map(|stripe_customer| self.customer_named(stripe_customer))
+        })
     }
 
     fn code(&self, name: &str) -> Option<(&'a Code, &'a CodeFacts)> {
@@ -150,26 +152,31 @@ impl<'a> People<'a> {
         valid.or(versions.first()).copied()
     }
 
-    fn verdict(&self, party: &Party, promoter: &PromoterId) -> Option<Verdict> {
-        let ruling =
-            self.rulings.iter().find(|(named, about, _)| *about == promoter && self.present(named) == *party);
-        ruling.map(|(_, _, ruling)| ruling.verdict)
+    fn decision(&self, customer: &Customer, promoter: &PromoterId) -> Option<ReviewDecision> {
+        let review = self
+            .reviews
+            .iter()
+            .find(|(named, about, _)| *about == promoter && self.present(named) == *customer);
+        review.map(|(_, _, review)| review.decision)
     }
 
-    /// The party and the promoter are one user, or one of the e-mails ever known of them is of both.
-    fn is_own(&self, party: &Party, promoter: &PromoterId) -> bool {
+    /// The customer and the promoter are one user, or one of the e-mails ever known of them is of both.
+    fn is_own(&self, customer: &Customer, promoter: &PromoterId) -> bool {
         let facts = &self.setup.promoters[promoter];
         let is_of_promoter = |email: &EmailHash| {
             facts.emails.contains(email) || self.emails_of_promoters.contains(&(promoter, *email))
         };
-        *party == Party::User(facts.user.clone())
-            || self.emails.iter().any(|(named, email)| self.present(named) == *party && is_of_promoter(email))
+        *customer == Customer::User(facts.user.clone())
+            || self
+                .emails
+                .iter()
+                .any(|(named, email)| self.present(named) == *customer && is_of_promoter(email))
     }
 
     /// Why a claim makes no referral; the first reason that fits.
     fn refusal(
         &self,
-        party: &Party,
+        customer: &Customer,
         claim: &'a Claim,
         code: &Code,
         facts: &'a CodeFacts,
@@ -191,13 +198,13 @@ impl<'a> People<'a> {
         if judged && !self.terms(&facts.owner.program, at).0.active {
             return Some(NoCommission::ProgramInactive);
         }
-        let refused = self.verdict(party, &facts.owner.promoter) == Some(Verdict::Refused);
+        let refused = self.decision(customer, &facts.owner.promoter) == Some(ReviewDecision::Refused);
         refused.then_some(NoCommission::Refused)
     }
 
-    /// The referral of a party, or why there is none: the reason of its strongest claim.
-    pub fn referral(&self, party: &Party) -> Result<Referral<'a>, NoCommission> {
-        let about = |claim: &&Claim| self.party_of_claim(claim).as_ref() == Some(party);
+    /// The referral of a customer, or why there is none: the reason of its strongest claim.
+    pub fn referral(&self, customer: &Customer) -> Result<Referral<'a>, NoCommission> {
+        let about = |claim: &&Claim| self.party_of_claim(claim).as_ref() == Some(customer);
         let mut claims: Vec<&Claim> = self.claims.iter().copied().filter(about).collect();
         claims.sort_by(|one, other| strength(one).cmp(&strength(other)));
         let mut reasons = Vec::new();
@@ -206,7 +213,7 @@ impl<'a> People<'a> {
                 reasons.extend(Some(NoCommission::UnknownCode).filter(|_| !names_promotion_code(claim)));
                 continue;
             };
-            if let Some(reason) = self.refusal(party, claim, code, facts) {
+            if let Some(reason) = self.refusal(customer, claim, code, facts) {
                 reasons.push(reason);
                 continue;
             }
@@ -219,29 +226,33 @@ impl<'a> People<'a> {
                 program,
                 terms,
                 later_terms,
-                ordinal: self.ordinal(party, (promoter, program)).unwrap_or(0),
-                is_own: self.is_own(party, promoter),
-                released: self.verdict(party, promoter) == Some(Verdict::Released),
+                referral_number: self.referral_number(customer, (promoter, program)).unwrap_or(0),
+                is_own: self.is_own(customer, promoter),
+                released: self.decision(customer, promoter) == Some(ReviewDecision::Released),
             });
         }
         Err(reasons.first().copied().unwrap_or(NoCommission::NotReferred))
     }
 
-    /// The smallest ordinal of the names of a party.
-    fn ordinal(&self, party: &Party, group: (&PromoterId, &ProgramKey)) -> Option<u32> {
-        let own = self.grants.iter().filter(|grant| self.present(&grant.party) == *party);
-        own.filter(|grant| grant.group == group).map(|grant| grant.ordinal).min()
+    /// The smallest referral_number of the names of a customer.
+    fn referral_number(&self, customer: &Customer, group: (&PromoterId, &ProgramKey)) -> Option<u32> {
+        let own =
+            self.redemptions.iter().filter(|redemption| self.present(&redemption.customer) == *customer);
+        own.filter(|redemption| redemption.group == group).map(|redemption| redemption.referral_number).min()
     }
 
-    /// After a whole step: gives a use of its code, and an ordinal, to every referral that was made by it. Where a step
+    /// After a whole step: gives a use of its code, and an referral_number, to every referral that was made by it. Where a step
     /// makes several, users come before customers, and each by name.
     pub fn give(&mut self) {
-        let parties: BTreeSet<Party> =
+        let customers: BTreeSet<Customer> =
             self.claims.iter().filter_map(|claim| self.party_of_claim(claim)).collect();
-        for party in parties {
-            while let Ok(referral) = self.referral(&party) {
-                let own = self.grants.iter().filter(|grant| self.present(&grant.party) == party);
-                if own.into_iter().any(|grant| grant.code == referral.code) {
+        for customer in customers {
+            while let Ok(referral) = self.referral(&customer) {
+                let own = self
+                    .redemptions
+                    .iter()
+                    .filter(|redemption| self.present(&redemption.customer) == customer);
+                if own.into_iter().any(|redemption| redemption.code == referral.code) {
                     break;
                 }
                 let is_left =
@@ -252,10 +263,10 @@ impl<'a> People<'a> {
                     continue;
                 }
                 let group = (referral.promoter, referral.program);
-                let of_group = self.grants.iter().filter(|grant| grant.group == group);
-                let next = of_group.map(|grant| grant.ordinal).max().unwrap_or(0) + 1;
-                let ordinal = self.ordinal(&party, group).unwrap_or(next);
-                self.grants.push(Grant { party, code: referral.code, group, ordinal });
+                let of_group = self.redemptions.iter().filter(|redemption| redemption.group == group);
+                let next = of_group.map(|redemption| redemption.referral_number).max().unwrap_or(0) + 1;
+                let referral_number = self.referral_number(&customer, group).unwrap_or(next);
+                self.redemptions.push(Redemption { customer, code: referral.code, group, referral_number });
                 break;
             }
         }
@@ -263,7 +274,7 @@ impl<'a> People<'a> {
 
     /// How many uses of a code were given.
     pub fn uses(&self, code: &Code) -> u32 {
-        u32::try_from(self.grants.iter().filter(|grant| grant.code == code).count()).unwrap()
+        u32::try_from(self.redemptions.iter().filter(|redemption| redemption.code == code).count()).unwrap()
     }
 
     /// Every known code with its uses.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use referrald::domain::{
-    BasisPoints, ClaimSource, CommissionBase, InvoiceId, NoCommission, PaidClaim, Party, Recurrence, Reward,
+    BasisPoints, ClaimSource, CommissionBase, Customer, InvoiceId, InvoiceSnapshot, NoCommission, Recurrence,
+    Reward,
 };
 
 use crate::losses::Invoice;
@@ -11,7 +12,7 @@ use crate::model::{Model, half_up};
 use crate::people::{Referral, names_promotion_code};
 use crate::setup::{LATE, SECONDS_PER_DAY};
 
-type Referrals<'a> = BTreeMap<Party, Result<Referral<'a>, NoCommission>>;
+type Referrals<'a> = BTreeMap<Customer, Result<Referral<'a>, NoCommission>>;
 
 /// Rules that the generator must make matter.
 pub const FEATURES: [&str; 14] = [
@@ -36,21 +37,26 @@ impl<'a> Model<'a> {
     pub fn reason(
         &self,
         invoice: &InvoiceId,
-        party: &Party,
+        customer: &Customer,
         referral: &Referral,
         referrals: &Referrals<'a>,
     ) -> Option<NoCommission> {
-        let reason = self.own_reason(invoice, party, referral);
+        let reason = self.own_reason(invoice, customer, referral);
         let goes_before = matches!(
             reason,
             Some(NoCommission::ZeroAmount | NoCommission::BeforeReferral | NoCommission::BelowMinimum)
         );
-        let exhausted = !goes_before && self.is_exhausted(party, referral, referrals);
+        let exhausted = !goes_before && self.is_exhausted(customer, referral, referrals);
         if exhausted { Some(NoCommission::RewardExhausted) } else { reason }
     }
 
     /// The same, as if there were no other referrals.
-    fn own_reason(&self, invoice: &InvoiceId, party: &Party, referral: &Referral) -> Option<NoCommission> {
+    fn own_reason(
+        &self,
+        invoice: &InvoiceId,
+        customer: &Customer,
+        referral: &Referral,
+    ) -> Option<NoCommission> {
         let paid = &self.money.invoices[invoice];
         let terms = referral.terms;
         if paid.claim.amount_paid_minor <= 0 || base(paid.claim, terms.base) <= 0 {
@@ -62,7 +68,7 @@ impl<'a> Model<'a> {
         if is_below_minimum(paid, referral) {
             return Some(NoCommission::BelowMinimum);
         }
-        let counted = self.counted(party, referral);
+        let counted = self.counted(customer, referral);
         let first_paid_at = counted[0].0;
         let days = terms.conversion_window_days.map(i64::from);
         let window_ends = days.map(|days| referral.claim.claimed_at.unix() + days * SECONDS_PER_DAY);
@@ -88,9 +94,9 @@ impl<'a> Model<'a> {
     }
 
     /// The invoices that "first" and "the Nth" count, by (`paid_at`, id).
-    fn counted(&self, party: &Party, referral: &Referral) -> Vec<(i64, &'a InvoiceId)> {
+    fn counted(&self, customer: &Customer, referral: &Referral) -> Vec<(i64, &'a InvoiceId)> {
         let mut counted = Vec::new();
-        for (invoice, paid) in self.invoices_of(party) {
+        for (invoice, paid) in self.invoices_of(customer) {
             let counts = paid.claim.amount_paid_minor > 0;
             if counts && !is_before(paid, referral) && !is_below_minimum(paid, referral) {
                 counted.push((paid.paid_at, invoice));
@@ -100,12 +106,14 @@ impl<'a> Model<'a> {
         counted
     }
 
-    /// The paid invoices of a party, over all its customers.
-    fn invoices_of(&self, party: &Party) -> Vec<(&'a InvoiceId, &Invoice<'a>)> {
+    /// The paid invoices of a customer, over all its customers.
+    fn invoices_of(&self, customer: &Customer) -> Vec<(&'a InvoiceId, &Invoice<'a>)> {
         let mut own = Vec::new();
         for (invoice, paid) in &self.money.invoices {
-            let customer = paid.claim.customer.as_ref();
-            if customer.is_some_and(|customer| self.people.party_of(customer) == *party) {
+            let stripe_customer = paid.claim.stripe_customer.as_ref();
+            if stripe_customer
+                .is_some_and(|stripe_customer| self.people.customer_named(stripe_customer) == *customer)
+            {
                 own.push((*invoice, paid));
             }
         }
@@ -113,16 +121,16 @@ impl<'a> Model<'a> {
     }
 
     /// The first invoice of a referral that has no reason but that the rewarded places may be taken.
-    fn qualified(&self, party: &Party, referral: &Referral) -> Option<(i64, &'a InvoiceId)> {
-        let own = self.invoices_of(party).into_iter();
-        let earning = own.filter(|(invoice, _)| self.own_reason(invoice, party, referral).is_none());
+    fn qualified(&self, customer: &Customer, referral: &Referral) -> Option<(i64, &'a InvoiceId)> {
+        let own = self.invoices_of(customer).into_iter();
+        let earning = own.filter(|(invoice, _)| self.own_reason(invoice, customer, referral).is_none());
         earning.map(|(invoice, paid)| (paid.paid_at, invoice)).min()
     }
 
     /// So many referrals of the same promoter in the same program have a place before this one as its own terms allow.
-    fn is_exhausted(&self, party: &Party, referral: &Referral, referrals: &Referrals<'a>) -> bool {
+    fn is_exhausted(&self, customer: &Customer, referral: &Referral, referrals: &Referrals<'a>) -> bool {
         let Some(places) = referral.terms.max_rewards_per_promoter else { return false };
-        let Some(own) = self.qualified(party, referral) else { return false };
+        let Some(own) = self.qualified(customer, referral) else { return false };
         let mut before = 0;
         for (other_party, other) in referrals {
             let Ok(other) = other else { continue };
@@ -150,7 +158,7 @@ impl<'a> Model<'a> {
             Reward::Percentage(own) => {
                 let mut rate = own;
                 for tier in &terms.tiers {
-                    if referral.ordinal >= tier.from_ordinal {
+                    if referral.referral_number >= tier.from_number {
                         rate = tier.rate;
                         features.insert("a tier");
                     }
@@ -186,14 +194,14 @@ impl<'a> Model<'a> {
     pub fn note_features(
         &self,
         invoice: &InvoiceId,
-        party: &Party,
+        customer: &Customer,
         referral: &Referral,
         features: &mut BTreeSet<&'static str>,
     ) {
         let mut note = |holds: bool, feature| features.extend(holds.then_some(feature));
         let terms = referral.terms;
-        let customer = |id: &InvoiceId| self.money.invoices[id].claim.customer.as_ref();
-        let counted = self.counted(party, referral);
+        let stripe_customer = |id: &InvoiceId| self.money.invoices[id].claim.stripe_customer.as_ref();
+        let counted = self.counted(customer, referral);
         let limits = terms.recurrence != Recurrence::Recurring { months: None, invoices: None };
         note(terms.recurrence == Recurrence::OneTime && counted.len() > 1, "one time");
         note(limits && counted[0].1 != invoice, "the second invoice of a limited referral");
@@ -202,9 +210,9 @@ impl<'a> Model<'a> {
         note(referral.claim.source == ClaimSource::Move, "a move");
         note(names_promotion_code(referral.claim), "a promotion code");
         note(referral.code.as_str() == LATE, "the late code");
-        note(customer(invoice).is_some_and(|id| id.as_str().starts_with("acct")), "an account");
-        let others = counted.iter().any(|(_, id)| customer(id) != customer(invoice));
-        note(matches!(party, Party::User(_)) && others, "several customers of one user");
+        note(stripe_customer(invoice).is_some_and(|id| id.as_str().starts_with("acct")), "an account");
+        let others = counted.iter().any(|(_, id)| stripe_customer(id) != stripe_customer(invoice));
+        note(matches!(customer, Customer::User(_)) && others, "several customers of one user");
         note(referral.is_own, "a release");
     }
 }
@@ -222,7 +230,7 @@ fn bps(rate: BasisPoints) -> i128 {
     i128::from(rate.get())
 }
 
-fn base(claim: &PaidClaim, base: CommissionBase) -> i128 {
+fn base(claim: &InvoiceSnapshot, base: CommissionBase) -> i128 {
     let (paid, total) = (i128::from(claim.amount_paid_minor), i128::from(claim.total_minor));
     let net = match (claim.total_excluding_tax_minor, claim.tax_minor) {
         (Some(net), _) => i128::from(net),

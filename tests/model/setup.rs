@@ -150,7 +150,7 @@ fn terms(random: &mut Random, with_tiers: bool) -> Terms {
     if matches!(terms.reward, Reward::Percentage(_)) {
         if with_tiers && random.in_percent(60) {
             let tiers: &[(u32, u16)] = random.pick(&[&[(2, 2_000)][..], &[(1, 500), (3, 2_750)], &[(2, 0)]]);
-            let tier = |&(from_ordinal, rate): &(u32, u16)| Tier { from_ordinal, rate: bps(rate) };
+            let tier = |&(from_number, rate): &(u32, u16)| Tier { from_number, rate: bps(rate) };
             terms.tiers = tiers.iter().map(tier).collect();
         }
         if random.in_percent(25) {

@@ -1,7 +1,9 @@
 //! What is true behind a random history: few ids, so that everything meets everything.
 
-use referrald::domain::attribution::Verdict;
-use referrald::domain::{Currency, CustomerId, Fact, InvoiceId, Party, PaymentId, PromoterId, UserId};
+use referrald::domain::attribution::ReviewDecision;
+use referrald::domain::{
+    Currency, Customer, Fact, InvoiceId, PaymentId, PromoterId, StripeCustomerId, UserId,
+};
 
 use crate::random::Random;
 use crate::setup::{LATE, LATE_PROMOTION, LOOKBACK_S, PROMOTERS, SECONDS_PER_DAY, Setup};
@@ -18,16 +20,16 @@ pub struct World {
     pub refunds: Vec<Taking>,
     pub disputes: Vec<Taking>,
     /// The user of each customer.
-    pub customers: Vec<Option<UserId>>,
+    pub stripe_customers: Vec<Option<UserId>>,
     /// The code that is named most, and its promotion code.
     pub favourite: (&'static str, &'static str),
     /// What operators think of each promoter and user, then customer: they never contradict themselves.
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<ReviewDecision>,
 }
 
 pub struct Invoice {
     pub id: InvoiceId,
-    pub customer: usize,
+    pub stripe_customer: usize,
     pub amount: i64,
     pub currency: Currency,
     pub paid_at: i64,
@@ -48,15 +50,15 @@ pub struct Taking {
 impl World {
     pub fn new(random: &mut Random) -> Self {
         let setup = Setup::new(random);
-        let customers = random.pick(&[1, 2, 2, 3, CUSTOMERS]);
+        let stripe_customers = random.pick(&[1, 2, 2, 3, CUSTOMERS]);
         let user = |random: &mut Random| {
             random.in_percent(60).then(|| UserId::new(format!("user_{}", random.below(USERS))))
         };
-        let customers: Vec<Option<UserId>> = (0..customers).map(|_| user(random)).collect();
+        let stripe_customers: Vec<Option<UserId>> = (0..stripe_customers).map(|_| user(random)).collect();
         let currency_of_most = currency(random);
         let invoice = |random: &mut Random, number| Invoice {
             id: InvoiceId::new(format!("in_{number}")),
-            customer: random.below(customers.len()),
+            stripe_customer: random.below(stripe_customers.len()),
             amount: if random.in_percent(50) {
                 random.amount()
             } else {
@@ -73,12 +75,13 @@ impl World {
         let payments: Vec<Payment> = (0..=random.below(3)).map(|number| payment(random, number)).collect();
         let refunds = (0..=random.below(3)).map(|_| Taking::new(random, &payments)).collect();
         let disputes = (0..=random.below(2)).map(|_| Taking::new(random, &payments)).collect();
-        let verdict =
-            |random: &mut Random| random.pick(&[Verdict::Released, Verdict::Released, Verdict::Refused]);
-        let verdicts = (0..PROMOTERS.len() * (USERS + CUSTOMERS)).map(|_| verdict(random)).collect();
+        let decision = |random: &mut Random| {
+            random.pick(&[ReviewDecision::Released, ReviewDecision::Released, ReviewDecision::Refused])
+        };
+        let verdicts = (0..PROMOTERS.len() * (USERS + CUSTOMERS)).map(|_| decision(random)).collect();
         let favourite =
             random.pick(&[("ANNA", "promo_anna"), ("ANNA", "promo_anna"), (LATE, LATE_PROMOTION)]);
-        Self { setup, invoices, payments, refunds, disputes, customers, favourite, verdicts }
+        Self { setup, invoices, payments, refunds, disputes, stripe_customers, favourite, verdicts }
     }
 
     /// Says that a charge belongs to its payment intent, as events do that name both.
@@ -94,44 +97,44 @@ impl World {
     }
 
     pub fn some_customer(&self, random: &mut Random) -> usize {
-        random.below(self.customers.len())
+        random.below(self.stripe_customers.len())
     }
 
     /// A customer, by one of the names.
-    pub fn some_name(&self, random: &mut Random) -> CustomerId {
+    pub fn some_name(&self, random: &mut Random) -> StripeCustomerId {
         let place = self.some_customer(random);
         customer_name(random, place)
     }
 
     /// A customer or a user, by one of the names.
-    pub fn some_party(&self, random: &mut Random) -> (Party, usize) {
+    pub fn some_party(&self, random: &mut Random) -> (Customer, usize) {
         let place = self.some_customer(random);
-        match &self.customers[place] {
-            Some(user) if random.in_percent(50) => (Party::User(user.clone()), place),
-            Some(_) | None => (Party::Customer(customer_name(random, place)), place),
+        match &self.stripe_customers[place] {
+            Some(user) if random.in_percent(50) => (Customer::User(user.clone()), place),
+            Some(_) | None => (Customer::Stripe(customer_name(random, place)), place),
         }
     }
 
-    /// What operators say of the party of a customer and a promoter, whenever they are asked.
-    pub fn verdict(&self, place: usize, promoter: &PromoterId) -> Verdict {
+    /// What operators say of the customer of a customer and a promoter, whenever they are asked.
+    pub fn decision(&self, place: usize, promoter: &PromoterId) -> ReviewDecision {
         let of_user = |user: &UserId| (0..USERS).find(|number| user.as_str() == format!("user_{number}"));
-        let party = self.customers[place].as_ref().and_then(of_user).unwrap_or(USERS + place);
+        let customer = self.stripe_customers[place].as_ref().and_then(of_user).unwrap_or(USERS + place);
         let promoter = PROMOTERS.iter().position(|name| promoter.as_str() == *name).unwrap();
-        self.verdicts[party * PROMOTERS.len() + promoter]
+        self.verdicts[customer * PROMOTERS.len() + promoter]
     }
 }
 
 /// Mostly by its own name, else by that of its account.
-pub fn customer_name(random: &mut Random, place: usize) -> CustomerId {
+pub fn customer_name(random: &mut Random, place: usize) -> StripeCustomerId {
     if random.in_percent(80) { customer_id(place) } else { account_id(place) }
 }
 
-pub fn customer_id(place: usize) -> CustomerId {
-    CustomerId::new(format!("cus_{place}"))
+pub fn customer_id(place: usize) -> StripeCustomerId {
+    StripeCustomerId::new(format!("cus_{place}"))
 }
 
-pub fn account_id(place: usize) -> CustomerId {
-    CustomerId::new(format!("acct_{place}"))
+pub fn account_id(place: usize) -> StripeCustomerId {
+    StripeCustomerId::new(format!("acct_{place}"))
 }
 
 /// On both sides of the lookback of claims made at `now` and about it, of windows of a few days, and of the midnights

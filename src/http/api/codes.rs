@@ -8,14 +8,16 @@ use serde_json::json;
 
 use super::Page;
 use crate::clock;
+use crate::domain::catalog::CodeRecord;
 use crate::domain::{Code, NoCommission, Timestamp};
 use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
 use crate::service::ServiceError;
-use crate::service::codes::{self, CodeChange, CodeView, max_uses};
+use crate::service::codes::{self, CodeChange, max_uses};
 use crate::service::error::RefusalCode;
 use crate::service::fields::{Limit, invalid};
+use crate::service::queries;
 
 /// The body of a new code.
 #[derive(Debug, Deserialize)]
@@ -88,7 +90,7 @@ pub async fn create(
     let made = state.uncancelled(async move {
         let now = clock::now();
         let made = codes::create_code(&db, &new.code, &new.promoter, &new.program, &change, now).await?;
-        codes::code(&db, made.code.as_str()).await
+        queries::codes::one(&db, made.code.as_str()).await
     });
     Ok(HttpResponse::Created().json(CodeBody::from(made.await??.ok_or_else(no_such_code)?)))
 }
@@ -120,7 +122,7 @@ pub async fn update(
 /// One code.
 pub async fn show(_: Admin, code: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let db = state.db.clone();
-    let view = state.uncancelled(async move { codes::code(&db, &code).await }).await??;
+    let view = state.uncancelled(async move { queries::codes::one(&db, &code).await }).await??;
     Ok(HttpResponse::Ok().json(CodeBody::from(view.ok_or_else(no_such_code)?)))
 }
 
@@ -130,7 +132,7 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
     let (db, after, one_more) = (state.db.clone(), cursor.map(Code::new), limit.saturating_add(1));
     let views = state.uncancelled(async move {
-        codes::list(&db, user_id.as_deref(), program.as_deref(), after.as_ref(), one_more).await
+        queries::codes::list(&db, user_id.as_deref(), program.as_deref(), after.as_ref(), one_more).await
     });
     let page = Page::of(views.await??, limit, |view| view.code.to_string());
     Ok(HttpResponse::Ok().json(page.map(CodeBody::from)))
@@ -139,7 +141,8 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
 /// Whether a code would make a referral now, or the reason why not.
 pub async fn validity(_: Admin, code: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let db = state.db.clone();
-    let reason = state.uncancelled(async move { codes::why_invalid(&db, &code, clock::now()).await });
+    let reason =
+        state.uncancelled(async move { queries::codes::why_invalid(&db, &code, clock::now()).await });
     let reason = reason.await??.map(NoCommission::as_str);
     Ok(HttpResponse::Ok().json(json!({ "valid": reason.is_none(), "reason": reason })))
 }
@@ -178,8 +181,8 @@ fn no_such_code() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown_code", "there is no such code")
 }
 
-impl From<CodeView> for CodeBody {
-    fn from(view: CodeView) -> Self {
+impl From<CodeRecord> for CodeBody {
+    fn from(view: CodeRecord) -> Self {
         let latest = view.facts.version_at(Timestamp::from_unix(i64::MAX));
         let active = latest.is_none_or(|version| version.active);
         Self {

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::Page;
 use super::entries::EntryBody;
 use crate::clock;
-use crate::domain::{CommissionStatus, InvoiceId, NoCommission, ProgramKey, PromoterId};
+use crate::domain::{CommissionStatus, InvoiceId, NoCommission, ProgramKey, PromoterId, StripeCustomerId};
 use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
 use crate::service::fields::invalid;
-use crate::service::views::{self, CommissionFilter, CommissionView};
+use crate::service::queries::commissions::{self, CommissionFilter, CommissionView};
 
 /// The query of a list.
 #[derive(Debug, Deserialize)]
@@ -66,7 +66,7 @@ struct CommissionBody {
 /// One commission with its entries.
 pub async fn show(_: Admin, invoice: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let (db, invoice) = (state.db.clone(), InvoiceId::new(invoice.into_inner()));
-    let found = state.uncancelled(async move { views::commission(&db, &invoice, clock::now()).await });
+    let found = state.uncancelled(async move { commissions::one(&db, &invoice, clock::now()).await });
     let Some((view, entries)) = found.await?? else {
         let detail = "this invoice is not known as paid";
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_invoice", detail));
@@ -90,7 +90,7 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     };
     let (db, after) = (state.db.clone(), cursor.map(InvoiceId::new));
     let page = state.uncancelled(async move {
-        views::commissions(&db, &filter, status.as_deref(), after, limit, clock::now()).await
+        commissions::list(&db, &filter, status.as_deref(), after, limit, clock::now()).await
     });
     let (views, next) = page.await??;
     let data: Vec<CommissionBody> = views.into_iter().map(CommissionBody::from).collect();
@@ -100,16 +100,16 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
 
 impl From<CommissionView> for CommissionBody {
     fn from(CommissionView { id, invoice, assessment, referral, status }: CommissionView) -> Self {
-        let claim = invoice.claim;
+        let snapshot = invoice.snapshot;
         Self {
             invoice: id.into_string(),
             object: "commission",
-            customer: claim.customer.map(crate::domain::CustomerId::into_string),
+            customer: snapshot.stripe_customer.map(StripeCustomerId::into_string),
             referral: referral.as_ref().map(|referral| referral.id.to_string()),
             promoter: referral.as_ref().map(|referral| referral.promoter.to_string()),
             program: referral.as_ref().map(|referral| referral.program.to_string()),
-            currency: claim.currency.to_string(),
-            amount_paid: claim.amount_paid_minor,
+            currency: snapshot.currency.to_string(),
+            amount_paid: snapshot.amount_paid_minor,
             base: assessment.base_minor,
             rate_bps: assessment.rate.map(crate::domain::BasisPoints::get),
             amount: assessment.commission_minor,

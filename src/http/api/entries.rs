@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::domain::PromoterId;
+use crate::domain::entries::PostedEntry;
 use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
-use crate::service::show::{self, EntryView};
+use crate::service::queries;
 
 /// The query of the request.
 #[derive(Debug, Deserialize)]
@@ -46,7 +47,7 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     let db = state.db.clone();
     let one_more = limit.saturating_add(1);
     let entries = state.uncancelled(async move {
-        show::entries(&db, promoter.as_ref(), cursor.unwrap_or(0), one_more).await
+        queries::promoters::entries(&db, promoter.as_ref(), cursor.unwrap_or(0), one_more).await
     });
     let mut entries = entries.await??;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -57,8 +58,8 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     Ok(HttpResponse::Ok().json(json!({ "data": data, "has_more": has_more, "next_cursor": next_cursor })))
 }
 
-impl From<EntryView> for EntryBody {
-    fn from(entry: EntryView) -> Self {
+impl From<PostedEntry> for EntryBody {
+    fn from(entry: PostedEntry) -> Self {
         Self {
             id: entry.id,
             object: "entry",

@@ -11,7 +11,7 @@ use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
 use crate::service::error::RefusalCode;
-use crate::service::{promoters, show};
+use crate::service::{promoters, queries};
 
 /// The body of a change.
 #[derive(Debug, Deserialize)]
@@ -51,7 +51,8 @@ fn no_such_promoter() -> Problem {
 /// not held.
 pub async fn balance(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let db = state.db.clone();
-    let view = state.uncancelled(async move { show::promoter(&db, &id, clock::now()).await }).await??;
+    let view =
+        state.uncancelled(async move { queries::promoters::one(&db, &id, clock::now()).await }).await??;
     let view = view.ok_or_else(no_such_promoter)?;
     let data: Vec<_> = view
         .balances

@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Page;
 use crate::clock;
-use crate::domain::attribution::Verdict;
-use crate::domain::{CustomerId, Party, PromoterId, ReferralId, Timestamp};
+use crate::domain::attribution::ReviewDecision;
+use crate::domain::{Customer, PromoterId, ReferralId, StripeCustomerId, Timestamp};
 use crate::http::HttpState;
 use crate::http::auth::Admin;
 use crate::http::error::Problem;
 use crate::service::ServiceError;
 use crate::service::error::RefusalCode;
 use crate::service::fields::invalid;
-use crate::service::refer::{ReferRequest, refer};
-use crate::service::referrals::{Change, change};
-use crate::service::views::{self, ReferralView};
+use crate::service::queries::referrals::{self, ReferralView};
+use crate::service::referrals::change::{Change, change};
+use crate::service::referrals::create::{ReferRequest, refer};
 
 /// The body of a new referral.
 #[derive(Debug, Deserialize)]
@@ -70,7 +70,7 @@ struct ReferralBody {
     code: String,
     source: &'static str,
     /// Its place among the promoter's referrals in that program, from 1.
-    ordinal: u32,
+    referral_number: u32,
     /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
     status: &'static str,
     /// Unix seconds.
@@ -97,13 +97,13 @@ pub async fn create(
     let (db, lookback_s) = (state.db.clone(), state.lookback_s);
     let referred = state.uncancelled(async move {
         let referred = refer(&db, &request, lookback_s, clock::now()).await?;
-        let view = views::referral(&db, referred.referral.id.as_str()).await?;
+        let view = referrals::one(&db, referred.referral.id.as_str()).await?;
         Ok::<_, ServiceError>((referred, view))
     });
     let (referred, view) = referred.await??;
     let mut response = if referred.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     let mut shown = ReferralBody::from(view.ok_or_else(no_such_referral)?);
-    shown.customer = referred.customer.map(CustomerId::into_string).or(shown.customer);
+    shown.customer = referred.stripe_customer.map(StripeCustomerId::into_string).or(shown.customer);
     Ok(response.json(shown))
 }
 
@@ -119,7 +119,7 @@ pub async fn update(
     let db = state.db.clone();
     let changed = state.uncancelled(async move {
         let referral = change(&db, &id, &asked, clock::now()).await?;
-        views::referral(&db, referral.id.as_str()).await
+        referrals::one(&db, referral.id.as_str()).await
     });
     one(changed.await??)
 }
@@ -127,13 +127,13 @@ pub async fn update(
 /// One referral.
 pub async fn show(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let db = state.db.clone();
-    one(state.uncancelled(async move { views::referral(&db, &id).await }).await??)
+    one(state.uncancelled(async move { referrals::one(&db, &id).await }).await??)
 }
 
 /// Who referred a user of the host.
 pub async fn of_user(_: Admin, user: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let db = state.db.clone();
-    one(state.uncancelled(async move { views::referral_of_user(&db, &user).await }).await??)
+    one(state.uncancelled(async move { referrals::of_user(&db, &user).await }).await??)
 }
 
 /// A page of referrals, by id.
@@ -143,7 +143,7 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     let (promoter, after) = (promoter.map(PromoterId::new), cursor.map(ReferralId::new));
     let (db, one_more) = (state.db.clone(), limit.saturating_add(1));
     let views = state
-        .uncancelled(async move { views::referrals(&db, promoter.as_ref(), after.as_ref(), one_more).await });
+        .uncancelled(async move { referrals::list(&db, promoter.as_ref(), after.as_ref(), one_more).await });
     let page = Page::of(views.await??, limit, |view| view.referral.id.to_string());
     Ok(HttpResponse::Ok().json(page.map(ReferralBody::from)))
 }
@@ -164,9 +164,9 @@ impl ReferralChange {
                 Ok(Change::AddCustomer { customer: self.customer, user_id: self.user_id })
             }
             (Some(status), None) if !adds && self.claimed_at.is_none() => {
-                let verdict = Verdict::parse(status);
+                let decision = ReviewDecision::parse(status);
                 let rule = || invalid("status: released or refused".to_owned());
-                Ok(Change::Rule { verdict: verdict.ok_or_else(rule)?, promoter: self.promoter })
+                Ok(Change::Review { decision: decision.ok_or_else(rule)?, promoter: self.promoter })
             }
             (None, Some(code)) if !adds && self.promoter.is_none() => {
                 Ok(Change::Move { code, claimed_at: self.claimed_at.map(Timestamp::from_unix) })
@@ -181,12 +181,13 @@ impl ReferralChange {
 }
 
 impl From<ReferralView> for ReferralBody {
-    fn from(ReferralView { referral, customers, status }: ReferralView) -> Self {
-        let user_id = match referral.party {
-            Party::Customer(_) => None,
-            Party::User(user) => Some(user.into_string()),
+    fn from(ReferralView { referral, stripe_customers, status }: ReferralView) -> Self {
+        let user_id = match referral.customer {
+            Customer::Stripe(_) => None,
+            Customer::User(user) => Some(user.into_string()),
         };
-        let customers: Vec<String> = customers.into_iter().map(CustomerId::into_string).collect();
+        let customers: Vec<String> =
+            stripe_customers.into_iter().map(StripeCustomerId::into_string).collect();
         Self {
             id: referral.id.into_string(),
             object: "referral",
@@ -197,7 +198,7 @@ impl From<ReferralView> for ReferralBody {
             program: referral.program.into_string(),
             code: referral.code.into_string(),
             source: referral.source.as_str(),
-            ordinal: referral.ordinal,
+            referral_number: referral.referral_number,
             status: status.as_str(),
             claimed_at: referral.claimed_at.unix(),
         }

@@ -1,0 +1,333 @@
+//! The first schema: what operators set up, attribution, the inbox, the facts, and the ledger. Every index has a reader.
+//!
+//! Plain SQL, because the rules of the ledger (checks, triggers, partial indexes) are the point of it.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DatabaseBackend;
+
+use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spell};
+
+/// The migration of this file.
+#[derive(Debug, DeriveMigrationName)]
+pub struct Migration;
+
+/// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
+const STATEMENTS: [&str; 27] = [
+    "CREATE TABLE program (
+        key TEXT PRIMARY KEY CHECK (key <> ''),
+        created_at BIGINT NOT NULL
+    )",
+    "CREATE TABLE program_version (
+        program_key TEXT NOT NULL REFERENCES program (key),
+        version BIGINT NOT NULL CHECK (version > 0),
+        valid_from BIGINT NOT NULL,
+        active BOOLEAN NOT NULL,
+        rate_bps INTEGER NOT NULL CHECK (rate_bps BETWEEN 0 AND 10000),
+        flat_minor BIGINT CHECK (flat_minor > 0),
+        commission_base TEXT NOT NULL CHECK (commission_base IN ('net_of_tax', 'amount_paid')),
+        currency TEXT CHECK (length(currency) = 3),
+        one_time BOOLEAN NOT NULL,
+        limit_months INTEGER CHECK (limit_months > 0),
+        limit_invoices BIGINT CHECK (limit_invoices > 0),
+        tiers TEXT,
+        product_rates TEXT,
+        caps TEXT,
+        min_invoices TEXT,
+        min_payouts TEXT,
+        max_rewards_per_promoter INTEGER CHECK (max_rewards_per_promoter > 0),
+        conversion_window_days INTEGER CHECK (conversion_window_days >= 0),
+        hold_days INTEGER NOT NULL CHECK (hold_days BETWEEN 0 AND 3650),
+        PRIMARY KEY (program_key, version)
+    )",
+    "CREATE TABLE promoter (
+        id TEXT PRIMARY KEY,
+        user_id TEXT NOT NULL UNIQUE CHECK (user_id <> ''),
+        email TEXT,
+        created_at BIGINT NOT NULL
+    )",
+    "CREATE TABLE promoter_email (
+        promoter_id TEXT NOT NULL REFERENCES promoter (id),
+        email TEXT NOT NULL,
+        PRIMARY KEY (promoter_id, email)
+    )",
+    // Readers of the indexes: lists of codes by promoter and by program; the claims of a program's codes.
+    "CREATE TABLE code (
+        key TEXT PRIMARY KEY CHECK (key <> ''),
+        code TEXT NOT NULL CHECK (code <> ''),
+        promoter_id TEXT NOT NULL REFERENCES promoter (id),
+        program_key TEXT NOT NULL REFERENCES program (key),
+        created_at BIGINT NOT NULL,
+        max_uses BIGINT CHECK (max_uses >= 0),
+        uses BIGINT NOT NULL CHECK (uses >= 0)
+    );
+    CREATE INDEX code_promoter ON code (promoter_id, key);
+    CREATE INDEX code_program ON code (program_key, key)",
+    "CREATE TABLE code_click (
+        code_key TEXT PRIMARY KEY REFERENCES code (key),
+        clicks BIGINT NOT NULL CHECK (clicks > 0)
+    )",
+    "CREATE TABLE code_version (
+        code_key TEXT NOT NULL REFERENCES code (key),
+        version BIGINT NOT NULL CHECK (version > 0),
+        valid_from BIGINT NOT NULL,
+        active BOOLEAN NOT NULL,
+        expires_at BIGINT,
+        PRIMARY KEY (code_key, version)
+    )",
+    // Reader of the index: what a code carries, to show it and to judge the claims that wait for it.
+    "CREATE TABLE promotion_code (
+        id TEXT PRIMARY KEY CHECK (id <> ''),
+        code_key TEXT NOT NULL REFERENCES code (key)
+    );
+    CREATE INDEX promotion_code_code ON promotion_code (code_key)",
+    // Readers of the indexes: the customers of a user, and the accounts of a customer.
+    "CREATE TABLE stripe_customer (
+        id TEXT PRIMARY KEY,
+        user_id TEXT CHECK (user_id <> ''),
+        alias_of TEXT CHECK (alias_of <> id),
+        CHECK (user_id IS NOT NULL OR alias_of IS NOT NULL)
+    );
+    CREATE INDEX stripe_customer_user ON stripe_customer (user_id) WHERE user_id IS NOT NULL;
+    CREATE INDEX stripe_customer_alias ON stripe_customer (alias_of) WHERE alias_of IS NOT NULL",
+    "CREATE TABLE customer_email (
+        customer TEXT NOT NULL,
+        email_hash {bytes} NOT NULL,
+        PRIMARY KEY (customer, email_hash)
+    )",
+    // Readers of the indexes: the claims about a customer, and those that a change of a code or a program concerns.
+    "CREATE TABLE claim (
+        id TEXT PRIMARY KEY,
+        stripe_customer_id TEXT,
+        user_id TEXT,
+        code TEXT NOT NULL CHECK (code <> ''),
+        code_key TEXT NOT NULL CHECK (code_key <> ''),
+        precedence INTEGER NOT NULL,
+        claimed_at BIGINT NOT NULL,
+        moved_at BIGINT,
+        lookback_s BIGINT NOT NULL,
+        invitation_method TEXT,
+        CHECK (stripe_customer_id IS NOT NULL OR user_id IS NOT NULL)
+    );
+    CREATE INDEX claim_stripe_customer ON claim (stripe_customer_id) WHERE stripe_customer_id IS NOT NULL;
+    CREATE INDEX claim_user ON claim (user_id) WHERE user_id IS NOT NULL;
+    CREATE INDEX claim_code ON claim (code_key, claimed_at)",
+    "CREATE TABLE claim_used_up (claim_id TEXT PRIMARY KEY REFERENCES claim (id))",
+    "CREATE TABLE redemption (
+        customer TEXT NOT NULL,
+        code_key TEXT NOT NULL REFERENCES code (key),
+        promoter_id TEXT NOT NULL REFERENCES promoter (id),
+        program_key TEXT NOT NULL REFERENCES program (key),
+        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
+        PRIMARY KEY (customer, code_key)
+    )",
+    // So that nobody has to look for the greatest number.
+    "CREATE TABLE referral_counter (
+        promoter_id TEXT NOT NULL REFERENCES promoter (id),
+        program_key TEXT NOT NULL REFERENCES program (key),
+        last BIGINT NOT NULL CHECK (last > 0),
+        PRIMARY KEY (promoter_id, program_key)
+    )",
+    // Reader of the index: what was said of a customer, for every event about it.
+    "CREATE TABLE review (
+        id TEXT PRIMARY KEY,
+        customer TEXT NOT NULL,
+        promoter_id TEXT NOT NULL REFERENCES promoter (id),
+        decision TEXT NOT NULL CHECK (decision IN ('released', 'refused')),
+        reviewed_at BIGINT NOT NULL
+    );
+    CREATE INDEX review_customer ON review (customer)",
+    // Readers of the indexes: the referrals of a promoter, and who competes for its reward slots.
+    "CREATE TABLE referral (
+        id TEXT PRIMARY KEY,
+        customer TEXT UNIQUE,
+        merged_into TEXT,
+        claim_id TEXT NOT NULL REFERENCES claim (id),
+        precedence INTEGER NOT NULL,
+        code TEXT NOT NULL,
+        promoter_id TEXT NOT NULL REFERENCES promoter (id),
+        program_key TEXT NOT NULL REFERENCES program (key),
+        program_version BIGINT NOT NULL,
+        claimed_at BIGINT NOT NULL,
+        lookback_s BIGINT NOT NULL,
+        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
+        void BOOLEAN NOT NULL,
+        held BOOLEAN NOT NULL,
+        qualified_at BIGINT,
+        qualified_by TEXT,
+        FOREIGN KEY (program_key, program_version) REFERENCES program_version (program_key, version),
+        CHECK ((customer IS NULL) = (merged_into IS NOT NULL))
+    );
+    CREATE INDEX referral_promoter ON referral (promoter_id, id);
+    CREATE INDEX referral_slot ON referral (promoter_id, program_key, qualified_at, qualified_by)
+        WHERE qualified_at IS NOT NULL",
+    "CREATE TABLE subscription (
+        stripe_customer_id TEXT NOT NULL,
+        id TEXT NOT NULL,
+        ended BOOLEAN NOT NULL,
+        PRIMARY KEY (stripe_customer_id, id)
+    )",
+    // Readers of the indexes: what waits for a payment; what is looked up next; whether refunds are ever told by id, of
+    // which only their events pay for it; payloads to drop, which grows at its end only and shrinks as they are dropped.
+    "CREATE TABLE event (
+        id TEXT NOT NULL,
+        api_version TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        created_at BIGINT,
+        received_at BIGINT NOT NULL,
+        outcome TEXT NOT NULL CHECK (outcome IN ('posted', 'recorded', 'ignored', 'parked', 'quarantined')),
+        reason TEXT,
+        parked_on TEXT,
+        body_sha256 {bytes} NOT NULL,
+        body_zstd {bytes} NOT NULL,
+        lookups INTEGER NOT NULL DEFAULT 0 CHECK (lookups >= 0),
+        lookup_at BIGINT,
+        has_payload BOOLEAN NOT NULL DEFAULT TRUE,
+        PRIMARY KEY (id, api_version),
+        CHECK ((outcome IN ('ignored', 'parked', 'quarantined')) = (reason IS NOT NULL)),
+        CHECK ((outcome = 'parked') = (parked_on IS NOT NULL))
+    )",
+    "CREATE INDEX event_parked ON event (parked_on) WHERE parked_on IS NOT NULL;
+    CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE parked_on IS NOT NULL;
+    CREATE INDEX event_quarantined ON event (id) WHERE outcome = 'quarantined';
+    CREATE INDEX event_refund ON event (received_at)
+        WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed');
+    CREATE INDEX event_payload ON event (received_at) WHERE has_payload",
+    // Reader of the index: all invoices of a customer, where its terms count them or its referral changes.
+    "CREATE TABLE invoice (
+        id TEXT PRIMARY KEY,
+        event_id TEXT NOT NULL,
+        stripe_customer_id TEXT,
+        currency TEXT NOT NULL CHECK (length(currency) = 3),
+        amount_paid_minor BIGINT NOT NULL CHECK (amount_paid_minor >= 0),
+        total_minor BIGINT NOT NULL,
+        total_excluding_tax_minor BIGINT,
+        tax_minor BIGINT,
+        paid_at BIGINT NOT NULL,
+        conflict BOOLEAN NOT NULL,
+        lines TEXT,
+        more_lines BOOLEAN NOT NULL
+    );
+    CREATE INDEX invoice_stripe_customer ON invoice (stripe_customer_id)",
+    // Reader of the index: the charges of a payment intent.
+    "CREATE TABLE payment (
+        id TEXT PRIMARY KEY,
+        payment_intent TEXT,
+        captured_minor BIGINT NOT NULL CHECK (captured_minor >= 0),
+        amount_refunded_minor BIGINT NOT NULL CHECK (amount_refunded_minor >= 0)
+    );
+    CREATE INDEX payment_intent ON payment (payment_intent) WHERE payment_intent IS NOT NULL",
+    // Reader of the index: what a payment pays.
+    "CREATE TABLE payment_link (
+        invoice_id TEXT NOT NULL,
+        payment_id TEXT NOT NULL,
+        amount_minor BIGINT CHECK (amount_minor >= 0),
+        PRIMARY KEY (invoice_id, payment_id)
+    );
+    CREATE INDEX payment_link_payment ON payment_link (payment_id)",
+    // Readers of the next three indexes: what takes from a payment, and from an invoice.
+    "CREATE TABLE refund (
+        id TEXT PRIMARY KEY,
+        payment_id TEXT NOT NULL,
+        amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+        state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed'))
+    );
+    CREATE INDEX refund_payment ON refund (payment_id)",
+    "CREATE TABLE dispute (
+        id TEXT PRIMARY KEY,
+        payment_id TEXT NOT NULL,
+        amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+        currency TEXT NOT NULL CHECK (length(currency) = 3),
+        state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'returned', 'lost'))
+    );
+    CREATE INDEX dispute_payment ON dispute (payment_id)",
+    "CREATE TABLE credit_note (
+        id TEXT PRIMARY KEY,
+        invoice_id TEXT NOT NULL,
+        amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+        void BOOLEAN NOT NULL
+    );
+    CREATE INDEX credit_note_invoice ON credit_note (invoice_id)",
+    // Readers of the indexes: the commissions of a promoter, and of a program.
+    "CREATE TABLE commission (
+        invoice_id TEXT PRIMARY KEY,
+        referral_id TEXT,
+        promoter_id TEXT REFERENCES promoter (id),
+        program_key TEXT,
+        currency TEXT NOT NULL CHECK (length(currency) = 3),
+        base_minor BIGINT NOT NULL,
+        rate_bps INTEGER,
+        amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+        refund_minor BIGINT NOT NULL CHECK (refund_minor <= 0),
+        dispute_minor BIGINT NOT NULL CHECK (dispute_minor <= 0),
+        available_at BIGINT NOT NULL,
+        reason TEXT,
+        unseen_lines BOOLEAN NOT NULL,
+        CHECK ((referral_id IS NULL) = (promoter_id IS NULL)),
+        CHECK ((referral_id IS NULL) = (program_key IS NULL)),
+        CHECK (referral_id IS NOT NULL OR reason IS NOT NULL),
+        CHECK (reason IS NULL OR amount_minor = 0)
+    );
+    CREATE INDEX commission_promoter ON commission (promoter_id, invoice_id) WHERE promoter_id IS NOT NULL;
+    CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL",
+    // Readers of the indexes: what is posted for an invoice; the entries and the balance of a promoter.
+    "CREATE TABLE ledger_entry (
+        id BIGINT PRIMARY KEY CHECK (id > 0),
+        promoter_id TEXT NOT NULL REFERENCES promoter (id),
+        invoice_id TEXT,
+        kind TEXT NOT NULL CHECK (kind IN
+            ('commission', 'refund', 'dispute', 'adjustment', 'payout', 'payout_reversal')),
+        amount_minor BIGINT NOT NULL CHECK (amount_minor <> 0),
+        currency TEXT NOT NULL CHECK (length(currency) = 3),
+        available_at BIGINT NOT NULL,
+        cause TEXT NOT NULL,
+        posted_at BIGINT NOT NULL,
+        CHECK ((kind IN ('commission', 'refund', 'dispute')) = (invoice_id IS NOT NULL))
+    );
+    CREATE INDEX ledger_entry_invoice ON ledger_entry (invoice_id);
+    CREATE INDEX ledger_entry_promoter ON ledger_entry (promoter_id, id)",
+];
+
+/// Columns of an event that nobody may change; its outcome may.
+const EVENT_IDENTITY: [&str; 6] =
+    ["id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
+
+/// Tables whose rows nobody may change or delete.
+const ONLY_INSERTED: [&str; 8] = [
+    "ledger_entry",
+    "claim",
+    "claim_used_up",
+    "code_version",
+    "program_version",
+    "promotion_code",
+    "redemption",
+    "review",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let db = manager.get_connection();
+        let backend = manager.get_database_backend();
+        for statement in STATEMENTS {
+            db.execute_unprepared(&spell(statement, backend)?).await?;
+        }
+        if backend == DatabaseBackend::Postgres {
+            db.execute_unprepared(POSTGRES_REFUSE_CHANGE).await?;
+        }
+        let only_inserted = ONLY_INSERTED.map(|table| (table, [].as_slice()));
+        for (table, columns) in only_inserted.into_iter().chain([("event", EVENT_IDENTITY.as_slice())]) {
+            for statement in refuse_change(table, columns, backend) {
+                db.execute_unprepared(&statement).await?;
+            }
+        }
+        if backend == DatabaseBackend::Sqlite {
+            db.execute_unprepared(&refuse_replace("ledger_entry")).await?;
+        }
+        Ok(())
+    }
+
+    /// Forward-only: a ledger is never unmade by a program.
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration("migrations of referrald go forward only".to_owned()))
+    }
+}

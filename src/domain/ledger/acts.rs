@@ -1,0 +1,77 @@
+//! What the host application and operators do to customers and their referrals.
+
+use super::UnitOfWork;
+use super::merge::Touched;
+use crate::domain::{
+    Cause, Claim, Customer, EmailHash, Fact, MoneyError, PromoterId, Review, StripeCustomerId, UserId,
+};
+
+impl UnitOfWork {
+    /// Takes in a claim that came through the API or the command line, with the e-mail that it names.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
+    pub fn refer(&mut self, claim: Claim, email: Option<EmailHash>) -> Result<(), MoneyError> {
+        let cause = Cause::Claim(claim.id.clone());
+        let mut facts = Vec::new();
+        if let (Some(email), Some(customer)) = (email, claim.named_customer()) {
+            facts.push(Fact::Email { customer, email });
+        }
+        facts.push(Fact::Claim(claim));
+        let touched = self.merge(&facts);
+        self.settle(&touched, &cause)?;
+        Ok(())
+    }
+
+    /// A customer turns out to be one of a user.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
+    pub fn bind(&mut self, stripe_customer: StripeCustomerId, user: UserId) -> Result<(), MoneyError> {
+        let mut touched = Touched::default();
+        self.merge_bond(&stripe_customer, user, &mut touched);
+        self.attribute_touched(&mut touched);
+        self.settle(&touched, &Cause::Customer(stripe_customer))?;
+        Ok(())
+    }
+
+    /// An operator speaks about (customer, promoter); what was said first stays.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
+    pub fn review(
+        &mut self,
+        customer: &Customer,
+        promoter: &PromoterId,
+        review: Review,
+    ) -> Result<(), MoneyError> {
+        let (key, cause) = ((customer.clone(), promoter.clone()), Cause::Review(review.id.clone()));
+        if self.state.reviews.contains_key(&key) {
+            return Ok(());
+        }
+        self.changed.reviews.entry(key.clone()).or_default().push(review.clone());
+        self.state.reviews.insert(key, review);
+        let mut touched = Touched { changed: true, ..Touched::default() };
+        // Also where no referral is left, or comes of it, the reason is another one now.
+        touched.claimed.insert(customer.clone());
+        self.attribute_touched(&mut touched);
+        self.settle(&touched, &cause)?;
+        Ok(())
+    }
+
+    /// An e-mail of a promoter became known: whether its referrals are held is decided again.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
+    pub fn learn_of_promoter(&mut self, promoter: &PromoterId, email: EmailHash) -> Result<(), MoneyError> {
+        if let Some(facts) = self.state.promoters.get_mut(promoter) {
+            facts.emails.insert(email);
+        }
+        let of_promoter = self.state.referrals.iter().filter(|(_, referral)| referral.promoter == *promoter);
+        let mut touched = Touched { changed: true, ..Touched::default() };
+        touched.named.extend(of_promoter.map(|(customer, _)| customer.clone()));
+        self.attribute_touched(&mut touched);
+        self.settle(&touched, &Cause::Promoter(promoter.clone()))?;
+        Ok(())
+    }
+}

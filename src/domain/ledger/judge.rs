@@ -1,0 +1,203 @@
+//! What claims come to, from the loaded facts.
+
+use std::collections::BTreeMap;
+
+use super::State;
+use crate::domain::attribution::{Redemption, ReviewDecision};
+use crate::domain::codes::CodeFacts;
+use crate::domain::{
+    Claim, ClaimId, Code, Customer, NoCommission, ProgramKey, PromoterId, Referral, TermsVersion,
+};
+
+/// Equal claims of one customer that wait for their code to be made; a further one changes nothing that can be told.
+const WAITING_LIMIT: usize = 64;
+
+/// What a claim comes to.
+#[derive(Debug)]
+pub enum Judged<'s> {
+    /// It makes a referral, unless a stronger one does.
+    Valid(&'s Code, &'s CodeFacts, &'s TermsVersion),
+    /// It makes none.
+    Refused(NoCommission),
+    /// It names a promotion code that no code carries: kept, and no reason.
+    NotCarried,
+}
+
+impl State {
+    /// True when this claim cannot change anything: a stronger claim about the same name has the same code and is valid, or
+    /// would be if its customer were not refused to that promoter; and this one binds no customer to a user. Beside claims
+    /// that wait for their code to be made a later one is kept, since the program may have been inactive at the first;
+    /// but not without end.
+    pub fn is_redundant(&self, claim: &Claim) -> bool {
+        let binds = match (&claim.stripe_customer, &claim.user) {
+            (Some(stripe_customer), Some(user)) => self.customers.user_of(stripe_customer) != Some(user),
+            (Some(_) | None, _) => false,
+        };
+        let Some(named) = claim.named_customer() else { return true };
+        let customer = self.customers.present(&named);
+        let mut waiting = 0_usize;
+        let says_the_same = |known: &Claim| {
+            let is_equal = known.code == claim.code
+                && known.source.names_promotion_code() == claim.source.names_promotion_code()
+                && known.order() <= claim.order();
+            is_equal
+                && match self.judge(known, &customer) {
+                    Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
+                    Judged::Refused(_) | Judged::NotCarried => {
+                        waiting = waiting.saturating_add(1);
+                        waiting >= WAITING_LIMIT
+                    }
+                }
+        };
+        !binds && self.customers.claims_about(&named).any(says_the_same)
+    }
+
+    /// True when a new claim may change the referral of its customer, or the reason for having none: then all invoices of
+    /// the customer are looked at.
+    pub fn may_change_referral(&self, claim: &Claim) -> bool {
+        !self.is_redundant(claim) && (self.names_known_code(claim) || self.is_strongest(claim))
+    }
+
+    fn names_known_code(&self, claim: &Claim) -> bool {
+        if claim.source.names_promotion_code() {
+            self.promotion_codes.contains_key(&claim.code)
+        } else {
+            self.codes.contains_key(&claim.code)
+        }
+    }
+
+    /// True when no other claim about the customer comes before this one; those that are no reason aside.
+    pub(super) fn is_strongest(&self, claim: &Claim) -> bool {
+        let Some(named) = claim.named_customer() else { return false };
+        let customer = self.customers.present(&named);
+        let comes_before = |known: &Claim| {
+            known.order() < claim.order() && !matches!(self.judge(known, &customer), Judged::NotCarried)
+        };
+        !self.customers.claims_of(&customer).any(comes_before)
+    }
+
+    /// Judges one claim about a customer.
+    pub fn judge(&self, claim: &Claim, customer: &Customer) -> Judged<'_> {
+        let code = if claim.source.names_promotion_code() {
+            match self.promotion_codes.get(&claim.code) {
+                Some(code) => code,
+                None => return Judged::NotCarried,
+            }
+        } else {
+            &claim.code
+        };
+        let Some((code, facts)) = self.codes.get_key_value(code) else {
+            return Judged::Refused(NoCommission::UnknownCode);
+        };
+        let judged = match self.frozen_version(claim, customer) {
+            Some(version) => Ok(version),
+            None => facts.judge(claim, &self.versions),
+        };
+        match judged {
+            Err(reason) => Judged::Refused(reason),
+            Ok(_) if self.used_up.contains(&claim.id) => Judged::Refused(NoCommission::CodeUsedUp),
+            Ok(_) if self.decision_on(customer, &facts.owner.promoter) == Some(ReviewDecision::Refused) => {
+                Judged::Refused(NoCommission::Refused)
+            }
+            Ok(version) => Judged::Valid(code, facts, version),
+        }
+    }
+
+    /// The terms that the present referral of a customer is frozen to, if this claim has made it: a change of code or program
+    /// in the very second of the claim does not reach what exists.
+    fn frozen_version(&self, claim: &Claim, customer: &Customer) -> Option<&TermsVersion> {
+        let referral = self.referrals.get(customer).filter(|known| !known.void && known.claim == claim.id)?;
+        let is_frozen = |version: &&TermsVersion| {
+            (&version.program, version.id) == (&referral.program, referral.terms_version)
+        };
+        self.versions.iter().find(is_frozen)
+    }
+
+    /// Of all valid claims about a customer the one that makes its referral. Pure: gives no use of a code.
+    pub fn winner(&self, customer: &Customer) -> Option<&Claim> {
+        let valid = |claim: &&Claim| matches!(self.judge(claim, customer), Judged::Valid(..));
+        self.customers.claims_of(customer).filter(valid).min_by_key(|claim| claim.order())
+    }
+
+    /// What was given to a customer when a code made a referral of it, under any of its names.
+    pub fn redemption(&self, customer: &Customer, code: &Code) -> Option<&Redemption> {
+        let of_code = |name: Customer| self.redemptions.get(&name)?.get(code);
+        self.customers
+            .names_of(customer)
+            .into_iter()
+            .filter_map(of_code)
+            .min_by_key(|redemption| redemption.referral_number)
+    }
+
+    /// The referral_number that was given to a customer in a promoter's program: of several, under several names, the smallest.
+    pub fn referral_number_of(
+        &self,
+        customer: &Customer,
+        promoter: &PromoterId,
+        program: &ProgramKey,
+    ) -> Option<u32> {
+        let names = self.customers.names_of(customer).into_iter();
+        let redemptions = names.filter_map(|name| self.redemptions.get(&name)).flat_map(BTreeMap::values);
+        let redemptions = redemptions
+            .filter(|redemption| redemption.promoter == *promoter && redemption.program == *program);
+        redemptions.map(|redemption| redemption.referral_number).min()
+    }
+
+    /// What an operator said of (customer, promoter). Should both have been said under different names of a customer, the
+    /// refusal counts.
+    pub fn decision_on(&self, customer: &Customer, promoter: &PromoterId) -> Option<ReviewDecision> {
+        let names = self.customers.names_of(customer).into_iter();
+        names.filter_map(|name| Some(self.reviews.get(&(name, promoter.clone()))?.decision)).max()
+    }
+
+    /// True when this was said of a customer and any promoter.
+    pub fn has_decision(&self, customer: &Customer, decision: ReviewDecision) -> bool {
+        let names = self.customers.names_of(customer);
+        self.reviews.iter().any(|((name, _), review)| review.decision == decision && names.contains(name))
+    }
+
+    /// True when a customer shares its user or an e-mail with a promoter, and no operator has released it.
+    pub fn looks_like(&self, customer: &Customer, promoter: &PromoterId) -> bool {
+        let Some(facts) = self.promoters.get(promoter) else { return false };
+        let is_user = |name: &Customer| match name {
+            Customer::User(user) => *user == facts.user,
+            Customer::Stripe(stripe_customer) => {
+                self.customers.bound_user(stripe_customer) == Some(&facts.user)
+            }
+        };
+        let looks = self.customers.names_of(customer).iter().any(is_user)
+            || self.customers.emails_of(customer).any(|email| facts.emails.contains(email));
+        looks && self.decision_on(customer, promoter) != Some(ReviewDecision::Released)
+    }
+
+    /// The referral of a customer.
+    ///
+    /// # Errors
+    /// The reason of its strongest claim for making none, else `not_referred`.
+    pub fn referral_of(&self, customer: &Customer) -> Result<&Referral, NoCommission> {
+        if let Some(referral) = self.referrals.get(customer).filter(|referral| !referral.void) {
+            return Ok(referral);
+        }
+        let refused =
+            self.customers.claims_of(customer).filter_map(|claim| match self.judge(claim, customer) {
+                Judged::Refused(reason) => Some((claim.order(), reason)),
+                Judged::Valid(..) | Judged::NotCarried => None,
+            });
+        Err(refused.min().map_or(NoCommission::NotReferred, |(_, reason)| reason))
+    }
+
+    /// The claim that a code's making or change decides about, for every customer that it concerns.
+    pub(super) fn claims_naming(&self, code: &Code) -> Vec<(Customer, ClaimId)> {
+        let names_it = |claim: &&Claim| {
+            if claim.source.names_promotion_code() {
+                self.promotion_codes.get(&claim.code) == Some(code)
+            } else {
+                claim.code == *code
+            }
+        };
+        let claims = self.customers.claims().filter(names_it);
+        claims
+            .filter_map(|claim| Some((self.customers.present(&claim.named_customer()?), claim.id.clone())))
+            .collect()
+    }
+}

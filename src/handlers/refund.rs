@@ -1,0 +1,78 @@
+//! The refund handler: `charge.refunded`, the events of refunds, and what else charges tell.
+
+use super::policy::{Policy, Rejection};
+use super::purchase::charge_of;
+use crate::domain::{Extracted, Fact, InvoiceId, PaymentId, RefundFacts, RefundId, RefundState};
+use crate::stripe::EventBody;
+use crate::stripe::fields::{Id, read};
+use crate::stripe::objects::{Charge, Refund};
+
+const AT: &str = "data.object";
+/// The reason of an ignored refund that names no payment.
+pub(super) const NO_PAYMENT: &str = "no_payment";
+
+/// `charge.refunded`: (part of) a payment was refunded. Sent for every refund; its amounts are cumulative.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
+pub fn handle_refund(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
+    let charge: Charge = read(event.object, AT)?;
+    Ok(Extracted {
+        waits_for: Some(payment_of(&charge)),
+        no_invoice: charge.customer.is_none() && charge.invoice.is_none(),
+        facts: facts_of_charge(&charge),
+    })
+}
+
+/// `charge.succeeded`, `charge.captured`, `charge.updated`: how much was captured, and for which invoice.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
+pub fn handle_charge(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
+    let charge: Charge = read(event.object, AT)?;
+    Ok(Extracted { facts: facts_of_charge(&charge), ..Extracted::default() })
+}
+
+/// `refund.created`, `refund.updated`, `refund.failed`, `charge.refund.updated`: one refund and its status.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong, or no payment is named.
+pub fn handle_refund_status(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
+    let refund: Refund = read(event.object, AT)?;
+    let Some(Id(payment)) = refund.payment_intent.as_ref().or(refund.charge.as_ref()) else {
+        return Err(Rejection::Ignored(NO_PAYMENT));
+    };
+    let payment = PaymentId::new(payment);
+    let mut facts = charge_of(refund.charge.as_ref(), refund.payment_intent.as_ref());
+    facts.push(fact_of_refund(&refund, payment.clone()));
+    Ok(Extracted { facts, waits_for: Some(payment), no_invoice: false })
+}
+
+fn payment_of(charge: &Charge) -> PaymentId {
+    PaymentId::new(&charge.payment_intent.as_ref().unwrap_or(&charge.id).0)
+}
+
+fn facts_of_charge(charge: &Charge) -> Vec<Fact> {
+    let payment = payment_of(charge);
+    let succeeded = charge.status.as_deref() == Some("succeeded");
+    let captured = charge.amount_captured.unwrap_or(charge.amount);
+    let mut facts = charge_of(Some(&charge.id), charge.payment_intent.as_ref());
+    facts.push(Fact::Payment {
+        payment: payment.clone(),
+        captured_minor: if succeeded { captured.0 } else { 0 },
+        amount_refunded_minor: charge.amount_refunded.0,
+    });
+    if let Some(Id(invoice)) = charge.invoice.as_ref().filter(|_| succeeded) {
+        let invoice = InvoiceId::new(invoice);
+        facts.push(Fact::PaymentLink { invoice, payment: payment.clone(), amount_minor: None });
+    }
+    let refunds = charge.refunds.iter().flat_map(|refunds| &refunds.data);
+    facts.extend(refunds.map(|refund| fact_of_refund(refund, payment.clone())));
+    facts
+}
+
+fn fact_of_refund(refund: &Refund, payment: PaymentId) -> Fact {
+    let state = RefundState::from_status(refund.status.as_deref());
+    let facts = RefundFacts { payment, amount_minor: refund.amount.0, state };
+    Fact::Refund { refund: RefundId::new(&refund.id.0), facts }
+}

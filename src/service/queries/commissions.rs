@@ -1,0 +1,124 @@
+//! Commissions as they are shown: assessed anew from the facts.
+
+use crate::domain::entries::PostedEntry;
+use crate::domain::ledger::Needs;
+use crate::domain::{
+    Assessment, CommissionStatus, InvoiceId, PaidInvoice, ProgramKey, PromoterId, Referral, Timestamp,
+};
+use crate::service::ServiceError;
+use crate::store::snapshot::Snapshot;
+use crate::store::{Database, commissions, entries};
+
+/// Entries of one invoice that are shown.
+const ENTRIES_LIMIT: u64 = 1_000;
+/// Commissions looked at for one page of a list that is filtered by status.
+const SCAN_LIMIT: u64 = 2_000;
+
+/// Which commissions to list.
+#[derive(Debug, Clone, Default)]
+pub struct CommissionFilter {
+    /// Only those of this promoter.
+    pub promoter: Option<PromoterId>,
+    /// Only those of referrals in this program.
+    pub program: Option<ProgramKey>,
+    /// Only this invoice.
+    pub invoice: Option<InvoiceId>,
+}
+
+/// A commission as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommissionView {
+    /// The invoice.
+    pub id: InvoiceId,
+    /// What is known of it.
+    pub invoice: PaidInvoice,
+    /// The figures, assessed anew from the facts.
+    pub assessment: Assessment,
+    /// The referral that earns.
+    pub referral: Option<Referral>,
+    /// Where it stands.
+    pub status: CommissionStatus,
+}
+
+/// One commission with its entries, oldest first; `None` for an invoice that is not known as paid.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away.
+pub async fn one(
+    db: &Database,
+    invoice: &InvoiceId,
+    now: Timestamp,
+) -> Result<Option<(CommissionView, Vec<PostedEntry>)>, ServiceError> {
+    let mut snapshot = Snapshot::of(db).await?;
+    let mut views = views(&mut snapshot, std::slice::from_ref(invoice), now).await?;
+    let Some(view) = views.pop() else { return Ok(None) };
+    let entries = entries::of_invoices(&snapshot.txn, [invoice], ENTRIES_LIMIT).await?;
+    snapshot.end().await?;
+    Ok(Some((view, entries)))
+}
+
+/// A page of commissions by invoice, of one status when it is named. The second is the invoice after which to go on, when
+/// there may be more: where few have the status a page may be short, or empty, and not the last.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away.
+pub async fn list(
+    db: &Database,
+    filter: &CommissionFilter,
+    status: Option<&str>,
+    after: Option<InvoiceId>,
+    limit: u64,
+    now: Timestamp,
+) -> Result<(Vec<CommissionView>, Option<InvoiceId>), ServiceError> {
+    let mut snapshot = Snapshot::of(db).await?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut page, mut after, mut scanned) = (Vec::new(), after, 0_u64);
+    while scanned < SCAN_LIMIT {
+        let ids = page_of(&snapshot, filter, after.as_ref(), limit).await?;
+        let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        for view in views(&mut snapshot, &ids, now).await? {
+            after = Some(view.id.clone());
+            if status.is_none_or(|status| view.status.as_str() == status) {
+                page.push(view);
+            }
+            if page.len() == wanted {
+                return Ok((page, after));
+            }
+        }
+        if found < limit {
+            return Ok((page, None));
+        }
+        scanned = scanned.saturating_add(found);
+    }
+    Ok((page, after))
+}
+
+async fn views(
+    snapshot: &mut Snapshot,
+    ids: &[InvoiceId],
+    now: Timestamp,
+) -> Result<Vec<CommissionView>, ServiceError> {
+    let needs = Needs { invoices: ids.iter().cloned().collect(), ..Needs::default() };
+    let state = snapshot.load(needs).await?;
+    let mut assessor = state.assessor();
+    let mut views = Vec::with_capacity(ids.len());
+    for id in ids {
+        let Some(invoice) = state.invoice(id) else { continue };
+        let Some((assessment, referral)) = assessor.assess(id)? else { continue };
+        let status = CommissionStatus::of(&state, id, &assessment, now);
+        let (id, invoice, referral) = (id.clone(), invoice.clone(), referral.cloned());
+        views.push(CommissionView { id, invoice, assessment, referral, status });
+    }
+    Ok(views)
+}
+
+async fn page_of(
+    snapshot: &Snapshot,
+    filter: &CommissionFilter,
+    after: Option<&InvoiceId>,
+    limit: u64,
+) -> Result<Vec<InvoiceId>, ServiceError> {
+    let CommissionFilter { promoter, program, invoice } = filter;
+    let (promoter, program, invoice) = (promoter.as_ref(), program.as_ref(), invoice.as_ref());
+    Ok(commissions::invoices(&snapshot.txn, promoter, program, invoice, after, limit).await?)
+}

@@ -1,0 +1,162 @@
+//! The story of an event: what it said, what became of it, and what it posted.
+
+use std::collections::BTreeSet;
+
+use super::words;
+use crate::domain::entries::PostedEntry;
+use crate::domain::ledger::Needs;
+use crate::domain::{Customer, EventId, Extracted, Fact, InvoiceId, Outcome};
+use crate::handlers::Policy;
+use crate::service::ServiceError;
+use crate::service::inbound::extract_stored;
+use crate::store::Database;
+use crate::store::entries;
+use crate::store::events::{self, StoredEvent};
+use crate::store::snapshot::Snapshot;
+
+/// Entries of one event that are told.
+const ENTRIES_LIMIT: usize = 200;
+/// Invoices whose entries are read at a time.
+const INVOICES_AT_A_TIME: usize = 200;
+
+/// `None` when there is no such event.
+pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec<String>>, ServiceError> {
+    let id = EventId::new(id);
+    let Some(event) = events::stored(db.reader(), &id).await? else { return Ok(None) };
+    let mut told = Vec::new();
+    let kind = if event.event_type.is_empty() { "of no type" } else { event.event_type.as_str() };
+    let version = event.api_version.as_deref().map(|version| format!(" in API version {version}"));
+    let created = event.created_at.map(|created| format!(", made at {created}"));
+    told.push(format!(
+        "Event {id} is {kind}{}{}, and was received at {}.",
+        version.unwrap_or_default(),
+        created.unwrap_or_default(),
+        event.received_at
+    ));
+    told.push(outcome(&event));
+    let extracted = extract_stored(&event, policy);
+    match &extracted {
+        Ok(extracted) if extracted.facts.is_empty() => {
+            told.push("It says nothing that the ledger needs.".to_owned());
+        }
+        Ok(extracted) => told.extend(extracted.facts.iter().map(fact)),
+        Err(Outcome::Quarantined(why)) => told.push(format!("It cannot be used: {why}.")),
+        Err(other) => told.push(format!("It brings no facts: {other}.")),
+    }
+    let entries = match &extracted {
+        Ok(extracted) => entries_of(db, &id, extracted).await?,
+        Err(_) => Vec::new(),
+    };
+    if entries.is_empty() && extracted.is_ok() {
+        told.push("It posted no entry.".to_owned());
+    }
+    for entry in entries {
+        let invoice = entry.invoice.as_ref().map(|invoice| format!(" of {invoice}")).unwrap_or_default();
+        let amount = entry.currency.display(entry.amount_minor);
+        told.push(format!(
+            "Entry {}: {} {amount}{invoice} for {}.",
+            entry.id,
+            entry.kind.as_str(),
+            entry.promoter
+        ));
+    }
+    Ok(Some(told))
+}
+
+/// The entries that an event has caused, found among those of all invoices that its facts are about.
+async fn entries_of(
+    db: &Database,
+    id: &EventId,
+    extracted: &Extracted,
+) -> Result<Vec<PostedEntry>, ServiceError> {
+    let mut snapshot = Snapshot::of(db).await?;
+    let mut needs = Needs::of(extracted);
+    let claimed: BTreeSet<Customer> = needs.customers.clone();
+    needs.all_invoices_of.extend(claimed);
+    let state = snapshot.load(needs).await?;
+    let invoices: Vec<InvoiceId> = state.invoice_ids().cloned().collect();
+    let mut caused = Vec::new();
+    for some in invoices.chunks(INVOICES_AT_A_TIME) {
+        let entries = entries::of_invoices(&snapshot.txn, some, u64::MAX >> 1).await?;
+        caused.extend(entries.into_iter().filter(|entry| entry.cause == id.as_str()));
+    }
+    snapshot.end().await?;
+    caused.sort_by_key(|entry| entry.id);
+    caused.truncate(ENTRIES_LIMIT);
+    Ok(caused)
+}
+
+fn outcome(event: &StoredEvent) -> String {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    match (event.outcome.as_str(), &event.parked_on) {
+        ("posted", _) => "It was posted: it changed the ledger.".to_owned(),
+        ("recorded", _) => "It was recorded: its facts are kept, and there was nothing to post.".to_owned(),
+        ("ignored", _) => format!("It was ignored ({reason}): it is not for this ledger."),
+        ("parked", Some(payment)) => {
+            format!("It is parked ({reason}): the invoice of payment {payment} is not known yet.")
+        }
+        ("quarantined", _) => format!("It is quarantined: {reason}."),
+        (other, _) => format!("Its outcome is {other}."),
+    }
+}
+
+fn fact(fact: &Fact) -> String {
+    match fact {
+        Fact::InvoicePaid { invoice, snapshot, paid_at } => {
+            let stripe_customer =
+                snapshot.stripe_customer.as_ref().map(|id| format!(" by customer {id}")).unwrap_or_default();
+            let amount = snapshot.currency.display(snapshot.amount_paid_minor);
+            format!("It says that invoice {invoice} was paid{stripe_customer}: {amount} at {paid_at}.")
+        }
+        Fact::PaymentLink { invoice, payment, amount_minor } => {
+            let part = amount_minor.map(|minor| format!("{minor} minor units of ")).unwrap_or_default();
+            format!("It says that payment {payment} pays {part}invoice {invoice}.")
+        }
+        Fact::ChargeOf { charge, payment_intent } => {
+            format!("It says that charge {charge} belongs to payment {payment_intent}.")
+        }
+        Fact::Payment { payment, captured_minor, amount_refunded_minor } => format!(
+            "It says that of payment {payment} {captured_minor} minor units were captured and {amount_refunded_minor} \
+             refunded."
+        ),
+        Fact::Refund { refund, facts } => format!(
+            "It says that refund {refund} of {} minor units of payment {} is {}.",
+            facts.amount_minor,
+            facts.payment,
+            words::refund_state(facts.state)
+        ),
+        Fact::Dispute { dispute, facts } => format!(
+            "It says that dispute {dispute} of {} of payment {} is {}.",
+            facts.currency.display(facts.amount_minor),
+            facts.payment,
+            words::dispute_state(facts.state)
+        ),
+        Fact::CreditNote { credit_note, facts } => {
+            let state = if facts.void { "void" } else { "issued" };
+            let (amount, invoice) = (facts.amount_minor, &facts.invoice);
+            format!(
+                "It says that credit note {credit_note} of invoice {invoice} is {state}: {amount} minor units."
+            )
+        }
+        Fact::Claim(claim) => {
+            let stripe_customer =
+                claim.stripe_customer.as_ref().map_or("a customer".to_owned(), |id| format!("customer {id}"));
+            format!(
+                "It claims that {stripe_customer} was referred by {} ({}).",
+                claim.code,
+                claim.source.as_str()
+            )
+        }
+        Fact::Email { customer: Customer::Stripe(name), .. } => {
+            format!("It tells an e-mail of customer {name}.")
+        }
+        Fact::Email { customer: Customer::User(name), .. } => format!("It tells an e-mail of user {name}."),
+        Fact::SameCustomer { account, stripe_customer } => {
+            format!("It says that {account} is customer {stripe_customer}.")
+        }
+        Fact::Subscription { subscription, stripe_customer, ended } => {
+            let state = if *ended { "has ended" } else { "is alive" };
+            format!("It says that subscription {subscription} of customer {stripe_customer} {state}.")
+        }
+    }
+}

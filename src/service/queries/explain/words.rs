@@ -1,0 +1,107 @@
+//! Words that several stories use.
+
+use crate::domain::{
+    Claim, Currency, Customer, DisputeState, Judged, NoCommission, Recurrence, Referral, RefundState, Reward,
+    State,
+};
+
+/// A reason for no commission, in a sentence.
+pub const fn reason(reason: NoCommission) -> &'static str {
+    match reason {
+        NoCommission::NotReferred => "nobody has said who referred this customer",
+        NoCommission::UnknownCode => {
+            "the customer was referred by a code that does not exist; once it is made, this is judged again"
+        }
+        NoCommission::CodeInactive => "the code was switched off when the customer was referred by it",
+        NoCommission::CodeExpired => "the code had expired when the customer was referred by it",
+        NoCommission::CodeUsedUp => "the code had no use left when the customer was referred by it",
+        NoCommission::ProgramInactive => "the program took no new referrals then",
+        NoCommission::Refused => "an operator refused this customer to this promoter",
+        NoCommission::ZeroAmount => "nothing was paid on it, or nothing but tax",
+        NoCommission::BeforeReferral => "it was paid before the customer was referred, beyond the lookback",
+        NoCommission::BelowMinimum => "less was paid than the program asks for",
+        NoCommission::RewardExhausted => {
+            "the promoter has as many earning referrals as the program allows, and others came first"
+        }
+        NoCommission::ConversionWindow => {
+            "the first invoice was paid too long after the customer was referred"
+        }
+        NoCommission::DurationOver => "it comes after the last invoice, or month, that earns",
+        NoCommission::CurrencyMismatch => "the reward is a fixed amount in another currency",
+        NoCommission::SelfReferral => {
+            "the customer shares its user or an e-mail with the promoter; an operator has to release or refuse it"
+        }
+    }
+}
+
+/// Where a claim stands.
+pub fn judged(state: &State, claim: &Claim, customer: &Customer) -> String {
+    match state.judge(claim, customer) {
+        Judged::Valid(..) => "valid".to_owned(),
+        Judged::Refused(why) => format!("no referral: {}", reason(why)),
+        Judged::NotCarried => "kept: no code carries this promotion code".to_owned(),
+    }
+}
+
+/// The referral of a customer and its terms.
+pub fn referral(referral: &Referral) -> String {
+    format!(
+        "{} was referred by promoter {} with code {} in program {} (claim {} by {}, made at {}; referral {}, number {} of \
+         this promoter there).",
+        customer(&referral.customer),
+        referral.promoter,
+        referral.code,
+        referral.program,
+        referral.claim,
+        referral.source.as_str(),
+        referral.claimed_at,
+        referral.id,
+        referral.referral_number,
+    )
+}
+
+/// A customer, for people.
+pub fn customer(customer: &Customer) -> String {
+    match customer {
+        Customer::User(user) => format!("User {user}"),
+        Customer::Stripe(stripe_customer) => format!("Customer {stripe_customer}"),
+    }
+}
+
+/// The reward of frozen terms.
+pub fn reward(referral: &Referral, currency: Currency) -> String {
+    let terms = &referral.terms;
+    let what = match terms.reward {
+        Reward::Percentage(rate) => format!("{rate} of {}", terms.base.as_str()),
+        Reward::Flat(minor) => terms.currency.unwrap_or(currency).display(minor),
+    };
+    match terms.recurrence {
+        Recurrence::OneTime => format!("{what} for the first invoice only"),
+        Recurrence::Recurring { months: None, invoices: None } => what,
+        Recurrence::Recurring { months, invoices } => {
+            let months = months.map(|months| format!("{months} months"));
+            let invoices = invoices.map(|invoices| format!("{invoices} invoices"));
+            let limits: Vec<String> = months.into_iter().chain(invoices).collect();
+            format!("{what} for {}", limits.join(" and "))
+        }
+    }
+}
+
+/// The state of a refund.
+pub const fn refund_state(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Pending => "pending, which counts at once",
+        RefundState::Succeeded => "succeeded",
+        RefundState::Failed => "failed or canceled, so it takes nothing",
+    }
+}
+
+/// The state of a dispute.
+pub const fn dispute_state(state: DisputeState) -> &'static str {
+    match state {
+        DisputeState::Inquiry => "an inquiry, which takes nothing",
+        DisputeState::Open => "open: it takes its amount for now",
+        DisputeState::Returned => "won or withdrawn, so it takes nothing",
+        DisputeState::Lost => "lost",
+    }
+}

@@ -1,0 +1,203 @@
+//! What an operator or the host does to a referral that exists: adds a customer, releases, refuses or moves it.
+
+use uuid::Uuid;
+
+use crate::domain::ids::encoded;
+use crate::domain::ledger::{Needs, UnitOfWork};
+use crate::domain::{
+    Claim, ClaimId, ClaimSource, Code, Customer, PromoterId, Referral, Review, ReviewDecision, ReviewId,
+    StripeCustomerId, Timestamp, UserId,
+};
+use crate::service::codes::unknown as unknown_code;
+use crate::service::error::{RefusalCode, ServiceError};
+use crate::service::fields::{invalid, name};
+use crate::service::ledger;
+use crate::store::Database;
+use crate::store::referrals::{self, Found};
+
+/// What is done to a referral.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A customer turns out to be one of its user. The user must be named when the referral knows none.
+    AddCustomer {
+        /// The Stripe customer.
+        customer: Option<String>,
+        /// The user of the host.
+        user_id: Option<String>,
+    },
+    /// An operator says of (customer, promoter) whether it earns; for good.
+    Review {
+        /// What is said.
+        decision: ReviewDecision,
+        /// The promoter; by default that of the referral.
+        promoter: Option<String>,
+    },
+    /// It goes to the promoter of this code, whatever was claimed.
+    Move {
+        /// The code.
+        code: String,
+        /// From when on; as before, by default.
+        claimed_at: Option<Timestamp>,
+    },
+}
+
+/// Changes a referral, and posts what follows from it. The referral as it is then; it may have become one with another.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when there is no such referral, or the change breaks a rule.
+pub async fn change(
+    db: &Database,
+    id: &str,
+    change: &Change,
+    now: Timestamp,
+) -> Result<Referral, ServiceError> {
+    let found = referrals::find(db.reader(), id).await?.ok_or_else(|| unknown(id))?;
+    match change {
+        Change::AddCustomer { customer, user_id } => {
+            add_customer(db, &found, customer.as_deref(), user_id.as_deref(), now).await
+        }
+        Change::Review { decision, promoter } => {
+            review(db, &found, *decision, promoter.as_deref(), now).await
+        }
+        Change::Move { code, claimed_at } => move_to(db, &found, code, *claimed_at, now).await,
+    }
+}
+
+async fn add_customer(
+    db: &Database,
+    found: &Found,
+    stripe_customer: Option<&str>,
+    user_id: Option<&str>,
+    now: Timestamp,
+) -> Result<Referral, ServiceError> {
+    let (customer, user) = bond(&found.customer, stripe_customer, user_id)?;
+    let names = [Customer::Stripe(customer.clone()), Customer::User(user.clone())];
+    let needs = Needs { customers: names.into(), ..Needs::default() };
+    ledger::change(db, &needs, now, |unit| {
+        if unit.state().customers.user_of(&customer).is_some_and(|known| *known != user) {
+            let message = "customer: it belongs to another user_id already";
+            return Err(ServiceError::refused(RefusalCode::CustomerOfAnotherUser, message));
+        }
+        unit.bind(customer.clone(), user.clone())?;
+        present(unit, &Customer::User(user.clone()))
+    })
+    .await
+}
+
+/// The Stripe customer and the user that a request makes one customer: one of them is the referral's own.
+fn bond(
+    of: &Customer,
+    customer: Option<&str>,
+    user_id: Option<&str>,
+) -> Result<(StripeCustomerId, UserId), ServiceError> {
+    let stripe = |customer: &str| name("customer", customer).map(StripeCustomerId::new);
+    let user = |user: &str| name("user_id", user).map(UserId::new);
+    match (of, customer, user_id) {
+        (Customer::User(own), Some(customer), None) => Ok((stripe(customer)?, own.clone())),
+        (Customer::User(own), Some(customer), Some(named)) if named.trim() == own.as_str() => {
+            Ok((stripe(customer)?, own.clone()))
+        }
+        (Customer::Stripe(own), None, Some(named)) => Ok((own.clone(), user(named)?)),
+        (Customer::Stripe(own), Some(customer), Some(named)) if customer.trim() == own.as_str() => {
+            Ok((own.clone(), user(named)?))
+        }
+        (Customer::User(_), _, _) => {
+            let message = "customer: needed; and user_id, when it is named, is that of the referral";
+            Err(invalid(message.to_owned()))
+        }
+        (Customer::Stripe(_), _, _) => {
+            let message = "user_id: the user of the referral's own customer comes first";
+            Err(invalid(message.to_owned()))
+        }
+    }
+}
+
+async fn review(
+    db: &Database,
+    found: &Found,
+    decision: ReviewDecision,
+    promoter: Option<&str>,
+    now: Timestamp,
+) -> Result<Referral, ServiceError> {
+    let named = promoter.map(|named| name("promoter", named).map(PromoterId::new)).transpose()?;
+    let needs = Needs { customers: [found.customer.clone()].into(), ..Needs::default() };
+    ledger::change(db, &needs, now, |unit| {
+        let state = unit.state();
+        let customer = state.customers.present(&found.customer);
+        let promoter = named.as_ref().unwrap_or(&found.promoter);
+        if !state.promoters.contains_key(promoter) {
+            let message = format!("promoter: this customer has no claim for a promoter {promoter}");
+            return Err(ServiceError::refused(RefusalCode::UnknownPromoter, message));
+        }
+        // Said again, as after an answer that was lost, it must not hit the promoter whose claim counts since.
+        let is_held = state.referrals.get(&customer).is_some_and(|referral| referral.held);
+        if named.is_none() && !is_held && state.has_decision(&customer, decision) {
+            return present(unit, &customer);
+        }
+        match state.decision_on(&customer, promoter) {
+            Some(known) if known == decision => return present(unit, &customer),
+            Some(_) => {
+                let message = "status: it was reviewed the other way, which holds for good";
+                return Err(ServiceError::refused(RefusalCode::AlreadyReviewed, message));
+            }
+            None => {}
+        }
+        let id = ReviewId::new(unit.new_id("rev"));
+        unit.review(&customer, promoter, Review { id, decision, reviewed_at: now })?;
+        present(unit, &customer)
+    })
+    .await
+}
+
+async fn move_to(
+    db: &Database,
+    found: &Found,
+    code: &str,
+    claimed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Referral, ServiceError> {
+    if claimed_at.is_some_and(|at| at > now || at < Timestamp::from_unix(0)) {
+        return Err(invalid("claimed_at: between 1970 and now".to_owned()));
+    }
+    let (stripe_customer, user) = match &found.customer {
+        Customer::Stripe(id) => (Some(id.clone()), None),
+        Customer::User(user) => (None, Some(user.clone())),
+    };
+    let claim = Claim {
+        id: ClaimId::new(encoded("clm", Uuid::now_v7().as_u128())),
+        stripe_customer,
+        user,
+        code: Code::new(name("code", code)?),
+        source: ClaimSource::Move,
+        claimed_at: claimed_at.unwrap_or(found.claimed_at),
+        moved_at: Some(now),
+        lookback_s: found.lookback_s,
+        invitation_method: None,
+    };
+    let mut needs = Needs::default();
+    needs.add_claim(&claim);
+    ledger::change(db, &needs, now, |unit| {
+        let state = unit.state();
+        let customer = state.customers.present(&found.customer);
+        let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown_code(&claim.code)) };
+        if state.decision_on(&customer, &facts.owner.promoter) == Some(ReviewDecision::Refused) {
+            let message = "code: this customer was refused to its promoter";
+            return Err(ServiceError::refused(RefusalCode::ReferralRefused, message));
+        }
+        // Another replica's clock may be ahead of ours: the last move counts.
+        let last = state.customers.claims_of(&customer).filter_map(|known| known.moved_at).max();
+        let after_last = last.map(|last| last.minus_seconds(-1));
+        let moved_at = claim.moved_at.max(after_last);
+        unit.refer(Claim { moved_at, ..claim.clone() }, None)?;
+        present(unit, &customer)
+    })
+    .await
+}
+
+fn present(unit: &UnitOfWork, customer: &Customer) -> Result<Referral, ServiceError> {
+    unit.state().referrals.get(customer).cloned().ok_or_else(|| unknown("of this customer"))
+}
+
+fn unknown(id: &str) -> ServiceError {
+    ServiceError::refused(RefusalCode::UnknownReferral, format!("there is no referral {id}"))
+}

@@ -1,0 +1,167 @@
+//! A claim that comes from the host application or an operator: this customer was referred by this code.
+
+use uuid::Uuid;
+
+use crate::domain::ids::encoded;
+use crate::domain::ledger::{Needs, State};
+use crate::domain::{
+    Claim, ClaimId, ClaimSource, Code, Customer, EmailHash, NoCommission, Referral, ReviewDecision,
+    StripeCustomerId, Timestamp, UserId,
+};
+use crate::service::codes::unknown;
+use crate::service::error::{RefusalCode, ServiceError};
+use crate::service::fields::{invalid, name, normal_email};
+use crate::service::ledger;
+use crate::store::Database;
+
+/// A request to attribute a customer; at least one of `customer` and `user_id`.
+#[derive(Debug, Clone, Default)]
+pub struct ReferRequest {
+    /// The code.
+    pub code: String,
+    /// The Stripe customer.
+    pub customer: Option<String>,
+    /// The user of the host application. Named together with a customer, that customer is this user's from now on.
+    pub user_id: Option<String>,
+    /// The customer's e-mail; only compared with those of promoters, and kept as a hash.
+    pub email: Option<String>,
+    /// How the customer was invited; kept and shown.
+    pub invitation_method: Option<String>,
+    /// When the customer was referred, for imports; now by default.
+    pub claimed_at: Option<Timestamp>,
+}
+
+/// What [`refer`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referred {
+    /// The referral that holds now: not of this claim when an earlier valid one is known.
+    pub referral: Referral,
+    /// The Stripe customer that the request named.
+    pub stripe_customer: Option<StripeCustomerId>,
+    /// False when the request told nothing new.
+    pub is_new: bool,
+}
+
+/// Records a claim and posts what follows from it, also for invoices that were paid before it arrived.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when the code is unknown or makes no referral, the promoter would refer itself, or the
+/// customer belongs to another user: then no claim is made.
+pub async fn refer(
+    db: &Database,
+    request: &ReferRequest,
+    lookback_s: i64,
+    now: Timestamp,
+) -> Result<Referred, ServiceError> {
+    let (claim, email) = claim_of(request, lookback_s, now)?;
+    let mut needs = Needs::default();
+    needs.add_claim(&claim);
+    ledger::change(db, &needs, now, |unit| {
+        check(unit.state(), &claim, email)?;
+        unit.refer(claim.clone(), email)?;
+        let customer = claim.named_customer().map(|named| unit.state().customers.present(&named));
+        let referral = customer.and_then(|customer| unit.state().referral_of(&customer).ok().cloned());
+        let referral = referral.ok_or_else(|| unknown(&claim.code))?;
+        Ok(Referred {
+            referral,
+            stripe_customer: claim.stripe_customer.clone(),
+            is_new: unit.new_claims() > 0,
+        })
+    })
+    .await
+}
+
+fn claim_of(
+    request: &ReferRequest,
+    lookback_s: i64,
+    now: Timestamp,
+) -> Result<(Claim, Option<EmailHash>), ServiceError> {
+    let optional =
+        |field: &str, value: &Option<String>| value.as_deref().map(|value| name(field, value)).transpose();
+    let stripe_customer = optional("customer", &request.customer)?.map(StripeCustomerId::new);
+    let user = optional("user_id", &request.user_id)?.map(UserId::new);
+    if stripe_customer.is_none() && user.is_none() {
+        return Err(invalid("customer, user_id: at least one of them is needed".to_owned()));
+    }
+    let claimed_at = request.claimed_at.unwrap_or(now);
+    if claimed_at < Timestamp::from_unix(0) {
+        return Err(invalid("claimed_at: it is before 1970".to_owned()));
+    }
+    if claimed_at > now {
+        return Err(invalid(format!("claimed_at: {claimed_at} is in the future")));
+    }
+    let claim = Claim {
+        id: ClaimId::new(encoded("clm", Uuid::now_v7().as_u128())),
+        stripe_customer,
+        user,
+        code: Code::new(name("code", &request.code)?),
+        source: ClaimSource::Api,
+        claimed_at,
+        moved_at: None,
+        lookback_s,
+        invitation_method: optional("invitation_method", &request.invitation_method)?,
+    };
+    let email = request.email.as_deref().map(normal_email).transpose()?;
+    Ok((claim, email.as_deref().and_then(EmailHash::of)))
+}
+
+/// What the request itself shows to be wrong: then it makes no claim.
+fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), ServiceError> {
+    let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown(&claim.code)) };
+    let known_user =
+        claim.stripe_customer.as_ref().and_then(|stripe_customer| state.customers.user_of(stripe_customer));
+    if let (Some(known), Some(user)) = (known_user, &claim.user)
+        && known != user
+    {
+        let message = "customer: it belongs to another user_id already";
+        return Err(ServiceError::refused(RefusalCode::CustomerOfAnotherUser, message));
+    }
+    let named = claim.stripe_customer.clone().map(Customer::Stripe).into_iter().chain(claim.named_customer());
+    let customers: Vec<Customer> = named.map(|named| state.customers.present(&named)).collect();
+    let promoter = &facts.owner.promoter;
+    let decision = customers.iter().filter_map(|customer| state.decision_on(customer, promoter)).max();
+    if decision == Some(ReviewDecision::Refused) {
+        return Err(refusal(NoCommission::Refused));
+    }
+    let of_promoter = state.promoters.get(promoter).filter(|_| decision.is_none());
+    let is_promoter = of_promoter.is_some_and(|promoter| {
+        claim.user.as_ref().or(known_user) == Some(&promoter.user)
+            || email.is_some_and(|email| promoter.emails.contains(&email))
+    });
+    if is_promoter {
+        let message = "code: it belongs to this very user; nobody can refer themselves";
+        return Err(ServiceError::refused(RefusalCode::SelfReferral, message));
+    }
+    facts.judge(claim, &state.versions).map_err(refusal)?;
+    let has_use = customers.iter().any(|customer| state.redemption(customer, &claim.code).is_some());
+    if facts.is_used_up() && !has_use {
+        return Err(refusal(NoCommission::CodeUsedUp));
+    }
+    Ok(())
+}
+
+/// The refusal of a claim that makes no referral.
+fn refusal(reason: NoCommission) -> ServiceError {
+    let (code, message) = match reason {
+        NoCommission::CodeInactive => (RefusalCode::CodeInactive, "code: it is switched off"),
+        NoCommission::CodeExpired => (RefusalCode::CodeExpired, "code: it has expired"),
+        NoCommission::CodeUsedUp => (RefusalCode::CodeUsedUp, "code: it has no use left"),
+        NoCommission::Refused => {
+            (RefusalCode::ReferralRefused, "code: this customer was refused to its promoter")
+        }
+        NoCommission::ProgramInactive
+        | NoCommission::NotReferred
+        | NoCommission::UnknownCode
+        | NoCommission::ZeroAmount
+        | NoCommission::BeforeReferral
+        | NoCommission::BelowMinimum
+        | NoCommission::RewardExhausted
+        | NoCommission::ConversionWindow
+        | NoCommission::DurationOver
+        | NoCommission::CurrencyMismatch
+        | NoCommission::SelfReferral => {
+            (RefusalCode::ProgramInactive, "code: its program takes no new referrals")
+        }
+    };
+    ServiceError::refused(code, message)
+}

@@ -1,0 +1,111 @@
+//! Who is who among the customers, their e-mails, and their subscriptions.
+
+use std::collections::BTreeSet;
+
+use entity::{customer_email, stripe_customer, subscription};
+use sea_orm::ConnectionTrait;
+
+use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
+use super::error::{StoreError, corrupt};
+use super::select::rows_in;
+use super::values::{customer, stripe_names, user_names};
+use crate::domain::ledger::{Changes, Fetched, Needs};
+use crate::domain::{Customer, EmailHash, StripeCustomerId, SubscriptionId, UserId};
+
+/// The selections of customers.
+#[derive(Debug, Default)]
+pub struct Selected {
+    names: Option<Selection<stripe_customer::Model>>,
+    emails: Option<Selection<customer_email::Model>>,
+}
+
+/// Selects who the customers that are needed are, and their e-mails.
+pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+    if needs.customers.is_empty() {
+        return Selected::default();
+    }
+    let stripe_customers = batch.texts(stripe_names(&needs.customers).into_iter());
+    let users = batch.texts(user_names(&needs.customers).into_iter());
+    let is_named = [
+        batch.is_in("id", stripe_customers),
+        batch.is_in("alias_of", stripe_customers),
+        batch.is_in("user_id", users),
+    ];
+    let names = keys(&needs.customers);
+    let names = batch.texts(names.iter().map(String::as_str));
+    Selected {
+        names: Some(batch.rows::<stripe_customer::Entity>(&is_named.join(" OR "))),
+        emails: Some(batch.rows_in::<customer_email::Entity>(customer_email::Column::Customer, names)),
+    }
+}
+
+/// The stored keys of customers.
+pub fn keys(customers: &BTreeSet<Customer>) -> Vec<String> {
+    customers.iter().map(ToString::to_string).collect()
+}
+
+impl Selected {
+    /// Reads what was selected.
+    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+        if let Some(names) = self.names {
+            let rows = answers.take(names)?.into_iter();
+            fetched.stripe_customers.extend(rows.map(|row| {
+                let (user, alias_of) =
+                    (row.user_id.map(UserId::new), row.alias_of.map(StripeCustomerId::new));
+                (StripeCustomerId::new(row.id), user, alias_of)
+            }));
+        }
+        if let Some(emails) = self.emails {
+            for row in answers.take(emails)? {
+                fetched.emails.push(email(&row)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds what became known of customers. Subscriptions are written without having been read: one that has ended stays so.
+pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+    let names = changes.stripe_customers.iter().map(|(id, user, alias_of)| stripe_customer::Model {
+        id: id.to_string(),
+        user_id: user.as_ref().map(ToString::to_string),
+        alias_of: alias_of.as_ref().map(ToString::to_string),
+    });
+    batch.rows::<stripe_customer::Entity>(names, OnConflict::Overwrite)?;
+    let emails = changes.emails.iter().map(|(customer, email)| customer_email::Model {
+        customer: customer.to_string(),
+        email_hash: email.as_bytes().to_vec(),
+    });
+    batch.rows::<customer_email::Entity>(emails, OnConflict::Keep)?;
+    for (has_ended, on_conflict) in [(false, OnConflict::Keep), (true, OnConflict::Overwrite)] {
+        let subscriptions = changes.subscriptions.iter().filter(|(_, _, ended)| *ended == has_ended);
+        batch.rows::<subscription::Entity>(subscriptions.map(subscription_row), on_conflict)?;
+    }
+    Ok(())
+}
+
+/// Of each subscription of these customers whether it has ended.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn subscriptions(
+    db: &impl ConnectionTrait,
+    customers: &BTreeSet<StripeCustomerId>,
+) -> Result<Vec<(StripeCustomerId, bool)>, StoreError> {
+    let customers = customers.iter().map(StripeCustomerId::as_str);
+    let rows = rows_in::<subscription::Entity, _>(db, subscription::Column::StripeCustomerId, customers);
+    let value = |row: subscription::Model| (StripeCustomerId::new(row.stripe_customer_id), row.ended);
+    Ok(rows.await?.into_iter().map(value).collect())
+}
+
+fn subscription_row(
+    (stripe_customer, id, ended): &(StripeCustomerId, SubscriptionId, bool),
+) -> subscription::Model {
+    subscription::Model { stripe_customer_id: stripe_customer.to_string(), id: id.to_string(), ended: *ended }
+}
+
+fn email(row: &customer_email::Model) -> Result<(Customer, EmailHash), StoreError> {
+    let hash = EmailHash::from_bytes(&row.email_hash);
+    let hash = hash.ok_or_else(|| corrupt("customer_email", &row.customer, "a hash of another length"))?;
+    Ok((customer("customer_email", &row.customer)?, hash))
+}

@@ -1,0 +1,134 @@
+//! The head of the ledger: one row that is lock, fence and clock. Every transaction that changes the ledger locks it
+//! first, loads everything else after it, and ends by raising `seq` and naming its process.
+//!
+//! - Lock: nobody else changes the ledger meanwhile, so what is loaded stays true and nothing is tried again.
+//! - Fence: while the head says what this process wrote last, nobody else has written since, and what it remembers is true.
+//! - Clock: numbers of entries, and the times at which they are posted, are given under it, in the order of commits.
+
+use std::sync::Arc;
+
+use entity::ledger_head;
+use sea_orm::{ConnectionTrait, DatabaseBackend, FromQueryResult, Statement};
+use tokio::sync::OwnedMutexGuard;
+
+use super::batch::BatchUpsert;
+use super::database::{Database, Txn};
+use super::error::StoreError;
+use super::memory::Memory;
+use crate::domain::Timestamp;
+use crate::domain::ledger::{Changes, Stamp};
+
+/// What a transaction reads, it reads by key. PostgreSQL, when it has not analyzed a table yet, takes it for small, and
+/// keeps a plan that looks at all of its rows long after it has grown; and it would plan each statement anew, five times
+/// or for ever. These settings end with the transaction.
+const PLANNER: &str = "set_config('enable_seqscan', 'off', TRUE), \
+     set_config('plan_cache_mode', 'force_generic_plan', TRUE), set_config('jit', 'off', TRUE)";
+
+/// The head as it was locked.
+pub type Head = ledger_head::Model;
+
+/// A transaction that holds the lock of the ledger. Dropped, it rolls back.
+#[derive(Debug)]
+pub struct LedgerTxn {
+    /// The transaction.
+    pub txn: Txn,
+    /// What this process remembers; true while the lock is held.
+    pub memory: OwnedMutexGuard<Memory>,
+    head: Head,
+    next: Head,
+}
+
+impl Database {
+    /// Begins the only kind of transaction that changes the ledger: it holds the lock until it ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when the lock is not had within `database.lock_timeout_ms`, else as the database answers.
+    pub async fn begin_exclusive(&self, now: Timestamp) -> Result<LedgerTxn, StoreError> {
+        // The tasks of this process wait for each other here, and only one of them at the database.
+        let memory = tokio::time::timeout(self.lock_timeout, Arc::clone(&self.memory).lock_owned());
+        let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
+        let txn = self.begin().await?;
+        let head = lock(&txn).await?;
+        if !memory.is_of(&head) {
+            memory.clear();
+        }
+        let next = Head {
+            id: head.id,
+            seq: head.seq.saturating_add(1),
+            writer: self.writer.to_string(),
+            last_entry_id: head.last_entry_id,
+            last_posted_at: head.last_posted_at.max(now.unix()),
+        };
+        Ok(LedgerTxn { txn, memory, head, next })
+    }
+}
+
+/// Locks and reads the head, in a statement of its own: PostgreSQL shows a statement what was committed when it began, but
+/// for the row that it locks.
+async fn lock(txn: &Txn) -> Result<Head, StoreError> {
+    let backend = txn.get_database_backend();
+    let columns = "id, seq, writer, last_entry_id, last_posted_at";
+    let sql = if backend == DatabaseBackend::Postgres {
+        format!("SELECT {columns}, {PLANNER} FROM ledger_head WHERE id = 1 FOR UPDATE")
+    } else {
+        // The transaction holds SQLite's write lock since it began.
+        format!("SELECT {columns} FROM ledger_head WHERE id = 1")
+    };
+    let head = Head::find_by_statement(Statement::from_string(backend, sql)).one(txn).await?;
+    head.ok_or_else(|| StoreError::NotMigrated)
+}
+
+impl LedgerTxn {
+    /// When this transaction is done, for the ids and times that it gives.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { at: Timestamp::from_unix(self.next.last_posted_at), seq: self.next.seq }
+    }
+
+    /// The number of the next ledger entry.
+    pub(super) fn next_entry_id(&mut self) -> i64 {
+        self.next.last_entry_id = self.next.last_entry_id.saturating_add(1);
+        self.next.last_entry_id
+    }
+
+    /// Raises the head, as the last statement of a batch.
+    pub(super) fn raise(&self, batch: &mut BatchUpsert) {
+        let seq = batch.value(self.next.seq.into());
+        let writer = batch.value(self.next.writer.clone().into());
+        let last_entry_id = batch.value(self.next.last_entry_id.into());
+        let last_posted_at = batch.value(self.next.last_posted_at.into());
+        batch.push(format!(
+            "UPDATE ledger_head SET seq = {seq}, writer = {writer}, last_entry_id = {last_entry_id}, \
+             last_posted_at = {last_posted_at} WHERE id = 1"
+        ));
+    }
+
+    /// Commits what was written together with the raised head.
+    ///
+    /// # Errors
+    /// [`StoreError::Unanswered`] when the database did not say whether it committed: what this process remembered is
+    /// forgotten then.
+    pub(super) async fn commit(self, changes: &Changes) -> Result<(), StoreError> {
+        let Self { txn, mut memory, next, .. } = self;
+        match txn.commit().await {
+            Ok(()) => {
+                memory.follow(changes);
+                memory.set_head(next);
+                Ok(())
+            }
+            Err(error) => {
+                memory.clear();
+                Err(StoreError::Unanswered(error))
+            }
+        }
+    }
+
+    /// Ends a transaction that has written nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is away.
+    pub async fn end(self) -> Result<(), StoreError> {
+        let Self { txn, mut memory, head, .. } = self;
+        memory.set_head(head);
+        Ok(txn.rollback().await?)
+    }
+}
