@@ -12,12 +12,15 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use referrald::domain::catalog::NewCode;
+use referrald::domain::ledger::{PromoterFacts, Stamp};
 use referrald::domain::{
-    BasisPoints, Book, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, EmailHash,
-    Kind, ProgramKey, PromoterId, Recurrence, StripeCustomerId, Terms, TermsVersion, Timestamp, UserId,
-    book::PromoterFacts,
+    BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, EmailHash, Kind,
+    ProgramKey, PromoterId, Recurrence, State, StripeCustomerId, Terms, TermsVersion, Timestamp, UnitOfWork,
+    UserId,
 };
-use referrald::service::post_events::{Inbound, Policy, reduce};
+use referrald::handlers::Policy;
+use referrald::service::inbound::InboundEvent;
 use referrald::stripe::{Verifier, sign};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -45,9 +48,9 @@ impl Random {
     }
 }
 
-/// A step, ready to be applied to a book.
+/// A step, ready to be applied.
 enum Prepared {
-    Event(Box<Inbound>),
+    Event(Box<InboundEvent>),
     Claim(Claim),
     MakeLateCode,
 }
@@ -58,7 +61,7 @@ fn prepare(step: &Step, number: usize) -> Prepared {
         Step::MakeLateCode => Prepared::MakeLateCode,
         Step::Claim(code, customer, user, ago) => Prepared::Claim(Claim {
             id: ClaimId::new(format!("clm_{number}")),
-            customer: customer.clone().map(StripeCustomerId::new),
+            stripe_customer: customer.clone().map(StripeCustomerId::new),
             user: user.clone().map(UserId::new),
             code: Code::new(*code),
             source: ClaimSource::Api,
@@ -70,7 +73,7 @@ fn prepare(step: &Step, number: usize) -> Prepared {
     }
 }
 
-fn inbound(event: &Value) -> Inbound {
+fn inbound(event: &Value) -> InboundEvent {
     let secret = SecretString::from(SECRET);
     let body = event.to_string().into_bytes();
     let header = sign(&secret, now(), &body);
@@ -78,7 +81,7 @@ fn inbound(event: &Value) -> Inbound {
     let signed = verifier.verify(Some(header.as_bytes()), body, now()).unwrap();
     let keys = ["referral_code", "referral", "ref"].map(str::to_owned).to_vec();
     let policy = Policy { livemode: false, account: None, metadata_keys: keys, lookback_s: 86_400 };
-    reduce(&signed, &policy).unwrap()
+    InboundEvent::prepare(&signed, &policy).unwrap()
 }
 
 /// Program, promoter, code, and the terms as arguments of `program create`.
@@ -104,47 +107,47 @@ fn terms(program: &str) -> Terms {
     }
 }
 
-fn book() -> Book {
-    let mut book = Book::default();
-    for (id, (key, promoter, code, _)) in (1..).zip(PROGRAMS) {
+/// A ledger in memory that knows the programs, promoters and codes.
+fn ledger() -> State {
+    let mut state = State::whole();
+    for (key, promoter, code, _) in PROGRAMS {
         let (program, promoter) = (ProgramKey::new(key), PromoterId::new(promoter));
         let emails = EmailHash::of(&format!("{promoter}@example.com")).into_iter().collect();
         let facts = PromoterFacts { user: UserId::new(promoter.as_str()), emails };
-        book.promoters.insert(promoter.clone(), facts);
+        state.promoters.insert(promoter.clone(), facts);
         let owner = CodeOwner { promoter: promoter.clone(), program: program.clone() };
-        book.codes.insert(Code::new(code), CodeFacts::unlimited(owner));
+        state.codes.insert(Code::new(code), CodeFacts::unlimited(owner));
         let (valid_from, terms) = (Timestamp::from_unix(0), terms(key).into());
-        book.versions.push(TermsVersion { id, program: program.clone(), valid_from, terms });
+        state.versions.push(TermsVersion { id: 1, program: program.clone(), valid_from, terms });
         if key == "few" {
-            book.take_standing((promoter, program), BTreeMap::new());
+            state.add_slots((promoter, program), BTreeMap::new());
         }
     }
-    book.promotion_codes.insert(Code::new("promo_bert"), Code::new("BERT"));
-    book
+    state.promotion_codes.insert(Code::new("promo_bert"), Code::new("BERT"));
+    state
 }
 
-fn apply(book: &mut Book, step: &Prepared) {
+fn apply(unit: &mut UnitOfWork, step: &Prepared) {
     match step {
         Prepared::Event(event) => {
             // The inbox lets an event through once; what it says must not count twice even if it did not.
-            book.apply(&event.row.id, event.work.as_ref().unwrap()).unwrap();
+            unit.apply(&event.event.id, event.extraction.as_ref().unwrap()).unwrap();
         }
         Prepared::Claim(claim) => {
-            book.refer(claim.clone(), None).unwrap();
+            unit.refer(claim.clone(), None).unwrap();
         }
         Prepared::MakeLateCode => {
-            let late = Code::new("LATE");
-            let anna = book.codes[&Code::new("ANNA")].clone();
-            book.codes.insert(late.clone(), anna);
-            book.judge_again(&late).unwrap();
+            let facts = unit.state().codes[&Code::new("ANNA")].clone();
+            let late = NewCode { code: Code::new("LATE"), facts, made_at: Timestamp::from_unix(0) };
+            unit.create_code(late, None).unwrap();
         }
     }
 }
 
-/// The sums of a book, without those that are all zero.
-fn sums(book: &Book) -> Sums {
+/// The sums that were posted, without those that are all zero.
+fn sums(unit: &UnitOfWork) -> Sums {
     let mut sums = Sums::new();
-    for entry in &book.changes.entries {
+    for entry in unit.entries() {
         let sum = sums.entry((entry.invoice.to_string(), entry.promoter.to_string())).or_default();
         match entry.kind {
             Kind::Commission => sum.0 += entry.amount_minor,
@@ -184,7 +187,7 @@ fn permutations(items: &mut Vec<usize>, length: usize, visit: &mut dyn FnMut(&[u
 
 #[test]
 fn every_permutation_of_every_history_gives_the_figures_worked_out_by_hand() {
-    let mut orders = 0;
+    let (mut orders, ledger) = (0, ledger());
     for scenario in scenarios("x") {
         let steps: Vec<Prepared> =
             scenario.steps.iter().enumerate().map(|(number, step)| prepare(step, number)).collect();
@@ -192,12 +195,12 @@ fn every_permutation_of_every_history_gives_the_figures_worked_out_by_hand() {
         let mut order: Vec<usize> = (0..steps.len()).collect();
         permutations(&mut order, steps.len(), &mut |order| {
             for twice in [false, true] {
-                let mut book = book();
+                let mut unit = UnitOfWork::over(&ledger, Stamp::default());
                 for step in order.iter().flat_map(|step| std::iter::repeat_n(*step, 1 + usize::from(twice))) {
-                    apply(&mut book, &steps[step]);
+                    apply(&mut unit, &steps[step]);
                 }
-                assert_eq!(sums(&book), expected, "{}: order {order:?}, twice: {twice}", scenario.name);
-                let waiting: usize = book.parked.values().map(std::collections::BTreeSet::len).sum();
+                assert_eq!(sums(&unit), expected, "{}: order {order:?}, twice: {twice}", scenario.name);
+                let waiting: usize = unit.state().parked.values().map(std::collections::BTreeSet::len).sum();
                 assert_eq!(waiting, 0, "{}: order {order:?} leaves events parked", scenario.name);
                 orders += 1;
             }

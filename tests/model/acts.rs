@@ -20,7 +20,7 @@ const EMAILS_OF_PROMOTERS: usize = 3;
 
 /// What is not about money: claims, and all that says who somebody is.
 pub fn act(random: &mut Random, world: &World, event: EventId, number: usize) -> Step {
-    let reduced = match random.below(40) {
+    let extracted = match random.below(40) {
         0..9 => return Step::Claim(api_claim(random, world, number), some_email(random, 15)),
         9..14 => claims_of_customer(random, world, &event),
         14..18 => discounts(random, world, &event),
@@ -47,7 +47,7 @@ pub fn act(random: &mut Random, world: &World, event: EventId, number: usize) ->
             return Step::AddCodeVersion(Code::new(code), world.setup.later_code(random, number));
         }
     };
-    Step::Event(event, Extracted { facts: reduced, ..Extracted::default() })
+    Step::Event(event, Extracted { facts: extracted, ..Extracted::default() })
 }
 
 /// The account that stands for a customer.
@@ -153,7 +153,7 @@ fn rule(random: &mut Random, world: &World, number: usize) -> Step {
     let promoter = PromoterId::new(random.pick(&[PROMOTERS[0], PROMOTERS[0], PROMOTERS[1]]));
     let decision = world.decision(place, &promoter);
     let id = ReviewId::new(format!("rev_{number:02}"));
-    Step::Rule(
+    Step::Review(
         customer,
         promoter,
         Review { id, decision, reviewed_at: Timestamp::from_unix(world.setup.now) },

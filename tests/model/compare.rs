@@ -1,78 +1,76 @@
-//! Tells a history to a book and to the model, and says where they differ.
+//! Tells a history to the state machine and to the model, and says where they differ.
 
 use std::collections::BTreeMap;
 
+use referrald::domain::catalog::NewCode;
+use referrald::domain::ledger::Stamp;
 use referrald::domain::{
-    Assessor, Book, Cause, Claim, Code, CodeFacts, EventId, Extracted, Fact, InvoiceId, Kind, LedgerEntry,
-    MoneyError, NoCommission, ProgramKey, PromoterId,
+    Cause, Claim, Code, EventId, Extracted, Fact, InvoiceId, Kind, LedgerEntry, MoneyError, NoCommission,
+    ProgramKey, PromoterId, State, TermsVersion, Timestamp, UnitOfWork,
 };
 
 use crate::history::Step;
 use crate::model::{Model, Sums};
 use crate::setup::{CODES, LATE, LATE_PROMOTION, PROMOTION_CODES, Setup};
 
-/// A book that knows what was set up, but not the code that is made late.
-fn book(setup: &Setup) -> Book {
-    let mut book = Book::default();
-    book.versions.clone_from(&setup.versions);
+/// A ledger in memory that knows what was set up, but not the code that is made late.
+fn ledger(setup: &Setup) -> UnitOfWork {
+    let mut state = State::whole();
+    state.versions.clone_from(&setup.versions);
     let known = |code: &str| setup.codes.contains_key(&Code::new(code)) && code != LATE;
     for (code, facts) in setup.codes.iter().filter(|(code, _)| known(code.as_str())) {
-        book.codes.insert(code.clone(), facts.clone());
+        state.codes.insert(code.clone(), facts.clone());
     }
     for (promotion, code) in PROMOTION_CODES.into_iter().filter(|(_, code)| known(code)) {
-        book.promotion_codes.insert(Code::new(promotion), Code::new(code));
+        state.promotion_codes.insert(Code::new(promotion), Code::new(code));
     }
-    book.promoters.clone_from(&setup.promoters);
-    // As the store does it for groups with limited places.
+    state.promoters.clone_from(&setup.promoters);
+    // As the store does it for groups with limited slots.
     for (_, promoter, program) in CODES {
-        let group = (PromoterId::new(promoter), ProgramKey::new(program));
-        book.take_standing(group, BTreeMap::new());
+        state.add_slots((PromoterId::new(promoter), ProgramKey::new(program)), BTreeMap::new());
     }
-    book
+    UnitOfWork::over(&state, Stamp::default())
 }
 
 /// What the daemon does with a step; what it refuses or knows already changes nothing.
-fn apply(setup: &Setup, book: &mut Book, step: &Step) -> Result<(), MoneyError> {
+fn apply(setup: &Setup, unit: &mut UnitOfWork, step: &Step) -> Result<(), MoneyError> {
     match step {
-        Step::Event(event, reduced) => book.apply(event, reduced).map(drop),
-        Step::Claim(claim, email) => book.refer(Claim::clone(claim), *email),
-        Step::Bind(stripe_customer, user) => book.bind(stripe_customer.clone(), user.clone()),
-        Step::Rule(customer, promoter, review) => {
-            let customer = book.customers.present(customer);
-            book.rule(&customer, promoter, review.clone())
+        Step::Event(event, extracted) => unit.apply(event, extracted).map(drop),
+        Step::Claim(claim, email) => unit.refer(Claim::clone(claim), *email),
+        Step::Bind(customer, user) => unit.bind(customer.clone(), user.clone()),
+        Step::Review(customer, promoter, review) => {
+            let customer = unit.state().customers.present(customer);
+            unit.review(&customer, promoter, review.clone())
         }
-        Step::LearnOfPromoter(promoter, email) => book.learn_of_promoter(promoter, *email),
+        Step::LearnOfPromoter(promoter, email) => unit.learn_of_promoter(promoter, *email),
         Step::MakeLateCode => {
             let late = Code::new(LATE);
-            let Some(facts) = setup.codes.get(&late) else { return Ok(()) };
-            if book.codes.contains_key(&late) {
-                return Ok(());
-            }
-            book.codes.insert(late.clone(), CodeFacts::clone(facts));
-            book.promotion_codes.insert(Code::new(LATE_PROMOTION), late.clone());
-            book.judge_again(&late).map(drop)
+            let Some(facts) = setup.codes.get(&late).cloned() else { return Ok(()) };
+            let new = NewCode { code: late, facts, made_at: Timestamp::from_unix(setup.now) };
+            unit.create_code(new, Some(&Code::new(LATE_PROMOTION))).map(drop)
         }
         Step::AddTerms(version) => {
-            if book.versions.iter().any(|known| known.id == version.id) {
+            let is_it = |known: &TermsVersion| known.id == version.id;
+            if unit.state().versions.iter().any(is_it) {
                 return Ok(());
             }
-            book.versions.push(version.clone());
-            book.judge_since(version.valid_from).map(drop)
+            unit.state_mut().versions.push(version.clone());
+            unit.judge_since(version.valid_from).map(drop)
         }
-        Step::AddCodeVersion(code, version) => match book.codes.get_mut(code) {
+        Step::AddCodeVersion(code, version) => match unit.state_mut().codes.get_mut(code) {
             Some(facts) if facts.versions.iter().all(|known| known.id != version.id) => {
                 facts.versions.push(*version);
-                book.judge_since(version.valid_from).map(drop)
+                unit.judge_since(version.valid_from).map(drop)
             }
             Some(_) | None => Ok(()),
         },
     }
 }
 
-/// What a book has posted, without the sums that are zero.
-fn posted(book: &Book) -> Sums {
+/// What was posted, without the sums that are zero.
+fn posted(unit: &UnitOfWork) -> Sums {
     let mut sums = Sums::new();
-    for entry in &book.changes.entries {
+    for entry in unit.entries() {
         let (invoice, promoter) = (entry.invoice.clone(), entry.promoter.clone());
         let key = (invoice, promoter, entry.currency, entry.kind, entry.available_at.unix());
         *sums.entry(key).or_default() += i128::from(entry.amount_minor);
@@ -111,12 +109,12 @@ fn shown(sums: &Sums) -> String {
 /// Why every paid invoice earns nothing: as it is worked out now, and as it was stored.
 type Reasons = BTreeMap<InvoiceId, (Option<NoCommission>, Option<Option<NoCommission>>)>;
 
-fn reasons(book: &Book) -> Result<Reasons, MoneyError> {
-    let mut assessor = Assessor::new(book);
+fn reasons(unit: &UnitOfWork) -> Result<Reasons, MoneyError> {
+    let mut assessor = unit.state().assessor();
     let mut reasons = Reasons::new();
-    for invoice in book.invoice_ids() {
+    for invoice in unit.state().invoice_ids() {
         if let Some((assessment, _)) = assessor.assess(invoice)? {
-            let stored = book.changes.commissions.get(invoice);
+            let stored = unit.commission(invoice);
             let stored = stored.map(|commission| commission.assessment.reason);
             reasons.insert(invoice.clone(), (assessment.reason, stored));
         }
@@ -158,18 +156,18 @@ fn wrong_cause(
     None
 }
 
-/// Tells the steps to a book and compares it with the model after every one, since what was told so far is a history
+/// Tells the steps to the state machine and compares it with the model after every one, since what was told so far is a history
 /// too. `None` when they agree. Counts entries that another invoice caused.
 pub fn difference(setup: &Setup, steps: &[Step], superseded: &mut usize) -> Option<String> {
-    let (mut book, mut model) = (book(setup), Model::new(setup));
+    let (mut unit, mut model) = (ledger(setup), Model::new(setup));
     for (number, step) in (1..).zip(steps) {
-        let entries_before = book.changes.entries.len();
-        if let Err(error) = apply(setup, &mut book, step) {
+        let entries_before = unit.entries().len();
+        if let Err(error) = apply(setup, &mut unit, step) {
             return Some(format!("step {number}: {error}"));
         }
         model.hear(step);
-        if let Some(wrong) = wrong_step(&book, &model)
-            .or_else(|| wrong_cause(step, &book.changes.entries[entries_before..], &model, superseded))
+        if let Some(wrong) = wrong_step(&unit, &model)
+            .or_else(|| wrong_cause(step, &unit.entries()[entries_before..], &model, superseded))
         {
             return Some(format!("step {number}: {wrong}"));
         }
@@ -177,35 +175,35 @@ pub fn difference(setup: &Setup, steps: &[Step], superseded: &mut usize) -> Opti
     None
 }
 
-fn wrong_step(book: &Book, model: &Model) -> Option<String> {
-    let (found, expected) = (posted(book), model.figures());
+fn wrong_step(unit: &UnitOfWork, model: &Model) -> Option<String> {
+    let (found, expected) = (posted(unit), model.figures());
     if found != expected.sums {
         let (found, expected) = (shown(&found), shown(&expected.sums));
-        return Some(format!("the book has\n{found}\nthe model has\n{expected}"));
+        return Some(format!("the ledger has\n{found}\nthe model has\n{expected}"));
     }
     if let Some(wrong) = out_of_bounds(&found) {
         return Some(wrong);
     }
     let uses: BTreeMap<Code, u32> =
-        book.codes.iter().map(|(code, facts)| (code.clone(), facts.uses)).collect();
+        unit.state().codes.iter().map(|(code, facts)| (code.clone(), facts.uses)).collect();
     let expected_uses = model.people.all_uses();
     if uses != expected_uses {
-        return Some(format!("the book has given uses {uses:?}, the model {expected_uses:?}"));
+        return Some(format!("the ledger has given uses {uses:?}, the model {expected_uses:?}"));
     }
-    match reasons(book) {
+    match reasons(unit) {
         Err(error) => return Some(error.to_string()),
         Ok(reasons) => {
             for (invoice, reason) in &expected.reasons {
                 let found = reasons.get(invoice).copied();
                 if found != Some((*reason, Some(*reason))) {
                     return Some(format!(
-                        "{invoice} earns nothing for (assessed, stored) {found:?} in the book, {reason:?} in the model"
+                        "{invoice} earns nothing for (assessed, stored) {found:?} in the ledger, {reason:?} in the model"
                     ));
                 }
             }
         }
     }
-    let mut parked = book.parked.iter().filter(|(_, events)| !events.is_empty());
+    let mut parked = unit.state().parked.iter().filter(|(_, events)| !events.is_empty());
     let (payment, events) = parked.find(|(payment, _)| model.money.pays_a_known_invoice(payment))?;
     Some(format!("{events:?} stay parked, though {payment} pays a known invoice"))
 }

@@ -20,7 +20,7 @@ pub enum Step {
     /// Through the API, which may name an e-mail, or by an operator who moves a referral.
     Claim(Claim, Option<EmailHash>),
     Bind(StripeCustomerId, UserId),
-    Rule(Customer, PromoterId, Review),
+    Review(Customer, PromoterId, Review),
     LearnOfPromoter(PromoterId, EmailHash),
     MakeLateCode,
     AddTerms(TermsVersion),
@@ -59,12 +59,12 @@ impl History {
         let changed_at = Timestamp::from_unix(self.setup.now + LATER_S);
         let is_later = |step: &Step| match step {
             Step::Claim(claim, _) => claim.claimed_at >= changed_at,
-            Step::Event(_, reduced) => reduced
+            Step::Event(_, extracted) => extracted
                 .facts
                 .iter()
                 .any(|fact| matches!(fact, Fact::Claim(claim) if claim.claimed_at >= changed_at)),
             Step::Bind(..)
-            | Step::Rule(..)
+            | Step::Review(..)
             | Step::LearnOfPromoter(..)
             | Step::MakeLateCode
             | Step::AddTerms(_)
@@ -78,7 +78,7 @@ impl History {
 
 fn step(random: &mut Random, world: &World, number: usize, money_percent: usize) -> Step {
     let event = EventId::new(format!("evt_{number:02}"));
-    let reduced = if random.in_percent(money_percent) {
+    let extracted = if random.in_percent(money_percent) {
         match random.below(10) {
             0..2 => payment_link(random, world),
             2 => charge_of(random, world),
@@ -92,7 +92,7 @@ fn step(random: &mut Random, world: &World, number: usize, money_percent: usize)
     } else {
         return act(random, world, event, number);
     };
-    Step::Event(event, reduced)
+    Step::Event(event, extracted)
 }
 
 fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Extracted {
@@ -101,7 +101,7 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Extracte
     let stripe_customer = customer_name(random, place);
     let amount = if random.in_percent(10) { random.amount() } else { invoice.amount };
     let total = if random.in_percent(70) { amount } else { amount + random.minor_below(100) - 20 };
-    let claim = InvoiceSnapshot {
+    let snapshot = InvoiceSnapshot {
         event: event.clone(),
         stripe_customer: Some(stripe_customer.clone()).filter(|_| random.in_percent(97)),
         currency: if random.in_percent(10) { currency(random) } else { invoice.currency },
@@ -120,7 +120,7 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Extracte
         world.names(random, payment, &mut facts);
     }
     let paid_at = Timestamp::from_unix(invoice.paid_at + random.pick(&[0, 0, 10]));
-    facts.push(Fact::InvoicePaid { invoice: invoice.id.clone(), claim, paid_at });
+    facts.push(Fact::InvoicePaid { invoice: invoice.id.clone(), snapshot, paid_at });
     facts.extend(named.map(|payment| Fact::PaymentLink {
         invoice: invoice.id.clone(),
         payment,

@@ -39,7 +39,7 @@ pub struct Invoice<'a> {
 impl<'a> Money<'a> {
     pub fn take_in(&mut self, fact: &'a Fact) {
         match fact {
-            Fact::InvoicePaid { invoice, claim, paid_at } => {
+            Fact::InvoicePaid { invoice, snapshot: claim, paid_at } => {
                 self.take_in_invoice(invoice, claim, paid_at.unix());
             }
             Fact::PaymentLink { invoice, payment, amount_minor } => {

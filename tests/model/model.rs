@@ -47,16 +47,16 @@ impl<'a> Model<'a> {
     pub fn hear(&mut self, step: &'a Step) {
         let people = &mut self.people;
         match step {
-            Step::Event(_, reduced) => {
-                reduced.facts.iter().for_each(|fact| people.take_in(fact));
-                reduced.facts.iter().for_each(|fact| self.money.take_in(fact));
+            Step::Event(_, extracted) => {
+                extracted.facts.iter().for_each(|fact| people.take_in(fact));
+                extracted.facts.iter().for_each(|fact| self.money.take_in(fact));
             }
             Step::Claim(claim, email) => {
                 people.claim(claim);
                 people.emails.extend(named(claim).zip(*email));
             }
             Step::Bind(stripe_customer, user) => people.bind(stripe_customer, user),
-            Step::Rule(customer, promoter, review) => people.reviews.push((customer, promoter, review)),
+            Step::Review(customer, promoter, review) => people.reviews.push((customer, promoter, review)),
             Step::LearnOfPromoter(promoter, email) => people.emails_of_promoters.push((promoter, *email)),
             Step::MakeLateCode => people.late_code = true,
             Step::AddTerms(version) => people.versions.push(version),

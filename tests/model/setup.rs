@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use referrald::domain::book::PromoterFacts;
 use referrald::domain::codes::CodeVersion;
+use referrald::domain::ledger::PromoterFacts;
 use referrald::domain::{
     BasisPoints, Code, CodeFacts, CodeOwner, CommissionBase, EmailHash, ProgramKey, PromoterId, Recurrence,
     Reward, Terms, TermsVersion, Tier, Timestamp, UserId,

@@ -50,11 +50,12 @@ fn without_steps(history: &History) -> impl Iterator<Item = History> {
 
 fn without_facts(history: &History) -> impl Iterator<Item = History> {
     (0..history.steps.len()).flat_map(move |place| {
-        let facts = if let Step::Event(_, reduced) = &history.steps[place] { reduced.facts.len() } else { 0 };
+        let facts =
+            if let Step::Event(_, extracted) = &history.steps[place] { extracted.facts.len() } else { 0 };
         let without_fact = (0..facts).map(move |left_out| {
             let mut fewer = history.clone();
-            if let Step::Event(_, reduced) = &mut fewer.steps[place] {
-                reduced.facts.remove(left_out);
+            if let Step::Event(_, extracted) = &mut fewer.steps[place] {
+                extracted.facts.remove(left_out);
             }
             fewer
         });
@@ -118,9 +119,9 @@ fn simpler_setups(setup: &Setup) -> impl Iterator<Item = Setup> {
 pub fn fail(seed: u64, history: History, wrong: String) -> ! {
     let (History { setup, steps }, wrong) = shrink(history, wrong);
     let told = |step: &Step| {
-        let Step::Event(event, reduced) = step else { return format!("{step:?}") };
-        let facts: Vec<String> = reduced.facts.iter().map(|fact| format!("{fact:?}")).collect();
-        format!("{event}, waits for {:?}:\n     {}", reduced.waits_for, facts.join("\n     "))
+        let Step::Event(event, extracted) = step else { return format!("{step:?}") };
+        let facts: Vec<String> = extracted.facts.iter().map(|fact| format!("{fact:?}")).collect();
+        format!("{event}, waits for {:?}:\n     {}", extracted.waits_for, facts.join("\n     "))
     };
     let steps: Vec<String> =
         (1..).zip(&steps).map(|(number, step)| format!("{number:3}. {}", told(step))).collect();
