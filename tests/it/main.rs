@@ -12,6 +12,7 @@ mod attribution;
 mod cli;
 mod codes;
 mod connected;
+mod connections;
 mod crash;
 mod explain;
 mod held;
