@@ -6,23 +6,22 @@ use serde_json::{Value, json};
 
 on_both_databases! {
     async fn a_referral_that_arrives_after_the_invoice_still_earns(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.expect("recorded", &invoice_paid("in_1", "cus_1", 10_000)).await;
         world.expect("recorded", &invoice_payment("in_1", "pi_1", 10_000)).await;
         world.expect("recorded", &charge_refunded("pi_1", "cus_1", 10_000, 2_500)).await;
-        assert_eq!(world.query("SELECT reason FROM commission").await, "not_referred");
+        assert_eq!(world.reason("in_1").await, "not_referred");
         world.refer("ANNA", "cus_1").await;
         assert_eq!(world.sums("in_1").await, (1_000, -250));
         // Beyond the lookback of a day it is too late.
         let mut old = invoice_paid("in_0", "cus_1", 10_000);
         old["data"]["object"]["status_transitions"]["paid_at"] = json!(created() - 2 * 86_400);
         world.expect("recorded", &old).await;
-        let reason = world.query("SELECT reason FROM commission WHERE invoice_id = 'in_0'").await;
-        assert_eq!(reason, "before_referral");
+        assert_eq!(world.reason("in_0").await, "before_referral");
     }
 
     async fn the_code_may_stand_in_the_metadata_of_the_subscription(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.expect("posted", &invoice_paid_with_code("in_1", "cus_1", 10_000, "ANNA")).await;
         // From now on the customer is referred, also where an invoice does not say so.
         world.expect("posted", &invoice_paid("in_2", "cus_1", 10_000)).await;
@@ -36,19 +35,19 @@ on_both_databases! {
     }
 
     async fn a_code_that_is_made_later_settles_what_named_it(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.expect("recorded", &invoice_paid_with_code("in_1", "cus_1", 10_000, "BERT")).await;
-        assert_eq!(world.query("SELECT reason FROM commission").await, "unknown_code");
-        world.cli_ok(&["promoter", "create", "bert"]);
-        world.cli_ok(&["code", "create", "BERT", "--promoter", "bert", "--program", "default"]);
+        assert_eq!(world.reason("in_1").await, "unknown_code");
+        world.promoter("bert").await;
+        world.code("BERT", "bert", "default").await;
         assert_eq!((world.earned("bert").await, world.earned("anna").await), (1_000, 0));
     }
 
     async fn the_claim_that_was_made_first_wins_however_late_it_arrives(world: World) {
-        world.with_anna("10");
-        world.cli_ok(&["program", "create", "other", "--rate", "20"]);
-        world.cli_ok(&["promoter", "create", "bert"]);
-        world.cli_ok(&["code", "create", "BERT", "--promoter", "bert", "--program", "other"]);
+        world.with_anna("10").await;
+        world.program("other", "--rate 20").await;
+        world.promoter("bert").await;
+        world.code("BERT", "bert", "other").await;
         world.refer("ANNA", "cus_1").await;
         world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;
         world.send(&invoice_payment("in_1", "pi_1", 10_000)).await;
@@ -64,7 +63,7 @@ on_both_databases! {
     }
 
     async fn a_user_and_a_customer_turn_out_to_be_one(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         // At signup only the user is known; the invoice knows only the customer.
         let (status, _) = world.post_referral(&json!({ "code": "ANNA", "user_id": "u1" })).await;
         assert_eq!(status, 201);
@@ -79,13 +78,13 @@ on_both_databases! {
         let stolen = json!({ "code": "ANNA", "user_id": "u2", "customer": "cus_1" });
         let (status, problem) = world.post_referral(&stolen).await;
         assert_eq!((status, problem["code"].as_str()), (409, Some("customer_of_another_user")));
-        assert_eq!((world.earned("anna").await, world.count("referral").await), (2_000, 1));
+        assert_eq!((world.earned("anna").await, world.referrals().await.len()), (2_000, 1));
     }
 
     async fn two_referrals_become_one_when_their_customer_turns_out_to_be_a_user(world: World) {
-        world.with_anna("10");
-        world.cli_ok(&["promoter", "create", "bert"]);
-        world.cli_ok(&["code", "create", "BERT", "--promoter", "bert", "--program", "default"]);
+        world.with_anna("10").await;
+        world.promoter("bert").await;
+        world.code("BERT", "bert", "default").await;
         let claim = |body: Value, ago: i64| {
             let mut body = body;
             body["claimed_at"] = json!(created() - ago);
@@ -101,9 +100,9 @@ on_both_databases! {
     }
 
     async fn nobody_refers_themselves(world: World) {
-        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
-        world.cli_ok(&["promoter", "create", "anna", "--email", "Anna@Example.com "]);
-        world.cli_ok(&["code", "create", "ANNA", "--promoter", "anna", "--program", "default"]);
+        world.program("default", "--rate 10").await;
+        world.promoter_at("anna", "Anna@Example.com ").await;
+        world.code("ANNA", "anna", "default").await;
         for body in [
             json!({ "code": "ANNA", "user_id": "anna", "customer": "cus_1" }),
             json!({ "code": "ANNA", "customer": "cus_1", "email": " anna@example.COM" }),
@@ -111,25 +110,25 @@ on_both_databases! {
             let (status, problem) = world.post_referral(&body).await;
             assert_eq!((status, problem["code"].as_str()), (422, Some("self_referral")), "{body}");
         }
-        assert_eq!(world.count("claim").await, 0);
+        assert_eq!(world.claims().await, 0);
     }
 
     async fn a_claim_that_waits_for_its_code_does_not_hide_a_later_one(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         for number in 0..5 {
             let event = invoice_paid_with_code(&format!("in_{number}"), "cus_1", 10_000, "NEVER");
             world.expect("recorded", &event).await;
         }
         // The program may have been inactive at the first; once one of them counts, a further one changes nothing.
-        assert_eq!(world.count("claim").await, 5);
-        world.cli_ok(&["code", "create", "NEVER", "--promoter", "anna", "--program", "default"]);
+        assert_eq!(world.claims().await, 5);
+        world.code("NEVER", "anna", "default").await;
         assert_eq!(world.sum("in_4", "commission").await, 1_000);
         world.expect("posted", &invoice_paid_with_code("in_5", "cus_1", 10_000, "NEVER")).await;
-        assert_eq!((world.count("claim").await, world.count("referral").await), (5, 1));
+        assert_eq!((world.claims().await, world.referrals().await.len()), (5, 1));
     }
 
     async fn codes_in_checkout_and_on_the_customer_count_however_late_they_are_told(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let session = |customer: Value| {
             event("checkout.session.completed", json!({ "id": "cs_1", "object": "checkout.session",
                 "customer": customer, "client_reference_id": "user-42", "mode": "subscription",

@@ -20,12 +20,12 @@ fn claim_at(code: &str, customer: &str, claimed_at: i64) -> Value {
 
 on_both_databases! {
     async fn a_claim_is_judged_by_what_the_code_was_when_it_was_made(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.change(ANNA, json!({ "status": "inactive" })).await;
         let switched_off = now().unix();
         let refused = world.post("/v1/referrals", claim("ANNA", "cus_1")).await;
         assert_eq!(refusal(&refused), (422, "code_inactive"));
-        assert_eq!(world.count("claim").await, 0);
+        assert_eq!(world.claims().await, 0);
         world.expect("recorded", &invoice_paid_with_code("in_2", "cus_2", 10_000, "ANNA")).await;
         assert_eq!(world.reason("in_2").await, "code_inactive");
         // What was claimed before, long before the code was made too, and is only told now, counts.
@@ -51,7 +51,7 @@ on_both_databases! {
     }
 
     async fn an_expired_code_takes_no_claim_made_after_it_expired(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let expired = now().unix() - 1_000;
         let new = json!({ "code": "OLD", "promoter": "anna", "program": "default", "expires_at": expired });
         assert_eq!(world.post("/v1/codes", new).await.0, 201);
@@ -84,7 +84,7 @@ on_both_databases! {
     }
 
     async fn a_program_that_takes_no_referrals_makes_its_codes_take_none(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_0").await;
         world.cli_ok(&["program", "update", "default", "--active", "false"]);
         let refused = world.post("/v1/referrals", claim("ANNA", "cus_1")).await;
@@ -96,7 +96,7 @@ on_both_databases! {
     }
 
     async fn a_promotion_code_counts_once_a_code_carries_it(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let by_checkout = |customer: &str, promotion: Value| {
             checkout(customer, json!({ "discounts": [{ "coupon": "c", "promotion_code": null },
                 { "coupon": null, "promotion_code": promotion }] }))
@@ -123,7 +123,7 @@ on_both_databases! {
         assert_eq!((world.earned("anna").await, world.uses("ANNA").await), (2_000, 2));
         world.expect("posted", &invoice_paid("in_1b", "cus_1", 10_000)).await;
 
-        world.cli_ok(&["promoter", "create", "bert"]);
+        world.promoter("bert").await;
         let new = json!({ "code": "BERT", "promoter": "bert", "program": "default", "max_uses": 1,
             "promotion_code": "promo_2" });
         let (status, made) = world.post("/v1/codes", new).await;
@@ -153,9 +153,9 @@ on_both_databases! {
     }
 
     async fn validity_names_every_reason(world: World) {
-        world.with_anna("10");
-        world.cli_ok(&["program", "create", "closed", "--rate", "10"]);
-        world.with_promoter("bert", "closed");
+        world.with_anna("10").await;
+        world.program("closed", "--rate 10").await;
+        world.with_promoter("bert", "closed").await;
         world.cli_ok(&["program", "update", "closed", "--active", "false"]);
         let code = |name: &str, field: &str, value: Value| {
             let mut new = json!({ "code": name, "promoter": "anna", "program": "default" });
@@ -190,7 +190,7 @@ on_both_databases! {
     }
 
     async fn clicks_are_counted_without_a_token_and_only_so_many(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let daemon = Daemon::start(&world.url, &[("REFERRALD_API__CLICKS_PER_MINUTE", "3")]);
         let click = async |daemon: &Daemon, code: &str| {
             let answer = world.client.post(daemon.at(&format!("/v1/codes/{code}/clicks"))).send().await.unwrap();
@@ -214,9 +214,9 @@ on_both_databases! {
     }
 
     async fn codes_are_found_by_user_and_program(world: World) {
-        world.with_anna("10");
-        world.cli_ok(&["program", "create", "other", "--rate", "20"]);
-        world.with_promoter("bert", "other");
+        world.with_anna("10").await;
+        world.program("other", "--rate 20").await;
+        world.with_promoter("bert", "other").await;
         for (code, promoter, program) in [("A2", "anna", "default"), ("A3", "anna", "other"), ("B2", "bert", "default")] {
             let new = json!({ "code": code, "promoter": promoter, "program": program });
             assert_eq!(world.post("/v1/codes", new).await.0, 201);
@@ -257,7 +257,7 @@ on_both_databases! {
     }
 
     async fn a_code_that_does_not_exist_is_not_found(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         assert_eq!(refusal(&world.try_get("/v1/codes/NOBODY").await), (404, "unknown_code"));
         let changed = world.patch("/v1/codes/NOBODY", json!({ "status": "inactive" })).await;
         let clicked = world.post("/v1/codes/NOBODY/clicks", json!({})).await;
@@ -265,7 +265,7 @@ on_both_databases! {
     }
 
     async fn an_error_of_a_code_names_the_field(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let good = json!({ "code": "NEW", "promoter": "anna", "program": "default" });
         let long = json!("x".repeat(256));
         for (method, field, value, expected) in [
@@ -304,7 +304,7 @@ on_both_databases! {
             assert_eq!(refusal(&answer), (422, "invalid_body"));
             assert!(answer.1["detail"].as_str().unwrap().contains(field), "{field}: {}", answer.1);
         }
-        assert_eq!(world.count("code").await, 1);
+        assert_eq!(world.codes().await.len(), 1);
         for method in [Method::GET, Method::POST, Method::PATCH] {
             for path in ["/v1/codes", ANNA, "/v1/codes/ANNA/validity"] {
                 let answer = world.client.request(method.clone(), world.daemon.at(path)).send().await.unwrap();

@@ -17,9 +17,6 @@ use serde_json::Value;
 /// Sales that each burst sends; every second one is refunded by half.
 const SALES: usize = 120;
 
-const IDLE_IN_TRANSACTION: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_stat_activity \
-     WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
-
 /// One burst: a sale for each number, and for every second number its refund, in an order that mixes both.
 fn burst(round: usize) -> Vec<Value> {
     let mut events: Vec<Value> = Vec::new();
@@ -57,7 +54,7 @@ async fn send_all(daemon: &Daemon, events: &[Value], journal: &Arc<Mutex<BTreeSe
 }
 
 async fn kill_in_the_middle_of_bursts(mut world: World) {
-    world.with_anna("10");
+    world.with_anna("10").await;
     world.refer("ANNA", "cus_1").await;
     let journal = Arc::new(Mutex::new(BTreeSet::new()));
     for round in 0..6 {
@@ -75,7 +72,7 @@ async fn kill_in_the_middle_of_bursts(mut world: World) {
         drop(doomed);
         let acknowledged = journal.lock().unwrap().len() - before;
         println!("round {round}: {acknowledged} of {} acknowledged before the kill", events.len());
-        let kept = kept_events(&world).await;
+        let kept = world.event_ids().await;
         let lost: Vec<_> = journal.lock().unwrap().difference(&kept).cloned().collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         // Stripe sends again what it got no 2xx for, and may send again what it did.
@@ -93,16 +90,6 @@ async fn kill_in_the_middle_of_bursts(mut world: World) {
     let earned = i64::try_from(sales * 1_000 - refunds * 500).unwrap();
     assert_eq!(world.earned("anna").await, earned);
     world.check_invariants();
-}
-
-async fn kept_events(world: &World) -> BTreeSet<String> {
-    use sea_orm::EntityTrait;
-    let db = world.connection().await;
-    let rows = entity::event::Entity::find().all(&db).await.unwrap();
-    let ids: BTreeSet<String> = rows.iter().map(|row| row.id.clone()).collect();
-    assert_eq!(ids.len(), rows.len());
-    db.close().await.unwrap();
-    ids
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,8 +153,8 @@ async fn clients_that_hang_up_lose_no_event_and_leave_no_transaction() {
     for event in &events {
         world.send(event).await;
     }
-    assert_eq!((world.count("event").await, world.count("commission").await), (300, 300));
-    assert_eq!(world.query(IDLE_IN_TRANSACTION).await, "0");
+    assert_eq!((world.events().await, world.commissions().await.len()), (300, 300));
+    assert_eq!(world.idle_transactions().await, 0);
     world.check_invariants();
 }
 
@@ -192,7 +179,7 @@ async fn a_begin_that_is_dropped_half_way_harms_no_later_write() {
             drop(begin);
             if world.url.starts_with("postgres") {
                 tokio::time::sleep(Duration::from_millis(30)).await;
-                assert_eq!(world.query(IDLE_IN_TRANSACTION).await, "0", "dropped after {polls} polls");
+                assert_eq!(world.idle_transactions().await, 0, "dropped after {polls} polls");
             }
         }
         for number in 0..20 {
@@ -200,7 +187,7 @@ async fn a_begin_that_is_dropped_half_way_harms_no_later_write() {
             referrald::service::promoters::create_promoter(&db, &user, None, support::now()).await.unwrap();
         }
         db.close().await.unwrap();
-        assert_eq!(world.count("promoter").await, 20, "{}", world.url);
+        assert_eq!(world.listed("promoter").len(), 20, "{}", world.url);
     }
 }
 
@@ -219,7 +206,7 @@ async fn stop_under_load(mut world: World) {
     assert!(took < Duration::from_secs(10), "stopped after {took:?}");
     let acknowledged = journal.lock().unwrap().clone();
     println!("{} of {} acknowledged before the stop", acknowledged.len(), events.len());
-    let kept = kept_events(&world).await;
+    let kept = world.event_ids().await;
     assert!(acknowledged.is_subset(&kept));
     world.check_invariants();
 }
@@ -262,9 +249,7 @@ async fn while_it_drains_readyz_says_so_and_events_are_still_taken() {
 async fn the_queue_is_bounded_in_bytes_too() {
     let world = World::sqlite();
     let daemon = Daemon::start(&world.url, &[("REFERRALD_INTAKE__QUEUE_BYTES", "16777216")]);
-    let db = world.connection().await;
-    let hold = "BEGIN IMMEDIATE; CREATE TABLE held (id INTEGER)";
-    sea_orm::ConnectionTrait::execute_unprepared(&db, hold).await.unwrap();
+    let db = world.hold_sqlite().await;
     let large = |number: usize| {
         let mut event = invoice_paid(&format!("in_{number}"), "cus_1", 10_000);
         event["data"]["object"]["description"] = "x".repeat(1_000_000).into();
@@ -282,5 +267,5 @@ async fn the_queue_is_bounded_in_bytes_too() {
         let taken = async || post_event(&world.client, &daemon, event).await.0 == 200;
         eventually("the event is taken", Duration::from_secs(10), taken).await;
     }
-    assert_eq!(world.count("commission").await, 24);
+    assert_eq!(world.commissions().await.len(), 24);
 }

@@ -18,7 +18,7 @@ fn id(event: &Value) -> &str {
 
 on_both_databases! {
     async fn the_story_of_an_invoice(world: World) {
-        world.with_anna("12.5");
+        world.with_anna("12.5").await;
         world.refer("ANNA", "cus_1").await;
         let explain = |name: &str| world.cli_ok(&["explain", name]);
         let sale = invoice_paid("in_1", "cus_1", 10_000);
@@ -69,7 +69,7 @@ on_both_databases! {
     }
 
     async fn amounts_have_the_decimals_of_their_currency(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         for (currency, paid, earned) in [
             ("usd", "12345.67 USD", "1234.57 USD"),
@@ -88,9 +88,9 @@ on_both_databases! {
     }
 
     async fn the_cause_of_an_entry_is_what_made_it(world: World) {
-        world.cli_ok(&["program", "create", "once", "--rate", "10", "--one-time"]);
-        world.with_promoter_at("anna", "anna@example.com", "once");
-        world.with_promoter("bert", "once");
+        world.program("once", "--rate 10 --one-time").await;
+        world.with_promoter_at("anna", "anna@example.com", "once").await;
+        world.with_promoter("bert", "once").await;
         world.send(&ago(invoice_paid("in_2", "cus_1", 10_000), 60)).await;
         let referral = world.refer_ago("ANNA", "cus_1", 30).await;
         says(&world.cli_ok(&["explain", "in_2"]), &["commission 10.00 USD for prm_", "because of clm_"]);
@@ -117,7 +117,7 @@ on_both_databases! {
     }
 
     async fn the_story_of_a_customer_tells_every_claim(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         for (code, change) in [("OFF", json!({ "status": "inactive" })), ("OLD", json!({ "expires_at": 1_000 }))] {
             let mut new = json!({ "code": code, "promoter": "anna", "program": "default" });
             new.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -159,7 +159,7 @@ on_both_databases! {
     }
 
     async fn the_story_of_an_event_and_of_a_promoter(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         let sale = invoice_paid_with_code("in_1", "cus_1", 10_000, "ANNA");
         let parked = charge_refunded("pi_9", "cus_9", 10_000, 5_000);
@@ -189,12 +189,12 @@ on_both_databases! {
             "It has earned 10.00 USD; 10.00 USD of it is held, and 0.00 USD may be paid out.",
             "Referrals: 1 active, 1 signup.",
         ]);
-        world.cli_ok(&["promoter", "create", "bert"]);
+        world.promoter("bert").await;
         says(&world.cli_ok(&["explain", "bert"]), &["It has no code", "It has earned nothing"]);
     }
 
     async fn a_story_is_json_when_asked_and_an_unknown_name_is_one_line(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         let sale = invoice_paid("in_1", "cus_1", 10_000);
         world.send(&sale).await;
@@ -220,8 +220,8 @@ on_both_databases! {
     }
 
     async fn no_story_tells_an_address_or_a_secret(world: World) {
-        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
-        world.with_promoter_at("anna", "anna.canary@example.com", "default");
+        world.program("default", "--rate 10").await;
+        world.with_promoter_at("anna", "anna.canary@example.com", "default").await;
         let body = json!({ "code": "ANNA", "customer": "cus_1", "user_id": "u1", "email": "other.canary@example.com" });
         assert_eq!(world.post_referral(&body).await.0, 201);
         let sale = with(invoice_paid("in_1", "cus_1", 10_000), "/data/object/customer_email", json!("x.canary@example.com"));

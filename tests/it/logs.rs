@@ -6,7 +6,6 @@ use crate::support;
 use crate::support::events::*;
 use crate::support::{ADMIN_TOKEN, Daemon, SECRET, World, now, post_event, post_raw};
 use referrald::stripe::sign;
-use sea_orm::ConnectionTrait;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -78,7 +77,7 @@ async fn traffic(world: &World, daemon: &Daemon) -> String {
 
 on_both_databases! {
     async fn no_secret_and_no_address_of_a_customer_is_logged(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         for filter in ["info", "debug", "trace"] {
             let mut daemon = Daemon::start(&world.url, &[("REFERRALD_LOG__FILTER", filter)]);
             let answers = traffic(&world, &daemon).await;
@@ -96,7 +95,7 @@ on_both_databases! {
     }
 
     async fn every_line_about_an_event_names_it_and_its_request(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         let mut broken = invoice_paid("in_2", "cus_1", 10_000);
         broken["created"] = Value::Null;
@@ -126,9 +125,7 @@ on_both_databases! {
 
 /// Holds the write lock of a SQLite database for longer than an event waits.
 async fn send_while_locked(world: &World, daemon: &Daemon, event: &Value) {
-    let db = world.connection().await;
-    let held = db.execute_unprepared("BEGIN IMMEDIATE; CREATE TABLE held (id INTEGER)").await;
-    held.unwrap();
+    let db = world.hold_sqlite().await;
     let (status, _) = post_event(&world.client, daemon, event).await;
     db.close().await.unwrap();
     assert_eq!(status, 503);

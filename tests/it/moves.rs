@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 const DAY: i64 = 86_400;
 
 /// `anna` at 10 % and held for 30 days, `bert` at 20 % and held for 10, `carl` at 5 % and not held.
-fn with_three(world: &World) {
-    world.with_anna("10");
-    world.cli_ok(&["program", "create", "twenty", "--rate", "20", "--hold-days", "10"]);
-    world.cli_ok(&["program", "create", "five", "--rate", "5", "--hold-days", "0"]);
-    world.with_promoter("bert", "twenty");
-    world.with_promoter("carl", "five");
+async fn with_three(world: &World) {
+    world.with_anna("10").await;
+    world.program("twenty", "--rate 20 --hold-days 10").await;
+    world.program("five", "--rate 5 --hold-days 0").await;
+    world.with_promoter("bert", "twenty").await;
+    world.with_promoter("carl", "five").await;
 }
 
 fn path_of(referral: &Value) -> String {
@@ -76,7 +76,7 @@ fn entry(kind: &str, amount: i64, days: i64) -> (String, i64, i64) {
 
 on_both_databases! {
     async fn an_account_is_its_customer_in_every_order(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
         for (number, order) in orders.into_iter().enumerate() {
             for by_account in [false, true] {
@@ -108,7 +108,7 @@ on_both_databases! {
                 assert_eq!(customers, [account.as_str(), customer_id.as_str()]);
             }
         }
-        assert_eq!((world.count("referral WHERE party IS NOT NULL").await, world.uses("ANNA").await), (12, 12));
+        assert_eq!((world.referrals().await.len(), world.uses("ANNA").await), (12, 12));
         // A checkout session, a discount and a subscription say it too.
         let account = json!("acct_x");
         world.send(&of_account("in_x", "acct_x")).await;
@@ -118,7 +118,7 @@ on_both_databases! {
     }
 
     async fn an_account_of_a_user_s_customer_is_that_user_s_in_every_order(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
         for (number, order) in orders.into_iter().chain(orders).enumerate() {
             let id = |prefix: &str| format!("{prefix}_{number}");
@@ -162,7 +162,7 @@ on_both_databases! {
     }
 
     async fn two_referrals_of_one_customer_become_one(world: World) {
-        with_three(&world);
+        with_three(&world).await;
         let later = path_of(&world.refer_ago("ANNA", "cus_1", 300).await);
         let earlier = path_of(&world.refer_ago("BERT", "acct_1", 600).await);
         world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;
@@ -178,8 +178,8 @@ on_both_databases! {
     }
 
     async fn the_customers_of_one_user_share_a_referral_and_its_first_invoices(world: World) {
-        world.cli_ok(&["program", "create", "two", "--rate", "10", "--invoices", "2"]);
-        world.with_promoter("anna", "two");
+        world.program("two", "--rate 10 --invoices 2").await;
+        world.with_promoter("anna", "two").await;
         let user = |customer: &str| json!({ "code": "ANNA", "user_id": "u1", "customer": customer });
         for name in ["cus_1", "cus_2"] {
             assert_eq!(world.post_referral(&user(name)).await.0, 201);
@@ -201,11 +201,11 @@ on_both_databases! {
         // Saying it again changes nothing.
         let count = world.entries().await.len();
         world.change(&path, json!({ "customer": "cus_3", "user_id": "u1" })).await;
-        assert_eq!((world.entries().await.len(), world.count("claim").await), (count, 2));
+        assert_eq!((world.entries().await.len(), world.claims().await), (count, 2));
     }
 
     async fn a_customer_of_another_user_is_not_added(world: World) {
-        with_three(&world);
+        with_three(&world).await;
         let first = json!({ "code": "ANNA", "user_id": "u1", "customer": "cus_1" });
         assert_eq!(world.post_referral(&first).await.0, 201);
         let second = world.post_referral(&json!({ "code": "BERT", "user_id": "u2" })).await.1;
@@ -241,7 +241,7 @@ on_both_databases! {
     }
 
     async fn an_earlier_claim_that_arrives_late_posts_differences_on_both_sides(world: World) {
-        with_three(&world);
+        with_three(&world).await;
         let path = path_of(&world.refer_ago("ANNA", "cus_1", 100).await);
         sale_with_losses(&world).await;
         let of_anna = [entry("commission", 1_000, 30), entry("dispute", -100, 30), entry("refund", -250, 30)];
@@ -263,7 +263,7 @@ on_both_databases! {
     }
 
     async fn a_move_beats_every_claim_and_cancels_at_the_former_date(world: World) {
-        with_three(&world);
+        with_three(&world).await;
         let made = world.refer_ago("ANNA", "cus_1", 1_000).await;
         let (path, claimed_at) = (path_of(&made), &made["claimed_at"]);
         sale_with_losses(&world).await;
@@ -294,7 +294,7 @@ on_both_databases! {
     }
 
     async fn a_move_may_have_a_date_of_its_own(world: World) {
-        with_three(&world);
+        with_three(&world).await;
         let made = world.refer_ago("ANNA", "cus_1", 10 * DAY).await;
         let path = path_of(&made);
         world.expect("posted", &ago(invoice_paid("in_1", "cus_1", 10_000), 5 * DAY)).await;
@@ -312,7 +312,7 @@ on_both_databases! {
     }
 
     async fn a_move_is_refused_where_it_breaks_a_rule(world: World) {
-        with_three(&world);
+        with_three(&world).await;
         let path = path_of(&world.refer("ANNA", "cus_1").await);
         for (body, code, field) in [
             (json!({ "code": "NOBODY" }), "unknown_code", "code"),
@@ -324,7 +324,7 @@ on_both_databases! {
             assert_eq!(refusal(&answer), (422, code), "{body}");
             assert!(answer.1["detail"].as_str().unwrap().contains(field), "{body}: {}", answer.1);
         }
-        assert_eq!((world.get(&path).await["code"].as_str(), world.count("claim").await), (Some("ANNA"), 1));
+        assert_eq!((world.get(&path).await["code"].as_str(), world.claims().await), (Some("ANNA"), 1));
         // Not judged: a code that is switched off, expired or used up takes a move.
         world.cli_ok(&["code", "create", "ONE", "--promoter", "bert", "--program", "twenty", "--max-uses", "1"]);
         world.refer("ONE", "cus_2").await;
@@ -344,8 +344,8 @@ on_both_databases! {
     }
 
     async fn a_referral_moved_to_the_customer_itself_is_held(world: World) {
-        with_three(&world);
-        world.with_promoter_at("dora", "dora@example.com", "twenty");
+        with_three(&world).await;
+        world.with_promoter_at("dora", "dora@example.com", "twenty").await;
         let path = path_of(&world.refer("ANNA", "cus_1").await);
         let sale = with(invoice_paid("in_1", "cus_1", 10_000), "/data/object/customer_email", json!("Dora@example.com"));
         world.expect("posted", &sale).await;

@@ -36,7 +36,7 @@ async fn event_and_call(
 
 on_both_databases! {
     async fn a_code_is_made_while_an_invoice_names_it(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let replica = world.replica();
         for round in 0..ROUNDS {
             let (code, invoice) = (format!("NEW{round}"), format!("in_{round}"));
@@ -48,7 +48,7 @@ on_both_databases! {
     }
 
     async fn a_code_gets_a_promotion_code_while_a_discount_names_it(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let replica = world.replica();
         for round in 0..ROUNDS {
             let (promotion, customer_id) = (format!("promo_{round}"), format!("cus_{round}"));
@@ -63,8 +63,8 @@ on_both_databases! {
     }
 
     async fn a_customer_is_referred_while_its_address_comes_out(world: World) {
-        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
-        world.with_promoter_at("anna", "anna@example.com", "default");
+        world.program("default", "--rate 10").await;
+        world.with_promoter_at("anna", "anna@example.com", "default").await;
         let replica = world.replica();
         for round in 0..ROUNDS {
             let (customer_id, invoice) = (format!("cus_{round}"), format!("in_{round}"));
@@ -78,7 +78,7 @@ on_both_databases! {
     }
 
     async fn a_user_gets_a_customer_while_its_invoice_comes(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let replica = world.replica();
         for round in 0..ROUNDS {
             let (customer_id, invoice) = (format!("cus_{round}"), format!("in_{round}"));
@@ -91,13 +91,13 @@ on_both_databases! {
             assert_eq!(world.sums(&invoice).await, (1_000, 0), "round {round}");
             assert_eq!(world.get(&path).await["customers"].as_array().unwrap().len(), 2, "round {round}");
         }
-        assert_eq!((world.count("referral").await, world.uses("ANNA").await), (12, 12));
+        assert_eq!((world.referrals().await.len(), world.uses("ANNA").await), (12, 12));
     }
 
     async fn a_referral_is_moved_while_a_refund_comes(world: World) {
-        world.with_anna("10");
-        world.cli_ok(&["program", "create", "twenty", "--rate", "20", "--hold-days", "3"]);
-        world.with_promoter("bert", "twenty");
+        world.with_anna("10").await;
+        world.program("twenty", "--rate 20 --hold-days 3").await;
+        world.with_promoter("bert", "twenty").await;
         let replica = world.replica();
         for round in 0..ROUNDS {
             let [customer_id, invoice, payment] = ["cus", "in", "pi"].map(|prefix| format!("{prefix}_{round}"));
@@ -113,9 +113,9 @@ on_both_databases! {
     }
 
     async fn of_two_who_want_the_same_one_gets_it(world: World) {
-        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
-        world.with_promoter_at("anna", "anna@example.com", "default");
-        world.with_promoter("bert", "default");
+        world.program("default", "--rate 10").await;
+        world.with_promoter_at("anna", "anna@example.com", "default").await;
+        world.with_promoter("bert", "default").await;
         let replica = world.replica();
         for round in 0..ROUNDS {
             let new = |promoter: &str| {
@@ -145,9 +145,9 @@ on_both_databases! {
     }
 
     async fn claims_of_a_crowd_for_one_customer_leave_the_earliest(world: World) {
-        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
+        world.program("default", "--rate 10").await;
         for user in ["anna", "bert", "carl", "dora"] {
-            world.with_promoter(user, "default");
+            world.with_promoter(user, "default").await;
         }
         let replica = world.replica();
         world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;

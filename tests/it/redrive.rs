@@ -79,15 +79,11 @@ async fn asked(stripe: &MockServer) -> usize {
 
 /// $100.00 paid by customer `cus_1` at 10 %, and a refund of half of it that names a payment nobody has linked.
 async fn half_refunded(world: &World) {
-    world.with_anna("10");
+    world.with_anna("10").await;
     world.refer("ANNA", "cus_1").await;
     world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
     world.expect("parked", &charge_refunded("pi_1", "cus_1", 10_000, 5_000)).await;
     world.expect("parked", &refund("refund.created", "re_1", "pi_1", 5_000, "succeeded")).await;
-}
-
-async fn parked(world: &World) -> String {
-    world.query("SELECT CAST(COUNT(*) AS TEXT) FROM event WHERE outcome = 'parked'").await
 }
 
 async fn settles(world: &World, invoice: &str, sums: (i64, i64)) {
@@ -131,14 +127,16 @@ on_both_databases! {
 
         let daemon = asking(&world, &stripe, &[]).await;
         settles(&world, "in_1", (1_000, -500)).await;
-        assert_eq!(parked(&world).await, "0", "both events of the refund are settled");
+        assert_eq!(world.parked().await, 0, "both events of the refund are settled");
         for request in stripe.received_requests().await.unwrap() {
             assert_eq!(request.headers["authorization"], format!("Bearer {KEY}"));
         }
         let told = async || daemon.log().matches("settled by what Stripe").count() == 1;
         eventually("one line tells of it", PATIENCE, told).await;
         keeps_secrets(&daemon.log());
-        assert_eq!(world.query("SELECT cause FROM ledger_entry WHERE kind = 'refund'").await.get(..4), Some("evt_"));
+        let entries = world.entries_of("in_1").await;
+        let refund = entries.iter().find(|entry| entry["kind"] == "refund").unwrap();
+        assert!(refund["cause"].as_str().unwrap().starts_with("evt_"), "{refund}");
     }
 
     async fn a_looked_up_payment_has_its_refunds_listed_by_id(world: World) {
@@ -201,7 +199,7 @@ on_both_databases! {
     }
 
     async fn two_invoices_of_one_payment_share_its_refund(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         world.expect("posted", &invoice_paid("in_1", "cus_1", 6_000)).await;
         world.expect("posted", &invoice_paid("in_2", "cus_1", 4_000)).await;
@@ -222,18 +220,14 @@ on_both_databases! {
         let turned_off = asking(&world, &stripe, &[("REFERRALD_REDRIVE__ENABLED", "false")]).await;
         tokio::time::sleep(Duration::from_secs(4)).await;
         assert_eq!(asked(&stripe).await, 0);
-        assert_eq!(parked(&world).await, "2");
+        assert_eq!(world.parked().await, 2);
         for daemon in [keyless, turned_off] {
             assert!(!daemon.log().contains("more than an hour"), "{}", daemon.log());
         }
     }
 
     async fn without_a_key_the_operator_is_reminded_of_what_is_parked_for_long(world: World) {
-        let db = world.connection().await;
-        let old = "INSERT INTO event (id, event_type, received_at, outcome, reason, parked_on, body_sha256, body_zstd) \
-            VALUES ('evt_old', 'charge.refunded', 1, 'parked', 'invoice_unknown', 'pi_old', '', '')";
-        sea_orm::ConnectionTrait::execute_unprepared(&db, old).await.unwrap();
-        db.close().await.unwrap();
+        world.park_an_old_event().await;
         let daemon = world.replica();
         let told = async || daemon.log().matches("parked for more than an hour").count() == 1;
         eventually("the reminder", PATIENCE, told).await;
@@ -249,23 +243,23 @@ on_both_databases! {
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(asked(&stripe).await, 2);
         assert_eq!(daemon.log().matches("its events stay parked").count(), 1);
-        assert_eq!(parked(&world).await, "2");
+        assert_eq!(world.parked().await, 2);
         world.expect("posted", &invoice_payment("in_1", "pi_1", 10_000)).await;
         assert_eq!(world.sums("in_1").await, (1_000, -500));
     }
 
     async fn a_link_to_an_invoice_that_is_not_paid_yet_waits_for_it(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         world.expect("parked", &charge_refunded("pi_1", "cus_1", 10_000, 5_000)).await;
         let stripe = MockServer::start().await;
         always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
         let _daemon = asking(&world, &stripe, &[]).await;
-        eventually("the link", PATIENCE, async || world.count("payment_link").await == 1).await;
-        assert_eq!(parked(&world).await, "1");
+        eventually("the link", PATIENCE, async || world.payment_links().await == 1).await;
+        assert_eq!(world.parked().await, 1);
         world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
         assert_eq!(world.sums("in_1").await, (1_000, -500));
-        assert_eq!(parked(&world).await, "0");
+        assert_eq!(world.parked().await, 0);
     }
 
     async fn a_payment_that_stripe_fails_at_does_not_hold_up_the_others(world: World) {
@@ -280,12 +274,12 @@ on_both_databases! {
         always(&stripe, "pi_3", page(&[paid("in_3", "pi_3", 2_000)], false)).await;
         let _daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__BATCH", "1")]).await;
         settles(&world, "in_3", (200, -200)).await;
-        assert_eq!(parked(&world).await, "3");
-        assert_eq!(world.query("SELECT CAST(MAX(lookups) AS TEXT) FROM event WHERE parked_on = 'pi_1'").await, "0");
+        assert_eq!(world.parked().await, 3);
+        assert_eq!(world.lookups("pi_1").await, 0);
     }
 
     async fn a_charge_is_asked_for_its_payment_intent(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
         let mut refund = charge_refunded("pi_1", "cus_1", 10_000, 10_000);
@@ -298,11 +292,11 @@ on_both_databases! {
         always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
         let _daemon = asking(&world, &stripe, &[]).await;
         settles(&world, "in_1", (1_000, -1_000)).await;
-        assert_eq!(parked(&world).await, "0");
+        assert_eq!(world.parked().await, 0);
     }
 
     async fn two_replicas_that_ask_at_once_post_once(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         let stripe = MockServer::start().await;
         let answer = |request: &Request| {
@@ -319,7 +313,7 @@ on_both_databases! {
                 assert_eq!(post_event(&world.client, daemon, &event).await.0, 200);
             }
         }
-        eventually("all are settled", PATIENCE, async || parked(&world).await == "0").await;
+        eventually("all are settled", PATIENCE, async || world.parked().await == 0).await;
         assert_eq!(world.entries().await.len(), 40, "one commission and one refund each");
         assert_eq!(world.earned("anna").await, 20 * (100 - 50));
     }

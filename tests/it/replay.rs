@@ -6,7 +6,7 @@ use serde_json::json;
 
 on_both_databases! {
     async fn a_replay_changes_nothing_and_repairs_what_an_older_version_ignored(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         let lost = dispute("du_1", "pi_1", 10_000, "usd", "lost");
         let broken = json!({ "id": "evt_broken", "object": "event", "type": "invoice.paid", "livemode": false });
@@ -24,12 +24,7 @@ on_both_databases! {
         assert_eq!(world.entries().await, before);
         assert_eq!(world.cli(&["replay", "evt_nowhere"]).status.code(), Some(1));
         assert_eq!(world.cli(&["replay"]).status.code(), Some(2));
-        let db = world.connection().await;
-        let ignored = format!("UPDATE event SET outcome = 'ignored', reason = 'unhandled_type' WHERE id = '{id}'");
-        for sql in [ignored.as_str(), "DELETE FROM dispute"] {
-            sea_orm::ConnectionTrait::execute_unprepared(&db, sql).await.unwrap();
-        }
-        db.close().await.unwrap();
+        world.forget_the_dispute_of(id).await;
         assert_eq!(world.cli(&["verify"]).status.code(), Some(1), "the entry has lost its fact");
         world.cli_ok(&["replay", id]);
         assert_eq!(world.entries().await, before);

@@ -30,7 +30,7 @@ async fn invoices(world: &World, query: &str) -> String {
 
 on_both_databases! {
     async fn a_referral_goes_from_signup_to_active_to_refund_and_back(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let path = path_of(&world.refer("ANNA", "cus_1").await);
         assert_eq!(status(&world, &path).await, "signup");
         world.expect("recorded", &sale("in_0", "cus_1", 0)).await;
@@ -54,7 +54,7 @@ on_both_databases! {
     }
 
     async fn a_referral_is_canceled_when_all_its_subscriptions_have_ended(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         for (number, customer_id) in ["cus_1", "cus_2", "cus_3", "cus_4"].iter().enumerate() {
             let referral = world.refer("ANNA", customer_id).await;
             let path = path_of(&referral);
@@ -104,8 +104,8 @@ on_both_databases! {
     }
 
     async fn held_and_refused_come_before_all_other_words(world: World) {
-        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
-        world.with_promoter_at("anna", "anna@example.com", "default");
+        world.program("default", "--rate 10").await;
+        world.with_promoter_at("anna", "anna@example.com", "default").await;
         let path = path_of(&world.refer("ANNA", "cus_1").await);
         world.send(&sale("in_1", "cus_1", 10_000)).await;
         world.send(&invoice_payment("in_1", "pi_1", 10_000)).await;
@@ -120,9 +120,9 @@ on_both_databases! {
     }
 
     async fn the_status_of_a_commission_is_the_first_that_fits(world: World) {
-        world.with_anna("10");
-        world.cli_ok(&["program", "create", "now", "--rate", "20", "--hold-days", "0"]);
-        world.with_promoter("bert", "now");
+        world.with_anna("10").await;
+        world.program("now", "--rate 20 --hold-days 0").await;
+        world.with_promoter("bert", "now").await;
         world.refer_ago("ANNA", "cus_1", 40 * DAY).await;
         world.refer_ago("BERT", "cus_2", 40 * DAY).await;
         for (invoice, customer_id, days) in [
@@ -187,19 +187,19 @@ on_both_databases! {
     }
 
     async fn every_reason_is_a_word_of_the_api(world: World) {
-        world.with_anna("10");
-        let made = |key: &str, user: &str, terms: &[&str]| {
-            world.cli_ok(&[["program", "create", key].as_slice(), terms].concat());
-            world.with_promoter(user, key);
+        world.with_anna("10").await;
+        let made = async |key: &str, terms: &str| {
+            world.program(key, terms).await;
+            world.with_promoter(key, key).await;
         };
-        made("flat", "flat", &["--flat", "500", "--currency", "usd"]);
-        made("once", "once", &["--rate", "10", "--one-time"]);
-        made("top", "top", &["--rate", "10", "--max-rewards-per-promoter", "1"]);
-        made("quick", "quick", &["--rate", "10", "--conversion-window-days", "1"]);
-        made("large", "large", &["--rate", "10", "--min-invoice", "5000", "--currency", "usd"]);
-        made("closed", "closed", &["--rate", "10"]);
+        made("flat", "--flat 500 --currency usd").await;
+        made("once", "--rate 10 --one-time").await;
+        made("top", "--rate 10 --max-rewards-per-promoter 1").await;
+        made("quick", "--rate 10 --conversion-window-days 1").await;
+        made("large", "--rate 10 --min-invoice 5000 --currency usd").await;
+        made("closed", "--rate 10").await;
         world.cli_ok(&["program", "update", "closed", "--active", "false"]);
-        world.with_promoter_at("self", "self@example.com", "default");
+        world.with_promoter_at("self", "self@example.com", "default").await;
         for (code, limit) in [("OFF", json!({ "status": "inactive" })), ("OLD", json!({ "expires_at": 1_000 })),
             ("USED", json!({ "max_uses": 1 }))]
         {
@@ -251,7 +251,7 @@ on_both_databases! {
     }
 
     async fn the_referrer_of_a_user_and_what_is_not_found(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let body = json!({ "code": "ANNA", "user_id": "user 1/ä", "customer": "cus_1", "invitation_method": "mail" });
         let (_, made) = world.post_referral(&body).await;
         let found = world.get("/v1/users/user%201%2F%C3%A4/referrer").await;
@@ -276,7 +276,7 @@ on_both_databases! {
     }
 
     async fn what_contradicts_itself_is_flagged_wherever_it_is_shown(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         for (invoice, place, value) in [
             ("in_amount", "amount_paid", json!(12_000)),

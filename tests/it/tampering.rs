@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 async fn a_sale(world: &World) {
-    world.with_anna("10");
+    world.with_anna("10").await;
     world.refer("ANNA", "cus_1").await;
     world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
     world.expect("recorded", &invoice_payment("in_1", "pi_1", 10_000)).await;

@@ -16,18 +16,18 @@ const CROWD: usize = 40;
 const USES: usize = 5;
 
 /// Program `default` at 10 %, `anna` with code `FEW` of so many uses, `bert` with code `BERT`.
-fn with_few(world: &World, uses: usize) {
-    world.cli_ok(&["program", "create", "default", "--rate", "10"]);
-    world.cli_ok(&["promoter", "create", "anna"]);
+async fn with_few(world: &World, uses: usize) {
+    world.program("default", "--rate 10").await;
+    world.promoter("anna").await;
     let uses = uses.to_string();
     let owner = ["--promoter", "anna", "--program", "default", "--max-uses", &uses];
     world.cli_ok(&[["code", "create", "FEW"].as_slice(), &owner].concat());
-    world.with_promoter("bert", "default");
+    world.with_promoter("bert", "default").await;
 }
 
 on_both_databases! {
     async fn of_forty_calls_at_once_over_two_replicas_exactly_five_make_a_referral(world: World) {
-        with_few(&world, USES);
+        with_few(&world, USES).await;
         let replica = world.replica();
         let bodies: Vec<_> =
             (0..CROWD).map(|number| json!({ "code": "FEW", "customer": format!("cus_{number}") })).collect();
@@ -39,8 +39,8 @@ on_both_databases! {
         let made = answers.iter().filter(|(status, _)| *status == 201).count();
         let used_up = answers.iter().filter(|answer| refusal(answer) == (422, "code_used_up")).count();
         assert_eq!((made, used_up), (USES, CROWD - USES), "{answers:?}");
-        assert_eq!((world.uses("FEW").await, world.count("referral").await), (5, 5));
-        assert_eq!(world.count("claim").await, 5, "a 422 makes no claim");
+        assert_eq!((world.uses("FEW").await, world.referrals().await.len()), (5, 5));
+        assert_eq!(world.claims().await, 5, "a 422 makes no claim");
         // Who got none may come with another code.
         let refused = answers.iter().position(|(status, _)| *status == 422).unwrap();
         world.refer("BERT", &format!("cus_{refused}")).await;
@@ -48,7 +48,7 @@ on_both_databases! {
     }
 
     async fn of_forty_invoices_at_once_over_two_replicas_exactly_five_earn(world: World) {
-        with_few(&world, USES);
+        with_few(&world, USES).await;
         let replica = world.replica();
         let events: Vec<_> = (0..CROWD)
             .map(|number| invoice_paid_with_code(&format!("in_{number}"), &format!("cus_{number}"), 10_000, "FEW"))
@@ -78,7 +78,7 @@ on_both_databases! {
     }
 
     async fn forty_calls_at_once_for_one_customer_use_one(world: World) {
-        with_few(&world, USES);
+        with_few(&world, USES).await;
         let replica = world.replica();
         let body = json!({ "code": "FEW", "customer": "cus_1" });
         let calls = (0..CROWD).map(|number| {
@@ -87,11 +87,11 @@ on_both_databases! {
         });
         let statuses: Vec<u16> = join_all(calls).await.into_iter().map(|(status, _)| status).collect();
         assert!(statuses.iter().all(|status| [200, 201].contains(status)), "{statuses:?}");
-        assert_eq!((world.uses("FEW").await, world.count("referral").await), (1, 1));
+        assert_eq!((world.uses("FEW").await, world.referrals().await.len()), (1, 1));
     }
 
     async fn duplicates_replays_and_second_claims_use_none(world: World) {
-        with_few(&world, 2);
+        with_few(&world, 2).await;
         let told = invoice_paid_with_code("in_1", "cus_1", 10_000, "FEW");
         world.expect("posted", &told).await;
         world.expect("duplicate", &told).await;
@@ -122,7 +122,7 @@ on_both_databases! {
     }
 
     async fn a_use_is_never_given_back(world: World) {
-        with_few(&world, 3);
+        with_few(&world, 3).await;
         let given = async |uses: i64, after: &str| {
             assert_eq!(world.uses("FEW").await, uses, "{after}");
         };
@@ -151,7 +151,7 @@ on_both_databases! {
     }
 
     async fn what_was_refused_as_used_up_stays_refused_and_a_new_claim_wins(world: World) {
-        with_few(&world, 1);
+        with_few(&world, 1).await;
         world.refer("FEW", "cus_1").await;
         for number in [2, 3] {
             let (invoice, customer) = (format!("in_{number}"), format!("cus_{number}"));
@@ -181,8 +181,8 @@ on_both_databases! {
     }
 
     async fn a_code_made_with_fewer_uses_than_customers_waiting_makes_that_many(world: World) {
-        world.cli_ok(&["program", "create", "default", "--rate", "10"]);
-        world.cli_ok(&["promoter", "create", "anna"]);
+        world.program("default", "--rate 10").await;
+        world.promoter("anna").await;
         for number in 0..6 {
             let (invoice, customer) = (format!("in_{number}"), format!("cus_{number}"));
             world.expect("recorded", &invoice_paid_with_code(&invoice, &customer, 10_000, "SOON")).await;

@@ -4,23 +4,10 @@ use crate::support::events::*;
 use crate::support::{Daemon, SECRET, World, client, now, post_event, post_raw};
 use referrald::domain::Timestamp;
 use referrald::stripe::sign;
-use sea_orm::{ConnectionTrait, Statement};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// What facts and their consequences are kept in.
-const FACTS: [&str; 9] = [
-    "invoice",
-    "payment",
-    "payment_link",
-    "refund",
-    "claim",
-    "customer",
-    "referral",
-    "commission",
-    "ledger_entry",
-];
 const OTHER_SECRET: &str = "whsec_of_somebody_else_0123456789";
 
 /// A header of `secret` whose time is `seconds` from now.
@@ -53,22 +40,8 @@ async fn send_raw(world: &World, body: &[u8]) -> String {
     answer["outcome"].as_str().unwrap().to_owned()
 }
 
-/// Outcome and reason of the row of an event, as `outcome(reason)`.
-async fn kept(world: &World, id: &str) -> String {
-    let sql = format!("SELECT outcome || '(' || COALESCE(reason, '') || ')' FROM event WHERE id = '{id}'");
-    world.query(&sql).await
-}
-
 fn id_of_body(body: &[u8]) -> String {
     format!("body_{}", hex::encode(Sha256::digest(body)))
-}
-
-async fn facts(world: &World) -> i64 {
-    let mut rows = 0;
-    for table in FACTS {
-        rows += world.count(table).await;
-    }
-    rows
 }
 
 on_both_databases! {
@@ -102,7 +75,7 @@ on_both_databases! {
             assert_eq!((status, problem["code"].as_str()), (400, Some(code)), "{header:?}");
             assert_eq!((content_type.as_str(), &problem["status"]), ("application/problem+json", &json!(400)));
         }
-        assert_eq!((world.count("event").await, facts(&world).await), (0, 0));
+        assert_eq!((world.events().await, world.facts().await), (0, 0));
     }
 
     async fn an_event_of_an_unknown_type_is_kept_to_the_last_byte(world: World) {
@@ -112,19 +85,14 @@ on_both_databases! {
              \"text\": \"\\u00e9 é \\ud83d\\ude00\", \"data\": null }}  \r\n"
         );
         assert_eq!(send_raw(&world, body.as_bytes()).await, "ignored");
-        assert_eq!(kept(&world, &id).await, "ignored(unhandled_type)");
-        let db = world.connection().await;
-        let sql = format!("SELECT body_zstd, body_sha256 FROM event WHERE id = '{id}'");
-        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
-        let row = row.unwrap();
-        let stored: Vec<u8> = row.try_get_by_index(0).unwrap();
+        assert_eq!(world.kept(&id).await, "ignored(unhandled_type)");
+        let (stored, sha256) = world.body_of(&id).await;
         assert_eq!(zstd::bulk::decompress(&stored, body.len()).unwrap(), body.as_bytes());
-        let sha256: Vec<u8> = row.try_get_by_index(1).unwrap();
         assert_eq!(sha256, Sha256::digest(body.as_bytes()).as_slice());
     }
 
     async fn what_is_not_for_this_ledger_is_kept_with_the_reason_and_changes_nothing(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let with = |mut event: Value, field: &str, value: Value| {
             event[field] = value;
             event
@@ -150,10 +118,10 @@ on_both_databases! {
         ] {
             world.expect("ignored", &event).await;
             let id = event["id"].as_str().unwrap();
-            assert_eq!(kept(&world, id).await, format!("ignored({reason})"));
+            assert_eq!(world.kept(id).await, format!("ignored({reason})"));
             world.expect("duplicate", &event).await;
         }
-        assert_eq!((world.count("event").await, facts(&world).await), (7, 0));
+        assert_eq!((world.events().await, world.facts().await), (7, 0));
         assert_eq!(world.entries().await, []);
     }
 
@@ -161,7 +129,7 @@ on_both_databases! {
         let mut refunded = charge_refunded("pi_1", "cus_1", 100, 100);
         refunded["data"]["object"]["customer"] = Value::Null;
         world.expect("ignored", &refunded).await;
-        assert_eq!(kept(&world, refunded["id"].as_str().unwrap()).await, "ignored(no_invoice)");
+        assert_eq!(world.kept(refunded["id"].as_str().unwrap()).await, "ignored(no_invoice)");
     }
 
     async fn a_signed_body_that_is_no_event_with_an_id_is_kept_under_its_hash(world: World) {
@@ -194,16 +162,16 @@ on_both_databases! {
         for (body, field) in &bodies {
             let text = String::from_utf8_lossy(body);
             assert_eq!(send_raw(&world, body).await, "quarantined", "{text}");
-            let row = kept(&world, &id_of_body(body)).await;
+            let row = world.kept(&id_of_body(body)).await;
             assert!(row.starts_with(&format!("quarantined({field}: ")), "{text}: {row}");
             assert_eq!(send_raw(&world, body).await, "duplicate", "{text}");
         }
         let rows = i64::try_from(bodies.len()).unwrap();
-        assert_eq!((world.count("event").await, facts(&world).await), (rows, 0));
+        assert_eq!((world.events().await, world.facts().await), (rows, 0));
     }
 
     async fn an_id_that_names_two_types_of_events_is_kept_apart(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
         let first = invoice_paid("in_1", "cus_1", 10_000);
         world.expect("posted", &first).await;
@@ -211,29 +179,27 @@ on_both_databases! {
         other["id"] = first["id"].clone();
         world.expect("quarantined", &other).await;
         let id = first["id"].as_str().unwrap();
-        assert_eq!(kept(&world, id).await, "posted()");
-        let apart = kept(&world, &id_of_body(other.to_string().as_bytes())).await;
+        assert_eq!(world.kept(id).await, "posted()");
+        let apart = world.kept(&id_of_body(other.to_string().as_bytes())).await;
         assert!(apart.starts_with("quarantined(id: ") && apart.contains(id), "{apart}");
         world.expect("duplicate", &other).await;
         world.expect("duplicate", &first).await;
-        let sql = format!("SELECT event_type FROM event WHERE id = '{id}'");
-        assert_eq!(world.query(&sql).await, "invoice.paid");
-        assert_eq!((world.count("event").await, world.count("payment_link").await), (2, 0));
+        assert_eq!(world.type_of(id).await, "invoice.paid");
+        assert_eq!((world.events().await, world.payment_links().await), (2, 0));
         assert_eq!(world.sums("in_1").await, (1_000, 0));
     }
 
     /// A newer replica may write words that an older one does not know.
     async fn a_duplicate_is_answered_although_its_invoice_cannot_be_read(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let sale = invoice_paid_with_code("in_1", "cus_1", 10_000, "ANNA");
         world.expect("posted", &sale).await;
-        let db = world.connection().await;
-        db.execute_unprepared("UPDATE invoice SET currency = '???'").await.unwrap();
+        world.change_currency("???").await;
         world.expect("duplicate", &sale).await;
         let another = invoice_paid("in_1", "cus_1", 10_000);
         let (status, _) = post_event(&client(), &world.daemon, &another).await;
-        assert_eq!((status, world.count("event").await), (503, 1));
-        db.execute_unprepared("UPDATE invoice SET currency = 'usd'").await.unwrap();
+        assert_eq!((status, world.events().await), (503, 1));
+        world.change_currency("usd").await;
         world.expect("recorded", &another).await;
         assert_eq!(world.sums("in_1").await, (1_000, 0));
     }
@@ -248,7 +214,7 @@ on_both_databases! {
             outcomes.sort();
             assert_eq!(outcomes, ["quarantined", "recorded"]);
         }
-        assert_eq!(world.count("event").await, 20);
+        assert_eq!(world.events().await, 20);
     }
 }
 

@@ -6,7 +6,6 @@ mod payloads;
 use self::payloads::{Case, attributions, envelopes, money, refunds, texts};
 use crate::support::events::*;
 use crate::support::{World, post_raw};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -15,23 +14,13 @@ const OUTCOMES: [&str; 6] = ["posted", "recorded", "duplicate", "ignored", "park
 /// Longer reasons were written by whoever wrote the event.
 const REASON_LIMIT: usize = 1_000;
 
-/// Outcome and reason of every row that holds this very body.
-async fn rows_of(db: &DatabaseConnection, body: &[u8]) -> Vec<(String, String)> {
-    let backend = db.get_database_backend();
-    let mark = if backend == sea_orm::DatabaseBackend::Sqlite { "?" } else { "$1" };
-    let sql = format!("SELECT outcome, COALESCE(reason, '') FROM event WHERE body_sha256 = {mark}");
-    let sha256 = Sha256::digest(body).to_vec();
-    let rows = db.query_all_raw(Statement::from_sql_and_values(backend, sql, [sha256.into()])).await.unwrap();
-    rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
-}
-
 /// Sends one payload and says what is wrong with what became of it.
-async fn objections(world: &World, db: &DatabaseConnection, body: &[u8]) -> Vec<String> {
+async fn objections(world: &World, body: &[u8]) -> Vec<String> {
     let answer = post_raw(&world.client, &world.daemon, body).send().await.unwrap();
     let status = answer.status().as_u16();
     let answer: Value = answer.json().await.unwrap();
     let outcome = answer["outcome"].as_str().unwrap_or_default();
-    let rows = rows_of(db, body).await;
+    let rows = world.kept_of_body(&Sha256::digest(body)).await;
     let mut wrong = Vec::new();
     let mut check = |holds: bool, what: String| wrong.extend((!holds).then_some(what));
     check(status == 200, format!("answered {status} {answer}"));
@@ -49,20 +38,19 @@ async fn objections(world: &World, db: &DatabaseConnection, body: &[u8]) -> Vec<
 
 on_both_databases! {
     async fn no_payload_harms_the_ledger(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
-        let db = world.connection().await;
         let cases: Vec<Case> =
             [money(), envelopes(), texts(), attributions(), refunds()].into_iter().flatten().collect();
         let mut found = Vec::new();
         for (what, body) in &cases {
-            let wrong = objections(&world, &db, body).await;
+            let wrong = objections(&world, body).await;
             found.extend(wrong.into_iter().map(|wrong| format!("{what}: {wrong}")));
         }
         assert!(found.is_empty(), "{} of {} payloads:\n{}", found.len(), cases.len(), found.join("\n"));
         println!("{} payloads", cases.len());
         let rows = i64::try_from(cases.len()).unwrap();
-        assert_eq!(world.count("event").await, rows);
+        assert_eq!(world.events().await, rows);
         world.refer("ANNA", "cus_2").await;
         world.expect("posted", &invoice_paid("in_honest", "cus_2", 10_000)).await;
         assert_eq!(world.sums("in_honest").await, (1_000, 0));
@@ -71,7 +59,7 @@ on_both_databases! {
     }
 
     async fn honest_events_do_not_suffer_from_hostile_neighbours(world: World) {
-        world.with_anna("10");
+        world.with_anna("10").await;
         let hostile: Vec<Case> = [money(), texts(), refunds()].into_iter().flatten().collect();
         let mut sales = Vec::new();
         for number in 0..40 {

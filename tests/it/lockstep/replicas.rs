@@ -55,10 +55,10 @@ pub struct Replicas {
 impl Replicas {
     pub async fn start() -> Self {
         let mut world = World::postgres().await;
-        world.with_anna("10");
-        world.cli_ok(&["program", "create", "other", "--rate", "20"]);
-        world.cli_ok(&["promoter", "create", "bert"]);
-        world.cli_ok(&["code", "create", "BERT", "--promoter", "bert", "--program", "other"]);
+        world.with_anna("10").await;
+        world.program("other", "--rate 20").await;
+        world.promoter("bert").await;
+        world.code("BERT", "bert", "other").await;
         let db =
             Database::connect(ConnectOptions::new(&world.url).max_connections(1).to_owned()).await.unwrap();
         for sql in [TRIGGERS, "SET lock_timeout = '10s'"] {

@@ -14,8 +14,11 @@ mod versions;
 
 use crate::support::World;
 use crate::support::events::*;
+use crate::support::people::ago;
 use serde_json::{Value, json};
 
+/// When the programs of these tests were made.
+const MADE: &str = "2025-01-01T00:00:00Z";
 /// When the customers of these tests were referred; invoices of the day before count, too.
 const CLAIMED: &str = "2025-01-10T00:00:00Z";
 /// Some time after it.
@@ -26,13 +29,17 @@ fn unix(time: &str) -> i64 {
     chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp()
 }
 
+/// So many seconds before now, as `2025-01-31T12:00:00Z`.
+fn seconds_ago(seconds: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(created() - seconds, 0).unwrap();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
 /// A program with these terms, its promoter and its code; all three have this name.
-fn program(world: &World, name: &str, terms: &str) {
-    let mut create = vec!["program", "create", name];
-    create.extend(terms.split_whitespace());
-    world.cli_ok(&create);
-    world.cli_ok(&["promoter", "create", name]);
-    world.cli_ok(&["code", "create", name, "--promoter", name, "--program", name]);
+async fn program(world: &World, name: &str, terms: &str) {
+    world.program(name, &format!("{terms} --now {MADE}")).await;
+    world.promoter(name).await;
+    world.code(name, name, name).await;
 }
 
 /// The customer was referred by the code at that time.
@@ -81,19 +88,13 @@ async fn sell(world: &World, sale: &Value) -> String {
 /// What the ledger holds for an invoice: `1000` for a commission, `1000 -250` after a refund, the reason when there is
 /// none; a reason beside posted sums shows both.
 async fn held(world: &World, invoice: &str) -> String {
+    let row = world.get(&format!("/v1/commissions/{invoice}")).await;
     let sum = |kind: &str| {
-        format!(
-            "CAST((SELECT COALESCE(SUM(amount_minor), 0) FROM ledger_entry \
-             WHERE invoice_id = '{invoice}' AND kind = '{kind}') AS TEXT)"
-        )
+        let entries = row["entries"].as_array().unwrap().iter().filter(|entry| entry["kind"] == kind);
+        entries.map(|entry| entry["amount"].as_i64().unwrap()).sum::<i64>()
     };
-    let row = world
-        .query(&format!(
-            "SELECT {} || ' ' || {} || ' ' || COALESCE(reason, '') FROM commission WHERE invoice_id = '{invoice}'",
-            sum("commission"),
-            sum("refund")
-        ))
-        .await;
+    let reason = row["reason"].as_str().unwrap_or_default();
+    let row = format!("{} {} {reason}", sum("commission"), sum("refund"));
     match row.split(' ').collect::<Vec<_>>()[..] {
         ["0", "0", reason] if !reason.is_empty() => reason.to_owned(),
         [commission, "0", ""] => commission.to_owned(),
@@ -114,13 +115,16 @@ async fn expect_held(world: &World, when: &str, expected: &[(&str, &str)]) {
 
 /// Why the last entry of an invoice was posted.
 async fn last_cause(world: &World, invoice: &str) -> String {
-    let last = "SELECT cause FROM ledger_entry WHERE invoice_id";
-    world.query(&format!("{last} = '{invoice}' ORDER BY id DESC LIMIT 1")).await
+    let entries = world.entries_of(invoice).await;
+    entries.last().unwrap()["cause"].as_str().unwrap().to_owned()
 }
 
-/// One column of the commission of an invoice, as text.
-async fn column(world: &World, name: &str, invoice: &str) -> String {
-    world.query(&format!("SELECT CAST({name} AS TEXT) FROM commission WHERE invoice_id = '{invoice}'")).await
+/// A field of the commission of an invoice as text; `null` is "".
+async fn shown(world: &World, field: &str, invoice: &str) -> String {
+    match &world.get(&format!("/v1/commissions/{invoice}")).await[field] {
+        Value::Null => String::new(),
+        value => value.to_string(),
+    }
 }
 
 /// The payment `pi_X` that paid the invoice `in_X`.

@@ -3,14 +3,14 @@
 use super::*;
 
 /// A further promoter, and a code of the same name in a program that exists.
-fn join(world: &World, name: &str, program: &str) {
-    world.cli_ok(&["promoter", "create", name]);
-    world.cli_ok(&["code", "create", name, "--promoter", name, "--program", program]);
+async fn join(world: &World, name: &str, program: &str) {
+    world.promoter(name).await;
+    world.code(name, name, program).await;
 }
 
 on_both_databases! {
     async fn the_two_referrals_that_paid_first_earn_whenever_that_is_told(world: World) {
-        program(&world, "two", "--rate 10 --max-rewards-per-promoter 2");
+        program(&world, "two", "--rate 10 --max-rewards-per-promoter 2").await;
         for customer in ["cus_1", "cus_2", "cus_3", "cus_4"] {
             claim(&world, "two", customer, CLAIMED).await;
         }
@@ -56,10 +56,10 @@ on_both_databases! {
     }
 
     async fn each_promoter_and_each_program_has_its_own_places(world: World) {
-        program(&world, "one", "--rate 10 --max-rewards-per-promoter 1");
-        join(&world, "bert", "one");
-        world.cli_ok(&["program", "create", "other", "--rate", "20", "--max-rewards-per-promoter", "1"]);
-        world.cli_ok(&["code", "create", "OTHER", "--promoter", "one", "--program", "other"]);
+        program(&world, "one", "--rate 10 --max-rewards-per-promoter 1").await;
+        join(&world, "bert", "one").await;
+        world.program("other", "--rate 20 --max-rewards-per-promoter 1").await;
+        world.code("OTHER", "one", "other").await;
         for (code, customer, expected) in [
             ("one", "cus_1", "1000"), ("one", "cus_2", "reward_exhausted"), ("bert", "cus_3", "1000"),
             ("bert", "cus_4", "reward_exhausted"), ("OTHER", "cus_5", "2000"), ("OTHER", "cus_6", "reward_exhausted"),
@@ -76,7 +76,7 @@ on_both_databases! {
     }
 
     async fn only_an_invoice_without_another_reason_takes_a_place(world: World) {
-        program(&world, "flat", "--flat 700 --currency usd --max-rewards-per-promoter 1 --min-invoice 500");
+        program(&world, "flat", "--flat 700 --currency usd --max-rewards-per-promoter 1 --min-invoice 500").await;
         for customer in ["cus_1", "cus_2"] {
             claim(&world, "flat", customer, CLAIMED).await;
         }
@@ -88,7 +88,7 @@ on_both_databases! {
         // The order of the reasons: too little comes before the place, and that before the currency.
         expect_held(&world, "in order", &[("in_1a", "reward_exhausted"), ("in_1b", "below_minimum")]).await;
 
-        program(&world, "week", "--rate 10 --conversion-window-days 7 --max-rewards-per-promoter 1");
+        program(&world, "week", "--rate 10 --conversion-window-days 7 --max-rewards-per-promoter 1").await;
         for (customer, paid_at, expected) in [
             ("cus_3", "2025-01-18T00:00:00Z", "conversion_window"), ("cus_4", "2025-01-17T00:00:00Z", "1000"),
             ("cus_5", "2025-01-16T00:00:00Z", "1000"),
@@ -101,9 +101,9 @@ on_both_databases! {
     }
 
     async fn a_promoter_s_own_account_gives_its_place_back(world: World) {
-        world.cli_ok(&["program", "create", "one", "--rate", "10", "--max-rewards-per-promoter", "1"]);
-        world.cli_ok(&["promoter", "create", "anna", "--email", "anna@example.com"]);
-        world.cli_ok(&["code", "create", "one", "--promoter", "anna", "--program", "one"]);
+        world.program("one", "--rate 10 --max-rewards-per-promoter 1").await;
+        world.promoter_at("anna", "anna@example.com").await;
+        world.code("one", "anna", "one").await;
         for (customer, expected) in [("cus_1", "1000"), ("cus_2", "reward_exhausted")] {
             claim(&world, "one", customer, CLAIMED).await;
             let invoice = customer.replace("cus", "in");
@@ -115,21 +115,19 @@ on_both_databases! {
     }
 
     async fn each_referral_is_judged_by_the_limit_of_its_own_terms(world: World) {
-        program(&world, "limit", "--rate 10 --max-rewards-per-promoter 1");
+        program(&world, "limit", "--rate 10 --max-rewards-per-promoter 1").await;
         for customer in ["cus_1", "cus_2"] {
             claim(&world, "limit", customer, CLAIMED).await;
         }
         assert_eq!(sell(&world, &sale("in_1", "cus_1", 10_000, "2025-01-11T00:00:00Z")).await, "1000");
         assert_eq!(sell(&world, &sale("in_2", "cus_2", 10_000, "2025-01-12T00:00:00Z")).await, "reward_exhausted");
         // The third of three places, since the second referral paid before it, too.
-        world.cli_ok(&["program", "update", "limit", "--max-rewards-per-promoter", "3"]);
+        world.cli_ok(&["program", "update", "limit", "--max-rewards-per-promoter", "3", "--now", &seconds_ago(600)]);
         for (invoice, customer, expected) in [("in_3", "cus_3", "1000"), ("in_4", "cus_4", "reward_exhausted")] {
-            world.refer("limit", customer).await;
+            world.refer_ago("limit", customer, 500).await;
             assert_eq!(sell(&world, &invoice_paid(invoice, customer, 10_000)).await, expected, "{invoice}");
         }
-        // Versions are told apart by the second, and the fourth was referred in this one.
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-        world.cli_ok(&["program", "update", "limit", "--max-rewards-per-promoter", "none"]);
+        world.cli_ok(&["program", "update", "limit", "--max-rewards-per-promoter", "none", "--now", &seconds_ago(300)]);
         world.refer("limit", "cus_5").await;
         assert_eq!(sell(&world, &invoice_paid("in_5", "cus_5", 10_000)).await, "1000");
         expect_held(&world, "as they were", &[

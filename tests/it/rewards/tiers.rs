@@ -3,14 +3,14 @@
 use super::*;
 
 async fn ordinal(world: &World, customer: &str) -> String {
-    world
-        .query(&format!("SELECT CAST(ordinal AS TEXT) FROM referral WHERE party = 'customer:{customer}'"))
-        .await
+    let referrals = world.referrals().await;
+    let referral = referrals.iter().find(|row| row["customer"] == customer).unwrap();
+    referral["ordinal"].to_string()
 }
 
 on_both_databases! {
     async fn from_the_eleventh_referral_on_the_rate_is_another(world: World) {
-        program(&world, "tier", "--rate 10 --tiers 11:15");
+        program(&world, "tier", "--rate 10 --tiers 11:15").await;
         for number in 1..=12 {
             // The ordinal goes by arrival: each of these says that it was made before the others.
             let claimed_at = format!("2025-01-{:02}T00:00:00Z", 20 - number);
@@ -21,13 +21,13 @@ on_both_databases! {
             assert_eq!(sell(&world, &sale).await, expected, "{number}");
             assert_eq!(ordinal(&world, &customer).await, number.to_string());
         }
-        assert_eq!(column(&world, "rate_bps", "in_10").await, "1000");
-        assert_eq!(column(&world, "rate_bps", "in_11").await, "1500");
+        assert_eq!(shown(&world, "rate_bps", "in_10").await, "1000");
+        assert_eq!(shown(&world, "rate_bps", "in_11").await, "1500");
     }
 
     async fn the_last_tier_that_is_reached_picks_the_rate(world: World) {
-        program(&world, "tier", "--rate 10 --tiers 2:15,4:20.5,6:5");
-        program(&world, "from-one", "--rate 10 --tiers 1:7");
+        program(&world, "tier", "--rate 10 --tiers 2:15,4:20.5,6:5").await;
+        program(&world, "from-one", "--rate 10 --tiers 1:7").await;
         // 333 at 10, 15, 20.5 and 5 %: 33.3, 49.95, 68.265, 16.65
         for (number, expected) in (1..).zip(["33", "50", "50", "68", "68", "17", "17"]) {
             let (invoice, customer) = (format!("in_{number}"), format!("cus_{number}"));
@@ -44,11 +44,11 @@ on_both_databases! {
     }
 
     async fn an_ordinal_is_given_once_and_never_changes(world: World) {
-        program(&world, "anna", "--rate 10 --tiers 2:15,3:20");
-        world.cli_ok(&["promoter", "create", "bert"]);
-        world.cli_ok(&["code", "create", "bert", "--promoter", "bert", "--program", "anna"]);
-        world.cli_ok(&["program", "create", "other", "--rate", "10", "--tiers", "2:15,3:20"]);
-        world.cli_ok(&["code", "create", "other", "--promoter", "anna", "--program", "other"]);
+        program(&world, "anna", "--rate 10 --tiers 2:15,3:20").await;
+        world.promoter("bert").await;
+        world.code("bert", "bert", "anna").await;
+        world.program("other", "--rate 10 --tiers 2:15,3:20").await;
+        world.code("other", "anna", "other").await;
         for (customer, expected) in [("cus_1", "1000"), ("cus_2", "1500")] {
             claim(&world, "anna", customer, CLAIMED).await;
             let invoice = customer.replace("cus", "in");

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{ADMIN_TOKEN, Daemon, World};
+use super::{ADMIN_TOKEN, Daemon, World, command};
 
 /// Status and body of a call of the API of a daemon.
 pub async fn call(
@@ -53,16 +53,83 @@ impl World {
         answer
     }
 
+    /// Everything that a list of the API holds, page by page.
+    pub async fn all(&self, list: &str) -> Vec<Value> {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.get(&format!("{list}?limit=200{cursor}")).await;
+            found.append(page["data"].as_array_mut().unwrap());
+            cursor = match &page["next_cursor"] {
+                Value::Null => return found,
+                Value::String(next) => format!("&cursor={next}"),
+                next => format!("&cursor={next}"),
+            };
+        }
+    }
+
+    pub async fn codes(&self) -> Vec<Value> {
+        self.all("/v1/codes").await
+    }
+
+    pub async fn commissions(&self) -> Vec<Value> {
+        self.all("/v1/commissions").await
+    }
+
+    pub async fn referrals(&self) -> Vec<Value> {
+        self.all("/v1/referrals").await
+    }
+
+    /// What `referrald … list` lists: promoters, or the versions of programs.
+    pub fn listed(&self, what: &str) -> Vec<Value> {
+        serde_json::from_str(&self.cli_ok(&[what, "list", "--format", "json"])).unwrap()
+    }
+
+    /// A program with these terms, as `program create` takes them.
+    pub async fn program(&self, key: &str, terms: &str) {
+        let create = ["program", "create", key].into_iter().chain(terms.split_whitespace());
+        self.command(create).await;
+    }
+
+    pub async fn promoter(&self, user: &str) {
+        self.command(["promoter", "create", user]).await;
+    }
+
+    pub async fn promoter_at(&self, user: &str, email: &str) {
+        self.command(["promoter", "create", user, "--email", email]).await;
+    }
+
+    pub async fn code(&self, code: &str, promoter: &str, program: &str) {
+        let new = json!({ "code": code, "promoter": promoter, "program": program });
+        let (status, answer) = self.post("/v1/codes", new).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    /// Program `default` at `percent`, promoter `anna` with code `ANNA`.
+    pub async fn with_anna(&self, percent: &str) {
+        let rate = format!("--rate {percent}");
+        tokio::join!(self.program("default", &rate), self.promoter("anna"));
+        self.code("ANNA", "anna", "default").await;
+    }
+
     /// A promoter with one code, its name in capitals.
-    pub fn with_promoter(&self, user: &str, program: &str) {
-        self.cli_ok(&["promoter", "create", user]);
-        self.cli_ok(&["code", "create", &user.to_uppercase(), "--promoter", user, "--program", program]);
+    pub async fn with_promoter(&self, user: &str, program: &str) {
+        self.promoter(user).await;
+        self.code(&user.to_uppercase(), user, program).await;
     }
 
     /// A promoter with an e-mail and one code, its name in capitals.
-    pub fn with_promoter_at(&self, user: &str, email: &str, program: &str) {
-        self.cli_ok(&["promoter", "create", user, "--email", email]);
-        self.cli_ok(&["code", "create", &user.to_uppercase(), "--promoter", user, "--program", program]);
+    pub async fn with_promoter_at(&self, user: &str, email: &str, program: &str) {
+        self.promoter_at(user, email).await;
+        self.code(&user.to_uppercase(), user, program).await;
+    }
+
+    /// Runs a command that must do it, beside what else the test does.
+    async fn command(&self, arguments: impl IntoIterator<Item = &str>) {
+        let mut command = command(&self.url);
+        command.args(arguments);
+        let ended = tokio::task::spawn_blocking(move || (command.output().unwrap(), command));
+        let (output, command) = ended.await.unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// (status, reason) of the commission of an invoice; no reason is "".

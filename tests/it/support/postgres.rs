@@ -8,10 +8,25 @@ use tempfile::TempDir;
 
 /// A new, empty database on the cluster of this test run.
 pub async fn new_database() -> String {
-    let cluster = variable("REFERRALD_TEST_POSTGRES_URL");
+    create("").await
+}
+
+/// A new database with everything that is in another one, which nobody is connected to.
+pub async fn copy_of(template: &str) -> String {
+    // The files are copied as they are: the other strategy writes all of it to the log first.
+    create(&format!("TEMPLATE {template} STRATEGY FILE_COPY")).await
+}
+
+/// The maintenance database of the cluster of this test run.
+pub fn cluster() -> String {
+    variable("REFERRALD_TEST_POSTGRES_URL")
+}
+
+async fn create(options: &str) -> String {
+    let cluster = cluster();
     let name = format!("test_{}", uuid::Uuid::now_v7().simple());
     let db = Database::connect(&cluster).await.unwrap();
-    db.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    db.execute_unprepared(&format!("CREATE DATABASE {name} {options}")).await.unwrap();
     db.close().await.unwrap();
     let (base, _) = cluster.rsplit_once('/').unwrap();
     format!("{base}/{name}")
