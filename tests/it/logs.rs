@@ -1,7 +1,5 @@
 //! What the daemon logs: which event and which request, and no secret and nothing personal.
 
-use std::time::Duration;
-
 use crate::support;
 use crate::support::events::*;
 use crate::support::{ADMIN_TOKEN, Daemon, SECRET, World, now, post_event, post_raw};
@@ -19,7 +17,7 @@ fn lines(daemon: &Daemon) -> Vec<Value> {
 /// Waits until so many lines hold these words: what the daemon writes is read by a thread of its own.
 async fn until_logged(daemon: &Daemon, words: &str, times: usize) {
     let logged = async || daemon.log().lines().filter(|line| line.contains(words)).count() >= times;
-    support::eventually(words, Duration::from_secs(5), logged).await;
+    support::eventually(words, logged).await;
 }
 
 /// A field of a line, or of one of the spans that it stands in.
@@ -124,20 +122,24 @@ on_both_databases! {
 }
 
 /// Holds the write lock of a SQLite database for longer than an event waits.
-async fn send_while_locked(world: &World, daemon: &Daemon, event: &Value) {
+async fn send_while_locked(world: &World, event: &Value) -> Daemon {
+    let limits =
+        [("REFERRALD_DATABASE__BUSY_TIMEOUT_MS", "100"), ("REFERRALD_INTAKE__ANSWER_WITHIN_MS", "1400")];
+    let daemon = Daemon::start(&world.url, &limits);
     let db = world.hold_sqlite().await;
-    let (status, _) = post_event(&world.client, daemon, event).await;
+    let (status, _) = post_event(&world.client, &daemon, event).await;
     db.close().await.unwrap();
     assert_eq!(status, 503);
+    daemon
 }
 
 #[tokio::test]
 async fn an_event_that_is_not_acknowledged_is_named_in_the_log() {
     let world = World::sqlite();
     let event = invoice_paid("in_1", "cus_1", 10_000);
-    send_while_locked(&world, &world.daemon, &event).await;
-    until_logged(&world.daemon, "not acknowledged", 1).await;
-    let lines = lines(&world.daemon);
+    let daemon = send_while_locked(&world, &event).await;
+    until_logged(&daemon, "not acknowledged", 1).await;
+    let lines = lines(&daemon);
     let line = lines.iter().find(|line| line.to_string().contains("not acknowledged")).unwrap();
     assert!(field(line, "request_id").is_some(), "{line}");
     assert_eq!(field(line, "event_id"), event["id"].as_str(), "{line}");
@@ -146,8 +148,7 @@ async fn an_event_that_is_not_acknowledged_is_named_in_the_log() {
 #[tokio::test]
 async fn the_log_tells_why_an_event_was_not_committed() {
     let world = World::sqlite();
-    let daemon = Daemon::start(&world.url, &[("REFERRALD_DATABASE__BUSY_TIMEOUT_MS", "100")]);
-    send_while_locked(&world, &daemon, &invoice_paid("in_1", "cus_1", 10_000)).await;
+    let daemon = send_while_locked(&world, &invoice_paid("in_1", "cus_1", 10_000)).await;
     until_logged(&daemon, "could not be committed", 1).await;
     assert!(daemon.log().contains("locked"), "{}", daemon.log());
 }

@@ -22,6 +22,7 @@ mod ledger;
 mod lockstep;
 mod logs;
 mod moves;
+mod one_writer;
 mod order;
 mod races;
 mod redrive;

@@ -12,7 +12,6 @@ use wiremock::matchers::{method, path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const KEY: &str = "sk_test_canary_0123456789";
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An object of Stripe's list of invoice payments, with what a later version may add.
 fn invoice_payment_of(status: &str, invoice: &str, payment: &str, amount: i64) -> Value {
@@ -63,7 +62,7 @@ async fn asking(world: &World, stripe: &MockServer, more: &[(&str, &str)]) -> Da
     let mut settings = vec![
         ("STRIPE_SECRET_KEY", KEY),
         ("REFERRALD_STRIPE__API_BASE", base.as_str()),
-        ("REFERRALD_STRIPE__API_TIMEOUT_MS", "2000"),
+        ("REFERRALD_STRIPE__API_TIMEOUT_MS", "4000"),
         ("REFERRALD_REDRIVE__INTERVAL_S", "1"),
         ("REFERRALD_REDRIVE__OLDER_THAN_S", "1"),
     ];
@@ -87,7 +86,7 @@ async fn half_refunded(world: &World) {
 }
 
 async fn settles(world: &World, invoice: &str, sums: (i64, i64)) {
-    eventually(invoice, PATIENCE, async || world.sums(invoice).await == sums).await;
+    eventually(invoice, async || world.sums(invoice).await == sums).await;
 }
 
 /// The key and the bodies of answers must not come up anywhere.
@@ -132,7 +131,7 @@ on_both_databases! {
             assert_eq!(request.headers["authorization"], format!("Bearer {KEY}"));
         }
         let told = async || daemon.log().matches("settled by what Stripe").count() == 1;
-        eventually("one line tells of it", PATIENCE, told).await;
+        eventually("one line tells of it", told).await;
         keeps_secrets(&daemon.log());
         let entries = world.entries_of("in_1").await;
         let refund = entries.iter().find(|entry| entry["kind"] == "refund").unwrap();
@@ -187,7 +186,7 @@ on_both_databases! {
     }
 
     async fn an_answer_that_is_late_is_not_an_attempt(world: World) {
-        is_not_an_attempt(&world, page(&[], false).set_delay(Duration::from_secs(20))).await;
+        is_not_an_attempt(&world, page(&[], false).set_delay(Duration::from_mins(1))).await;
     }
 
     async fn the_error_page_of_a_proxy_is_not_an_attempt(world: World) {
@@ -230,7 +229,7 @@ on_both_databases! {
         world.park_an_old_event().await;
         let daemon = world.replica();
         let told = async || daemon.log().matches("parked for more than an hour").count() == 1;
-        eventually("the reminder", PATIENCE, told).await;
+        eventually("the reminder", told).await;
     }
 
     async fn attempts_end_and_the_late_event_still_settles(world: World) {
@@ -239,7 +238,7 @@ on_both_databases! {
         always(&stripe, "pi_1", page(&[], false)).await;
         let daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__MAX_ATTEMPTS", "2")]).await;
         let told = async || daemon.log().contains("its events stay parked");
-        eventually("it is given up", PATIENCE, told).await;
+        eventually("it is given up", told).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(asked(&stripe).await, 2);
         assert_eq!(daemon.log().matches("its events stay parked").count(), 1);
@@ -255,7 +254,7 @@ on_both_databases! {
         let stripe = MockServer::start().await;
         always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
         let _daemon = asking(&world, &stripe, &[]).await;
-        eventually("the link", PATIENCE, async || world.payment_links().await == 1).await;
+        eventually("the link", async || world.payment_links().await == 1).await;
         assert_eq!(world.parked().await, 1);
         world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
         assert_eq!(world.sums("in_1").await, (1_000, -500));
@@ -313,7 +312,7 @@ on_both_databases! {
                 assert_eq!(post_event(&world.client, daemon, &event).await.0, 200);
             }
         }
-        eventually("all are settled", PATIENCE, async || world.parked().await == 0).await;
+        eventually("all are settled", async || world.parked().await == 0).await;
         assert_eq!(world.entries().await.len(), 40, "one commission and one refund each");
         assert_eq!(world.earned("anna").await, 20 * (100 - 50));
     }
@@ -323,10 +322,10 @@ on_both_databases! {
         let stripe = MockServer::start().await;
         always(&stripe, "pi_1", page(&[], false).set_delay(Duration::from_mins(1))).await;
         let mut daemon = asking(&world, &stripe, &[("REFERRALD_STRIPE__API_TIMEOUT_MS", "60000")]).await;
-        eventually("Stripe is asked", PATIENCE, async || asked(&stripe).await == 1).await;
+        eventually("Stripe is asked", async || asked(&stripe).await == 1).await;
         let (code, took) = daemon.signal("-TERM");
         assert_eq!(code, Some(0), "{}", daemon.log());
-        assert!(took < Duration::from_secs(3), "{took:?}");
+        assert!(took < Duration::from_secs(30), "{took:?}");
     }
 }
 

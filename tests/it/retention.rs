@@ -1,7 +1,5 @@
 //! Old payloads are dropped; what they said stays.
 
-use std::time::Duration;
-
 use crate::support;
 use crate::support::events::*;
 use crate::support::{World, eventually};
@@ -18,7 +16,7 @@ on_both_databases! {
         assert_eq!(world.payloads().await, 6);
         let _daemon = support::Daemon::start(&world.url, &[("REFERRALD_RETENTION__PAYLOAD_DAYS", "30")]);
         // Of the three old ones the parked one keeps its payload.
-        eventually("two payloads are dropped", Duration::from_secs(20), async || world.payloads().await == 4).await;
+        eventually("two payloads are dropped", async || world.payloads().await == 4).await;
         assert_eq!(world.events().await, 6);
         let old = format!("evt_old_{}", sale["id"].as_str().unwrap());
         let told = world.cli_ok(&["explain", &old]);

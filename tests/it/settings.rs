@@ -5,11 +5,9 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, command, postgres};
+use crate::support::{Daemon, PATIENCE, command, postgres};
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A file for a database that is not there yet.
 fn new_sqlite() -> (TempDir, String) {
