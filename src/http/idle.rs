@@ -84,10 +84,26 @@ impl Drop for Idle {
     }
 }
 
-/// The body of an answer; when it is sent or dropped, the connection waits for its next request.
+/// A request that is being answered; at its end, however it ends, the connection waits for the next one.
+struct Busy(Rc<Idle>);
+
+impl Busy {
+    fn begin(idle: &Rc<Idle>) -> Self {
+        idle.keep_open();
+        Self(Rc::clone(idle))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.close_after(self.0.next);
+    }
+}
+
+/// The body of an answer, which is being given until all of it is sent.
 struct Answer {
     body: BoxBody,
-    idle: Rc<Idle>,
+    _busy: Option<Busy>,
 }
 
 impl MessageBody for Answer {
@@ -102,12 +118,6 @@ impl MessageBody for Answer {
     }
 }
 
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.idle.close_after(self.idle.next);
-    }
-}
-
 /// Middleware, the outermost: while a request is being answered its connection is not idle.
 ///
 /// # Errors
@@ -116,13 +126,7 @@ pub async fn close_idle(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let idle = request.conn_data::<Rc<Idle>>().cloned();
-    if let Some(idle) = &idle {
-        idle.keep_open();
-    }
+    let busy = request.conn_data::<Rc<Idle>>().map(Busy::begin);
     let response = next.call(request).await?.map_into_boxed_body();
-    Ok(match idle {
-        Some(idle) => response.map_body(|_, body| BoxBody::new(Answer { body, idle })),
-        None => response,
-    })
+    Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _busy: busy })))
 }

@@ -1,8 +1,9 @@
 //! The daemon and its commands through the front door: one module a concern, one harness ([`support`]).
 //!
-//! A test is a sentence with one act. It says what it expects of answers of the API or of commands, on SQLite and on
-//! PostgreSQL where the database may matter, and ends with `referrald verify`. It waits for what happens, never for
-//! a time to pass, so that it holds on a busy machine too; what takes the whole machine is named `heavy_…`.
+//! The rule of the house: a test is a sentence, with one act, through the front door. It asks the API or a command, and
+//! SQL only for what nothing else shows (`support::tables`); it runs on SQLite and PostgreSQL where the database may
+//! matter; it states times instead of sleeping, and polls what it waits for, so that it is slow and not red on a busy
+//! machine; and it ends with `referrald verify`. What takes the whole machine is named `heavy_…` and runs alone of its kind.
 
 // Its macro is used by the modules below.
 #[macro_use]
@@ -19,6 +20,7 @@ mod held;
 mod hostile;
 mod http;
 mod ledger;
+mod lints;
 mod lockstep;
 mod logs;
 mod moves;

@@ -125,5 +125,4 @@ async fn a_stalled_holder_makes_others_wait_and_its_end_sets_them_free() {
     assert_eq!((status, &answer["outcome"]), (200, &json!("posted")));
     stalled.await.unwrap();
     assert_eq!(world.earned("anna").await, 2_000);
-    world.check_invariants();
 }

@@ -14,6 +14,7 @@ async fn a_sale(world: &World) {
 
 /// Does what must be found; returns what `verify` says.
 async fn tampered(world: &World, sql: &str) -> String {
+    world.leave_broken();
     let db = world.connection().await;
     db.execute_unprepared(sql).await.unwrap();
     db.close().await.unwrap();

@@ -1,6 +1,4 @@
 //! The harness: the real binary, a real database, real HTTP.
-//!
-//! Every test binary uses its own part of it.
 pub mod api;
 pub mod events;
 pub mod people;
@@ -12,6 +10,7 @@ pub mod template;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use referrald::domain::Timestamp;
@@ -48,7 +47,6 @@ macro_rules! on_both_databases {
             async fn $name() {
                 let $world = World::sqlite();
                 $body
-                $world.check_invariants();
             })+
         }
         mod postgres {
@@ -57,18 +55,19 @@ macro_rules! on_both_databases {
             async fn $name() {
                 let $world = World::postgres().await;
                 $body
-                $world.check_invariants();
             })+
         }
     };
 }
 
-/// A database, a daemon on it, and a client.
+/// A database, a daemon on it, and a client. Its end is `verify`.
 #[derive(Debug)]
 pub struct World {
     pub url: String,
     pub daemon: Daemon,
     pub client: reqwest::Client,
+    /// False where the test is about a ledger that does not hold.
+    must_hold: AtomicBool,
     /// What `tables` reads with.
     reader: OnceCell<DatabaseConnection>,
     _directory: TempDir,
@@ -90,7 +89,14 @@ impl World {
 
     fn on(url: String, directory: TempDir) -> Self {
         let daemon = Daemon::start(&url, &[]);
-        Self { url, daemon, client: client(), reader: OnceCell::new(), _directory: directory }
+        Self {
+            url,
+            daemon,
+            client: client(),
+            must_hold: AtomicBool::new(true),
+            reader: OnceCell::new(),
+            _directory: directory,
+        }
     }
 
     /// A second daemon on the same database.
@@ -177,11 +183,25 @@ impl World {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The test has broken the ledger on purpose, so `verify` is not asked at its end.
+    pub fn leave_broken(&self) {
+        self.must_hold.store(false, Ordering::Relaxed);
+    }
+
     /// What the semantics promise after every test: `verify` recomputes every sum from the facts.
     pub fn check_invariants(&self) {
         let output = self.cli(&["verify"]);
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Every test ends with `verify`, unless it has failed already.
+impl Drop for World {
+    fn drop(&mut self) {
+        if *self.must_hold.get_mut() && !std::thread::panicking() {
+            self.check_invariants();
+        }
     }
 }
 
