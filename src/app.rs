@@ -138,7 +138,7 @@ fn serve(settings: &Settings, listener: TcpListener, state: HttpState) -> anyhow
     Ok(server
         .workers(workers)
         .max_connections(http.max_connections)
-        .client_request_timeout(Duration::ZERO)
+        .client_request_timeout(idle.fallback())
         .on_connect(move |stream, data| idle.begin(stream, data))
         .keep_alive(Duration::from_secs(http.keep_alive_s))
         .shutdown_timeout(http.drain_timeout_s)

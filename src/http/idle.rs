@@ -2,8 +2,9 @@
 //!
 //! actix-http has a timeout for the head of a first request, and answers 408 when it passes, even where no byte was
 //! ever sent; a proxy that connects ahead would hand that answer to whoever it sends next. For the head of a later
-//! request actix-http has no timeout at all once one byte of it has come. So its timeout is off, and each connection
-//! has a second handle on its socket here, with which it is shut down when it has waited for a request too long.
+//! request actix-http has no timeout at all once one byte of it has come. So each connection has a second handle on its
+//! socket here, with which it is shut down when it has waited for a request too long; actix-http's own timeout is
+//! longer, for a connection of which there is no second handle because the process has no more of them.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,6 +12,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, rt};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::settings::HttpSettings;
@@ -41,12 +44,21 @@ impl From<&HttpSettings> for IdleLimits {
 }
 
 impl IdleLimits {
+    /// The timeout of actix-http, which answers 408: only where ours cannot be.
+    pub fn fallback(self) -> Duration {
+        self.first.saturating_mul(2)
+    }
+
     /// Callback of the server for a new connection: its time without a request begins.
     pub fn begin(self, stream: &dyn Any, data: &mut Extensions) {
         let stream = stream.downcast_ref::<rt::net::TcpStream>();
         let Some(handle) = stream.and_then(|stream| stream.as_fd().try_clone_to_owned().ok()) else { return };
-        let idle =
-            Rc::new(Idle { socket: Rc::new(handle.into()), next: self.next, closing: RefCell::default() });
+        let idle = Rc::new(Idle {
+            socket: Arc::new(handle.into()),
+            worker: Handle::current(),
+            next: self.next,
+            closing: RefCell::default(),
+        });
         idle.close_after(self.first);
         data.insert(idle);
     }
@@ -54,7 +66,9 @@ impl IdleLimits {
 
 /// A connection and what will close it.
 struct Idle {
-    socket: Rc<TcpStream>,
+    socket: Arc<TcpStream>,
+    /// The runtime of the connection, which may be stopping when an answer ends.
+    worker: Handle,
     next: Duration,
     closing: RefCell<Option<JoinHandle<()>>>,
 }
@@ -62,8 +76,8 @@ struct Idle {
 impl Idle {
     fn close_after(&self, limit: Duration) {
         self.keep_open();
-        let socket = Rc::clone(&self.socket);
-        let closing = rt::spawn(async move {
+        let socket = Arc::clone(&self.socket);
+        let closing = self.worker.spawn(async move {
             tokio::time::sleep(limit).await;
             // An error says that it is closed already.
             let _ = socket.shutdown(Shutdown::Both);

@@ -1,4 +1,5 @@
 //! The harness: the real binary, a real database, real HTTP.
+
 pub mod api;
 pub mod events;
 pub mod people;
