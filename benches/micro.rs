@@ -1,14 +1,5 @@
 //! What one event costs before it meets the database: `cargo bench --bench micro`.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark fails by ending, and a macro makes the functions that have no documentation"
-)]
-
 #[path = "throughput/template.rs"]
 mod template;
 

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
 
 use crate::handlers::Policy;
-use crate::http::{HttpState, close_unread, refuse_control_characters, routes};
+use crate::http::{HttpState, IdleLimits, close_idle, close_unread, refuse_control_characters, routes};
 use crate::intake::Intake;
 use crate::jobs::redrive::Redrive;
 use crate::jobs::retention::Retention;
@@ -131,12 +131,16 @@ fn serve(settings: &Settings, listener: TcpListener, state: HttpState) -> anyhow
             .wrap(from_fn(refuse_control_characters))
             .wrap(from_fn(close_unread))
             .wrap(TracingLogger::<DaemonRootSpan>::new())
+            .wrap(from_fn(close_idle))
             .configure(routes)
     });
+    let idle = IdleLimits::from(http);
     Ok(server
         .workers(workers)
         .max_connections(http.max_connections)
-        .client_request_timeout(Duration::from_millis(http.header_timeout_ms))
+        .client_request_timeout(idle.fallback())
+        .on_connect(move |stream, data| idle.begin(stream, data))
+        .keep_alive(Duration::from_secs(http.keep_alive_s))
         .shutdown_timeout(http.drain_timeout_s)
         .disable_signals()
         .listen(listener)?

@@ -5,6 +5,20 @@
 //! [`domain`] knows what it should hold, [`stripe`] what Stripe means, and [`store`] how it is kept. [`app`] puts
 //! them together from the [`settings`], and [`cli`] is the outside. `ARCHITECTURE.md` has the map.
 
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::wildcard_imports
+)]
+
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -1,5 +1,19 @@
 //! The `referrald` command.
 
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::wildcard_imports
+)]
+
 use std::process::ExitCode;
 use std::time::Duration;
 

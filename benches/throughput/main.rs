@@ -3,17 +3,6 @@
 //! The generator is `wrk`. It sends distinct, signed events of a real size, each once, and every run checks the ledger
 //! afterwards: any answer but 2xx, and any sum that is not what was sent, fails the benchmark.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::float_arithmetic,
-    clippy::float_cmp,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::too_many_arguments,
-    reason = "a benchmark fails by ending, and its figures are for people"
-)]
-
 mod ceiling;
 mod events;
 mod ledger;

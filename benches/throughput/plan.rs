@@ -255,13 +255,12 @@ const fn one_by_one(kind: Kind) -> &'static [(&'static str, &'static str)] {
 }
 
 /// A count as a figure to divide.
-#[allow(clippy::as_conversions, clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub const fn figure(count: u64) -> f64 {
     count as f64
 }
 
 #[allow(
-    clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a number of events, which is neither negative nor large"

@@ -1,6 +1,20 @@
 //! One SeaORM entity a table. Times are Unix seconds (UTC), amounts are minor units of the row's currency.
 //! Only the store of the daemon writes these tables. Ids are those of Stripe or of the host where there are any.
 
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::wildcard_imports
+)]
+
 pub mod claim;
 pub mod claim_used_up;
 pub mod code;

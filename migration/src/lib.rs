@@ -2,6 +2,20 @@
 //!
 //! Depends on nothing of ours: what a migration did when it was written must never change with the entities.
 
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::wildcard_imports
+)]
+
 pub use sea_orm_migration::prelude::{DbErr, MigratorTrait, SchemaManager};
 
 use sea_orm_migration::prelude::*;

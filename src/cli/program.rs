@@ -8,7 +8,7 @@ use serde_json::json;
 use super::terms::{TermsArguments, sentence};
 use super::{Format, database, existing_database, output};
 use crate::clock;
-use crate::domain::Terms;
+use crate::domain::{Terms, Timestamp};
 use crate::service::{programs, queries};
 use crate::settings::Settings;
 
@@ -33,6 +33,9 @@ pub struct Create {
     key: String,
     #[command(flatten)]
     terms: TermsArguments,
+    /// The time of the change instead of now (RFC 3339), for what is brought over from elsewhere.
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = super::refer::point_in_time)]
+    now: Option<Timestamp>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -44,6 +47,9 @@ pub struct Update {
     key: String,
     #[command(flatten)]
     terms: TermsArguments,
+    /// The time of the change instead of now (RFC 3339), for what is brought over from elsewhere.
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = super::refer::point_in_time)]
+    now: Option<Timestamp>,
     /// Whether it takes new referrals.
     #[arg(long, value_name = "true|false")]
     active: Option<bool>,
@@ -58,13 +64,15 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         Command::Create(create) => {
             let db = database(settings).await?;
             let change = create.terms.change(None);
-            let terms = programs::create_program(&db, &create.key, &change, clock::now()).await?;
+            let now = create.now.unwrap_or_else(clock::now);
+            let terms = programs::create_program(&db, &create.key, &change, now).await?;
             made(create.format, create.key.trim(), &terms);
         }
         Command::Update(update) => {
             let db = database(settings).await?;
             let change = update.terms.change(update.active);
-            let terms = programs::update_program(&db, &update.key, &change, clock::now()).await?;
+            let now = update.now.unwrap_or_else(clock::now);
+            let terms = programs::update_program(&db, &update.key, &change, now).await?;
             made(update.format, update.key.trim(), &terms);
         }
         Command::List { format } => {

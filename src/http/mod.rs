@@ -6,6 +6,7 @@ mod body;
 mod clicks;
 mod error;
 mod health;
+mod idle;
 mod plain;
 mod unread;
 mod webhook;
@@ -22,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
 pub use error::Problem;
+pub use idle::{IdleLimits, close_idle};
 pub use plain::refuse_control_characters;
 pub use unread::close_unread;
 

@@ -60,6 +60,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("http.body_limit_bytes", Kind::Whole),
     Key::new("http.body_timeout_ms", Kind::Whole),
     Key::new("http.header_timeout_ms", Kind::Whole),
+    Key::new("http.keep_alive_s", Kind::Whole),
     Key::new("http.workers", Kind::Whole),
     Key::new("http.max_connections", Kind::Whole),
     Key::new("http.drain_notice_ms", Kind::Whole),

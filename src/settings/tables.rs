@@ -16,8 +16,10 @@ pub struct HttpSettings {
     pub body_limit_bytes: usize,
     /// Milliseconds for the whole body to arrive; slower is 408.
     pub body_timeout_ms: u64,
-    /// Milliseconds for the request line and headers to arrive.
+    /// Milliseconds for the request line and headers to arrive; then the connection is closed without an answer.
     pub header_timeout_ms: u64,
+    /// Seconds that a connection is kept open for its next request.
+    pub keep_alive_s: u64,
     /// Worker threads; 0 is one per core.
     pub workers: usize,
     /// Open connections over all workers.

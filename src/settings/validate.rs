@@ -58,6 +58,7 @@ impl HttpSettings {
         within("http.body_limit_bytes", self.body_limit_bytes, 1_024, 16_777_216)?;
         within("http.body_timeout_ms", self.body_timeout_ms, 1, HOUR_MS)?;
         within("http.header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS)?;
+        within("http.keep_alive_s", self.keep_alive_s, 1, HOUR_S)?;
         within("http.workers", self.workers, 0, 1_024)?;
         within("http.max_connections", self.max_connections, 1, 1_000_000)?;
         within("http.drain_notice_ms", self.drain_notice_ms, 0, HOUR_MS)?;

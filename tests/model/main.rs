@@ -3,14 +3,6 @@
 //!
 //! `REFERRALD_TEST_HISTORIES` says how many histories are tried, `REFERRALD_TEST_SEED` repeats a run.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test says what it expects by failing"
-)]
-
 mod acts;
 mod compare;
 mod history;

@@ -1,0 +1,39 @@
+//! The daemon and its commands through the front door: one module a concern, one harness ([`support`]).
+//!
+//! The rule of the house: a test is a sentence, with one act, through the front door. It asks the API or a command, and
+//! SQL only for what nothing else shows (`support::tables`); it runs on SQLite and PostgreSQL where the database may
+//! matter; it states times instead of sleeping, and polls what it waits for, so that it is slow and not red on a busy
+//! machine; and it ends with `referrald verify`. What takes the whole machine is named `heavy_…` and runs alone of its kind.
+
+// Its macro is used by the modules below.
+#[macro_use]
+mod support;
+
+mod attribution;
+mod cli;
+mod codes;
+mod connected;
+mod connections;
+mod crash;
+mod explain;
+mod held;
+mod hostile;
+mod http;
+mod ledger;
+mod lints;
+mod lockstep;
+mod logs;
+mod moves;
+mod one_writer;
+mod order;
+mod races;
+mod redrive;
+mod replay;
+mod retention;
+mod rewards;
+mod settings;
+mod statuses;
+mod tampering;
+mod tidy;
+mod uses;
+mod webhook;

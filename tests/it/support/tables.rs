@@ -1,0 +1,220 @@
+//! What tests read and write behind the daemon's back: all SQL stands here but for `tampering.rs`, whose subject it is,
+//! and for the locks of `lockstep` and `locks`. It is for what neither the API nor a command shows, and for what only
+//! somebody at the SQL prompt, an older version or a newer one can do.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, QueryResult, Statement};
+
+use super::World;
+
+/// What facts and their consequences are kept in.
+const FACTS: [&str; 9] = [
+    "invoice",
+    "payment",
+    "payment_link",
+    "refund",
+    "claim",
+    "customer",
+    "referral",
+    "commission",
+    "ledger_entry",
+];
+
+impl World {
+    /// Events kept, whatever became of them.
+    pub async fn events(&self) -> i64 {
+        self.count("event").await
+    }
+
+    pub async fn parked(&self) -> i64 {
+        self.count("event WHERE outcome = 'parked'").await
+    }
+
+    pub async fn event_ids(&self) -> BTreeSet<String> {
+        let rows = self.rows("SELECT id FROM event").await;
+        let ids: BTreeSet<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        assert_eq!(ids.len(), rows.len());
+        ids
+    }
+
+    /// Outcome and reason of an event, as `outcome(reason)`.
+    pub async fn kept(&self, event: &str) -> String {
+        let kept =
+            format!("SELECT outcome || '(' || COALESCE(reason, '') || ')' FROM event WHERE id = '{event}'");
+        self.text(&kept).await
+    }
+
+    /// Outcome and reason of every event that was kept of a body with this SHA-256.
+    pub async fn kept_of_body(&self, sha256: &[u8]) -> Vec<(String, String)> {
+        let hash = if self.is_sqlite() { "lower(hex(body_sha256))" } else { "encode(body_sha256, 'hex')" };
+        let kept = "SELECT outcome, COALESCE(reason, '') FROM event";
+        let rows = self.rows(&format!("{kept} WHERE {hash} = '{}'", hex::encode(sha256))).await;
+        rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
+    }
+
+    /// The compressed body of an event, and its SHA-256.
+    pub async fn body_of(&self, event: &str) -> (Vec<u8>, Vec<u8>) {
+        let rows = self.rows(&format!("SELECT body_zstd, body_sha256 FROM event WHERE id = '{event}'")).await;
+        (rows[0].try_get_by_index(0).unwrap(), rows[0].try_get_by_index(1).unwrap())
+    }
+
+    pub async fn type_of(&self, event: &str) -> String {
+        self.text(&format!("SELECT event_type FROM event WHERE id = '{event}'")).await
+    }
+
+    /// Events that have their payload.
+    pub async fn payloads(&self) -> i64 {
+        self.count("event WHERE length(body_zstd) > 0").await
+    }
+
+    /// How often Stripe was asked for what an event of this payment waits for.
+    pub async fn lookups(&self, payment: &str) -> i64 {
+        let most = format!("SELECT CAST(MAX(lookups) AS TEXT) FROM event WHERE parked_on = '{payment}'");
+        self.text(&most).await.parse().unwrap()
+    }
+
+    /// Everything that was claimed, also what made no referral.
+    pub async fn claims(&self) -> i64 {
+        self.count("claim").await
+    }
+
+    pub async fn payment_links(&self) -> i64 {
+        self.count("payment_link").await
+    }
+
+    /// Addresses kept of customers, as hashes of 16 bytes.
+    pub async fn addresses(&self) -> i64 {
+        let addresses = self.count("party_email").await;
+        assert_eq!(self.count("party_email WHERE length(email_hash) = 16").await, addresses);
+        addresses
+    }
+
+    /// Rows of all facts and of what follows from them.
+    pub async fn facts(&self) -> i64 {
+        let mut rows = 0;
+        for table in FACTS {
+            rows += self.count(table).await;
+        }
+        rows
+    }
+
+    /// As if the daemon had run so many days ago: nobody may change when an event was received, so it is stored anew,
+    /// as `evt_old_…`.
+    pub async fn make_events_old(&self, days: i64) {
+        let received_at = super::now().unix() - days * 86_400;
+        let columns =
+            "event_type, api_version, created_at, outcome, reason, parked_on, body_sha256, body_zstd";
+        let insert = format!("INSERT INTO event (id, received_at, {columns})");
+        self.sql(&format!("{insert} SELECT 'evt_old_' || id, {received_at}, {columns} FROM event")).await;
+    }
+
+    /// An event that has waited for its payment since 1970.
+    pub async fn park_an_old_event(&self) {
+        self.sql(
+            "INSERT INTO event \
+             (id, event_type, received_at, outcome, reason, parked_on, body_sha256, body_zstd) VALUES \
+             ('evt_old', 'charge.refunded', 1, 'parked', 'invoice_unknown', 'pi_old', '', '')",
+        )
+        .await;
+    }
+
+    /// As if an older version had ignored the event of a dispute: it is there, its facts are not.
+    pub async fn forget_the_dispute_of(&self, event: &str) {
+        let ignored = "UPDATE event SET outcome = 'ignored', reason = 'unhandled_type'";
+        self.sql(&format!("{ignored} WHERE id = '{event}'")).await;
+        self.sql("DELETE FROM dispute").await;
+    }
+
+    /// A claim with a word of a newer version.
+    pub async fn claim_like_a_newer_version(&self, customer: &str) {
+        self.sql(&format!(
+            "INSERT INTO claim (id, customer_id, code, precedence, claimed_at, lookback_s) \
+             VALUES ('clm_newer', '{customer}', 'ANNA', 999, 0, 0)"
+        ))
+        .await;
+    }
+
+    pub async fn take_the_newer_claim_away(&self) {
+        self.sql(if self.is_sqlite() {
+            "DROP TRIGGER claim_no_delete"
+        } else {
+            "ALTER TABLE claim DISABLE TRIGGER claim_no_delete"
+        })
+        .await;
+        self.sql("DELETE FROM claim WHERE id = 'clm_newer'").await;
+    }
+
+    /// All invoices are in this currency from now on; a newer version may know some that an older one does not.
+    pub async fn change_currency(&self, currency: &str) {
+        self.sql(&format!("UPDATE invoice SET currency = '{currency}'")).await;
+    }
+
+    /// Holds the write lock of a SQLite database until the connection is closed.
+    pub async fn hold_sqlite(&self) -> DatabaseConnection {
+        let db = self.connection().await;
+        db.execute_unprepared("BEGIN IMMEDIATE; CREATE TABLE held (id INTEGER)").await.unwrap();
+        db
+    }
+
+    /// Transactions that somebody has begun on PostgreSQL and does nothing in.
+    pub async fn idle_transactions(&self) -> i64 {
+        self.count(
+            "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+        )
+        .await
+    }
+
+    /// Every column of every table in which these words stand, as text or as bytes: `table.column` each.
+    pub async fn where_is(&self, words: &str) -> String {
+        let columns = if self.is_sqlite() {
+            "SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns \
+             WHERE tables.type = 'table' ORDER BY 1, 2"
+        } else {
+            "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns \
+             WHERE table_schema = 'public' ORDER BY 1, 2"
+        };
+        let mut found = String::new();
+        for row in self.rows(columns).await {
+            let [table, column]: [String; 2] = [0, 1].map(|at| row.try_get_by_index(at).unwrap());
+            let text = format!("LOWER(CAST(\"{column}\" AS TEXT))");
+            let hex = hex::encode(words);
+            let holds = format!("\"{table}\" WHERE {text} LIKE '%{words}%' OR {text} LIKE '%{hex}%'");
+            if self.count(&holds).await != 0 {
+                write!(found, "{table}.{column} ").unwrap();
+            }
+        }
+        found.trim_end().to_owned()
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
+    /// A connection of the test's own.
+    pub async fn connection(&self) -> DatabaseConnection {
+        Database::connect(&self.url).await.unwrap()
+    }
+
+    async fn sql(&self, sql: &str) {
+        let db = self.connection().await;
+        db.execute_unprepared(sql).await.unwrap();
+        db.close().await.unwrap();
+    }
+
+    async fn count(&self, rows: &str) -> i64 {
+        self.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {rows}")).await.parse().unwrap()
+    }
+
+    /// One text of the first row; `NULL` and no row are "".
+    async fn text(&self, sql: &str) -> String {
+        let rows = self.rows(sql).await;
+        rows.first().and_then(|row| row.try_get_by_index::<Option<String>>(0).unwrap()).unwrap_or_default()
+    }
+
+    async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+        let db = self.reader.get_or_init(|| self.connection()).await;
+        db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap()
+    }
+}
