@@ -31,7 +31,7 @@ doc:
 
 # Licences, forbidden crates and sources of the dependencies.
 deny:
-    cargo deny --workspace --locked check licenses bans sources
+    cargo deny --workspace --locked --log-level error check licenses bans sources
 
 # Known vulnerabilities of the dependencies; needs the network.
 advisories:
