@@ -1,7 +1,6 @@
 # Short names for what one types every day; `just` lists them. Nothing here is needed: every line can be typed as it stands.
 
-# List the recipes.
-default:
+_default:
     @just --list --unsorted
 
 # The main job in a throw-away directory, every figure checked.
