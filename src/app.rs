@@ -1,4 +1,4 @@
-//! The composition root: settings → database, intake, server.
+//! The composition root: settings → database, intake, server, jobs.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -15,8 +15,7 @@ use tracing_actix_web::TracingLogger;
 use crate::handlers::Policy;
 use crate::http::{HttpState, IdleLimits, close_idle, close_unread, refuse_control_characters, routes};
 use crate::intake::Intake;
-use crate::jobs::redrive::Redrive;
-use crate::jobs::retention::Retention;
+use crate::jobs::{self, supervisor::Supervisor};
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::telemetry::DaemonRootSpan;
@@ -26,9 +25,9 @@ pub struct App {
     server: Server,
     address: SocketAddr,
     state: HttpState,
+    db: Database,
     writer: JoinHandle<()>,
-    redrive: Redrive,
-    retention: Retention,
+    jobs: Supervisor,
     drain_notice: Duration,
     drain_timeout: Duration,
 }
@@ -40,7 +39,8 @@ impl std::fmt::Debug for App {
 }
 
 impl App {
-    /// Connects, migrates, and binds the port. The settings must have passed `validate_for_serve`.
+    /// Connects, migrates, binds the port, and starts the writer and the jobs. The settings must have passed
+    /// `validate_for_serve`.
     ///
     /// # Errors
     /// When the database cannot be used, or the port cannot be bound.
@@ -49,21 +49,14 @@ impl App {
         let listener = TcpListener::bind(settings.http.bind)
             .with_context(|| format!("http.bind: {} cannot be bound", settings.http.bind))?;
         let address = listener.local_addr().context("http.bind: no local address")?;
-        let db = Database::connect(&settings.database).await.context("database.url")?;
-        if settings.database.migrate_on_start {
-            for migration in db.migrate().await.context("applying migrations")? {
-                tracing::info!(migration, "migration applied");
-            }
-        }
+        let db = connect(settings).await?;
         let (intake, writer) = Intake::start(db.clone(), policy(settings), &settings.intake);
         let state = HttpState::new(settings, db.clone(), intake, Handle::current());
         let server = serve(settings, listener, state.clone())?;
+        let jobs = jobs::start(&db, settings).context("setting up the calls to Stripe")?;
         let drain_notice = Duration::from_millis(settings.http.drain_notice_ms);
         let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
-        let retention = Retention::start(db.clone(), settings.retention.payload_days);
-        let redrive = Redrive::start(db, &settings.stripe, &settings.redrive);
-        let redrive = redrive.context("setting up the calls to Stripe")?;
-        Ok(Self { server, address, state, writer, redrive, retention, drain_notice, drain_timeout })
+        Ok(Self { server, address, state, db, writer, jobs, drain_notice, drain_timeout })
     }
 
     /// Where it listens; the real port when the setting was 0.
@@ -76,7 +69,7 @@ impl App {
     /// # Errors
     /// When the server fails, or what is in flight does not end within `http.drain_timeout_s`.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, address, state, writer, redrive, retention, drain_notice, drain_timeout } = self;
+        let Self { server, address, state, db, writer, jobs, drain_notice, drain_timeout } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         tracing::info!(%address, "listening");
@@ -87,21 +80,14 @@ impl App {
         tracing::info!("stopping: answering what is in flight");
         state.drain();
         tokio::time::sleep(drain_notice).await;
-        redrive.stop();
-        retention.stop();
+        jobs.stop();
         handle.stop(true).await;
         serving.await.context("the server's task ended")?.context("the server ended")?;
-        let db = state.database();
         // The last clone of the intake goes with the state: the writer empties the queue and ends.
         drop(state);
-        tokio::time::timeout(drain_timeout, writer)
-            .await
-            .context("the queue was not empty in time")?
-            .context("the writer's task ended")?;
-        let ended = tokio::time::timeout(drain_timeout, redrive.ended()).await;
-        ended.context("the redrive loop did not end in time")?;
-        let ended = tokio::time::timeout(drain_timeout, retention.ended()).await;
-        ended.context("the retention loop did not end in time")?;
+        let emptied = tokio::time::timeout(drain_timeout, writer).await;
+        emptied.context("the queue was not empty in time")?.context("the writer's task ended")?;
+        jobs.drain(drain_timeout).await?;
         db.close().await.context("closing the database")?;
         tracing::info!("stopped");
         Ok(())
@@ -116,6 +102,16 @@ pub fn policy(settings: &Settings) -> Policy {
         metadata_keys: settings.attribution.metadata_keys.clone(),
         lookback_s: settings.attribution.lookback_s.into(),
     }
+}
+
+async fn connect(settings: &Settings) -> anyhow::Result<Database> {
+    let db = Database::connect(&settings.database).await.context("database.url")?;
+    if settings.database.migrate_on_start {
+        for migration in db.migrate().await.context("applying migrations")? {
+            tracing::info!(migration, "migration applied");
+        }
+    }
+    Ok(db)
 }
 
 fn serve(settings: &Settings, listener: TcpListener, state: HttpState) -> anyhow::Result<Server> {

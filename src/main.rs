@@ -22,7 +22,7 @@ use referrald::cli::Cli;
 use tokio::runtime::Runtime;
 
 /// How long a thread that waits for the database may hold up the end of the process.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("starting the runtime")),
     };
     let ended = runtime.block_on(referrald::cli::run(cli));
-    runtime.shutdown_timeout(PATIENCE);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     ended.unwrap_or_else(|error| fail(&error))
 }
 

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Format, database, output};
+use super::database;
+use super::output::{self, Format};
 use crate::clock;
 use crate::domain::Timestamp;
 use crate::service::codes::{self, CodeChange};
@@ -44,7 +45,7 @@ pub struct Create {
 
 /// Runs the command.
 pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
-    let db = database(settings).await?;
+    let db = database::migrated(settings).await?;
     let Command::Create(create) = command;
     let change = CodeChange {
         active: None,

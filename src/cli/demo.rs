@@ -27,7 +27,8 @@ use crate::stripe::sample::Sample;
 const SALE_MINOR: i64 = 10_000;
 /// The demo's rate: 10 %.
 const RATE_BPS: u16 = 1_000;
-const PATIENCE: Duration = Duration::from_secs(10);
+/// In which the daemon must answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the demo; exit code 0 only when every figure is right.
 pub async fn run() -> anyhow::Result<ExitCode> {
@@ -80,7 +81,7 @@ impl Demo {
             "made: program default (10 %), promoter {} (anna), code ANNA10, two referrals\n",
             promoter.id
         );
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build()?;
         Ok(Self { client, to, secret, checks: Vec::new() })
     }
 

@@ -6,7 +6,8 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, existing_database};
+use super::database;
+use super::output::Format;
 use crate::app::policy;
 use crate::clock;
 use crate::service::queries::explain::explain;
@@ -23,7 +24,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let db = existing_database(settings).await?;
+    let db = database::existing(settings).await?;
     let id = arguments.id.trim();
     let Some(story) = explain(&db, id, &policy(settings), clock::now()).await? else {
         bail!("nothing of the name {id} is known here: no invoice, event, promoter or customer");

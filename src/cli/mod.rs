@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod code;
+mod database;
 mod demo;
 mod explain;
 mod migrate;
@@ -17,12 +18,10 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::service::error::chain;
 use crate::settings::Settings;
-use crate::store::Database;
 use crate::telemetry;
 
 /// Keeps the commission ledger of a referral programme from Stripe's webhooks.
@@ -34,15 +33,6 @@ pub struct Cli {
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
-}
-
-/// How data is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people.
-    Table,
-    /// JSON for programs.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,18 +95,4 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// An error on one line, each cause once.
 pub fn one_line(error: &anyhow::Error) -> String {
     chain(error.as_ref())
-}
-
-/// The database of a command that only reads; it must be there.
-async fn existing_database(settings: &Settings) -> anyhow::Result<Database> {
-    Database::connect_existing(&settings.database).await.context("database.url")
-}
-
-/// The database of a command that writes, with all migrations; SQLite's is made when it is not there.
-async fn database(settings: &Settings) -> anyhow::Result<Database> {
-    let db = Database::connect(&settings.database).await.context("database.url")?;
-    if settings.database.migrate_on_start {
-        db.migrate().await.context("applying migrations")?;
-    }
-    Ok(db)
 }

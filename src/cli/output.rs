@@ -1,12 +1,21 @@
 //! Printing data: tables for people, JSON for programs.
 
+use clap::ValueEnum;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde_json::Value;
 
-use super::Format;
 use crate::domain::Currency;
 use crate::domain::entries::PostedEntry;
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    Table,
+    /// JSON for programs.
+    Json,
+}
 
 /// Rows under a head.
 pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::database;
+use super::output::{self, Format};
 use super::terms::{TermsArguments, sentence};
-use super::{Format, database, existing_database, output};
 use crate::clock;
 use crate::domain::{Terms, Timestamp};
 use crate::service::{programs, queries};
@@ -62,21 +63,21 @@ pub struct Update {
 pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Create(create) => {
-            let db = database(settings).await?;
+            let db = database::migrated(settings).await?;
             let change = create.terms.change(None);
             let now = create.now.unwrap_or_else(clock::now);
             let terms = programs::create_program(&db, &create.key, &change, now).await?;
             made(create.format, create.key.trim(), &terms);
         }
         Command::Update(update) => {
-            let db = database(settings).await?;
+            let db = database::migrated(settings).await?;
             let change = update.terms.change(update.active);
             let now = update.now.unwrap_or_else(clock::now);
             let terms = programs::update_program(&db, &update.key, &change, now).await?;
             made(update.format, update.key.trim(), &terms);
         }
         Command::List { format } => {
-            let db = existing_database(settings).await?;
+            let db = database::existing(settings).await?;
             let versions = queries::promoters::programs(&db).await?.into_iter().map(|version| {
                 [
                     version.program.to_string(),

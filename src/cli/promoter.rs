@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Format, database, existing_database, output};
+use super::database;
+use super::output::{self, Format};
 use crate::clock;
 use crate::domain::PromoterId;
 use crate::domain::entries::PostedEntry;
@@ -59,14 +60,14 @@ pub struct Create {
 pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Create(create) => {
-            let db = database(settings).await?;
+            let db = database::migrated(settings).await?;
             let email = create.email.as_deref();
             let promoter = promoters::create_promoter(&db, &create.user_id, email, clock::now()).await?;
             let json = json!({ "id": promoter.id.as_str(), "user_id": promoter.user_id });
             output::made(create.format, promoter.id.as_str(), &json);
         }
         Command::List { after, limit, format } => {
-            let db = existing_database(settings).await?;
+            let db = database::existing(settings).await?;
             let promoters = queries::promoters::list(&db, after.map(PromoterId::new).as_ref(), limit).await?;
             let rows = promoters
                 .into_iter()
@@ -74,7 +75,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
             output::print(format, ["promoter", "user_id", "created_at"], rows.collect());
         }
         Command::Show { promoter, format } => {
-            show(&existing_database(settings).await?, &promoter, format).await?;
+            show(&database::existing(settings).await?, &promoter, format).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{Format, database, output};
+use super::database;
+use super::output::{self, Format};
 use crate::clock;
 use crate::domain::Timestamp;
 use crate::service::referrals::create::{ReferRequest, refer};
@@ -35,7 +36,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let db = database(settings).await?;
+    let db = database::migrated(settings).await?;
     let request = ReferRequest {
         code: arguments.code,
         customer: arguments.customer,

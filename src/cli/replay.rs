@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 
-use super::{Format, existing_database, output};
+use super::database;
+use super::output::{self, Format};
 use crate::app::policy;
 use crate::clock;
 use crate::domain::EventId;
@@ -30,7 +31,7 @@ pub struct Arguments {
 
 /// Runs the command; a second run does the same and changes nothing.
 pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let db = existing_database(settings).await?;
+    let db = database::existing(settings).await?;
     let which = match (&arguments.event, arguments.quarantined) {
         (Some(event), _) => Which::One(EventId::new(event)),
         (None, true) => Which::With("quarantined"),

@@ -38,7 +38,7 @@ pub struct TermsArguments {
     /// The first so many invoices of a referral earn; `none` for all.
     #[arg(long, value_name = "N", value_parser = optional::<u32>)]
     invoices: Option<Limit<u32>>,
-    /// Rates by a referral's referral_number, such as `11:15,101:20` (from the 11th 15 %, from the 101st 20 %); `none` without.
+    /// Rates by the number of a referral of its promoter, such as `11:15,101:20` (from the 11th 15 %, from the 101st 20 %); `none` without.
     #[arg(long, value_name = "FROM:PERCENT,…", value_parser = tiers)]
     tiers: Option<Tiers>,
     /// Rates of prices or products, such as `price_1:20,prod_2:5`; `none` without.
@@ -209,7 +209,7 @@ fn pairs(text: &str) -> anyhow::Result<Vec<(&str, &str)>> {
 
 fn tiers(text: &str) -> anyhow::Result<Tiers> {
     let tier = |(from, percent): (&str, &str)| {
-        let from_number = from.parse().context("an referral_number before the colon, such as 11:15")?;
+        let from_number = from.parse().context("the number of a referral before the colon, such as 11:15")?;
         Ok(Tier { from_number, rate: rate(percent)? })
     };
     Ok(Tiers(pairs(text)?.into_iter().map(tier).collect::<anyhow::Result<_>>()?))

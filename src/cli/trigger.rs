@@ -15,8 +15,8 @@ use crate::settings::Settings;
 use crate::stripe::sample::{Sample, TYPES};
 use crate::stripe::sign;
 
-/// How long the daemon may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// In which the daemon must answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default amount: 100.00 in a currency with two decimals.
 const AMOUNT_MINOR: i64 = 10_000;
 
@@ -55,7 +55,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     let to = arguments.to.clone();
     let to = to.unwrap_or_else(|| format!("http://{}/webhooks/stripe", settings.http.bind));
     let event = sample(&arguments)?;
-    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).build()?;
     let (status, answer) = send(&client, &to, &secret, &event).await?;
     let at = |pointer| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (id, object) = (at("/id"), at("/data/object/id"));

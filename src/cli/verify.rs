@@ -7,7 +7,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::{Format, existing_database};
+use super::database;
+use super::output::Format;
 use crate::domain::InvoiceId;
 use crate::service::queries::verify;
 use crate::settings::Settings;
@@ -24,7 +25,7 @@ pub struct Arguments {
 
 /// Runs the command; exit code 1 when the ledger does not hold.
 pub async fn run(settings: &Settings, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let db = existing_database(settings).await?;
+    let db = database::existing(settings).await?;
     let progress = ProgressBar::new_spinner();
     progress.enable_steady_tick(TICK);
     let report = verify::verify(&db, |invoices| progress.set_message(format!("{invoices} invoices"))).await?;

@@ -6,28 +6,18 @@ use super::money::Currency;
 /// The state of a dispute, in the order of its ranks; its **status** decides, not the type of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DisputeState {
-    /// `warning_*`: an inquiry, no money has moved.
+    /// An inquiry of the bank: no money has moved.
     Inquiry,
-    /// `needs_response`, `under_review`, and every status that we do not know: the money is gone for now.
+    /// Not decided, as far as is known: the money is gone for now.
     Open,
-    /// `won`, `prevented`, `charge_refunded`: the money came back, or never went.
+    /// The money came back, or never went.
     Returned,
-    /// `lost`: the money is gone. Also sent after a partial win, so it outranks nothing but takes more.
+    /// The money is gone. Also told after a partial win, so it outranks nothing but takes more.
     Lost,
 }
 
 impl DisputeState {
     const ALL: [Self; 4] = [Self::Inquiry, Self::Open, Self::Returned, Self::Lost];
-
-    /// The state that a Stripe status means.
-    pub fn from_status(status: Option<&str>) -> Self {
-        match status {
-            Some("won" | "prevented" | "charge_refunded") => Self::Returned,
-            Some("lost") => Self::Lost,
-            Some(status) if status.starts_with("warning_") => Self::Inquiry,
-            Some(_) | None => Self::Open,
-        }
-    }
 
     /// The word in the database.
     pub const fn as_str(self) -> &'static str {
@@ -109,20 +99,5 @@ impl CreditNoteFacts {
     /// What it takes at present.
     pub const fn taken_minor(&self) -> i64 {
         if self.void { 0 } else { self.amount_minor }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_status_that_we_do_not_know_takes_for_now() {
-        for status in [None, Some("needs_response"), Some("under_review"), Some("of_tomorrow")] {
-            assert_eq!(DisputeState::from_status(status), DisputeState::Open, "{status:?}");
-        }
-        for status in ["warning_needs_response", "warning_closed"] {
-            assert_eq!(DisputeState::from_status(Some(status)), DisputeState::Inquiry, "{status}");
-        }
     }
 }

@@ -209,24 +209,15 @@ impl PaymentFacts {
 /// The state of a refund, in the order of its ranks: a later one in this list wins over an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefundState {
-    /// `pending`, `requires_action`, and every status that we do not know. Counts at once.
+    /// Neither settled nor failed, as far as is known. Counts at once.
     Pending,
-    /// `succeeded`.
+    /// The money went back to the customer.
     Succeeded,
-    /// `failed` or `canceled`: the money stayed, or came back.
+    /// The money stayed, or came back.
     Failed,
 }
 
 impl RefundState {
-    /// The state that a Stripe status means.
-    pub fn from_status(status: Option<&str>) -> Self {
-        match status {
-            Some("succeeded") => Self::Succeeded,
-            Some("failed" | "canceled") => Self::Failed,
-            Some(_) | None => Self::Pending,
-        }
-    }
-
     /// The word in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -337,13 +328,6 @@ mod tests {
                 first
             };
             prop_assert_eq!(merge(&tellings.0), merge(&tellings.1));
-        }
-    }
-
-    #[test]
-    fn a_refund_of_a_status_that_we_do_not_know_counts_at_once() {
-        for status in [None, Some("pending"), Some("requires_action"), Some("of_tomorrow")] {
-            assert_eq!(RefundState::from_status(status), RefundState::Pending, "{status:?}");
         }
     }
 

@@ -5,9 +5,9 @@ use super::policy::{Policy, Rejection};
 use crate::domain::{
     Claim, ClaimId, ClaimSource, Code, Customer, EmailHash, Extracted, Fact, StripeCustomerId, SubscriptionId,
 };
-use crate::stripe::EventBody;
 use crate::stripe::fields::{Id, Text, is_name, read};
 use crate::stripe::objects::{self, CheckoutSession, Discount, Invoice, Metadata, Subscription};
+use crate::stripe::{EventBody, words};
 
 /// The reason of an ignored checkout session without a customer: nobody can be referred by it.
 const NO_CUSTOMER: &str = "no_customer";
@@ -137,7 +137,7 @@ fn extract_subscription(event: &EventBody<'_>, deleted: bool) -> Result<Extracte
     let subscription: Subscription = read(event.object, "data.object")?;
     let (named, account) = (subscription.customer.as_ref(), subscription.customer_account.as_ref());
     let Some(customer) = customer_of(named, account) else { return Err(Rejection::Ignored(NO_CUSTOMER)) };
-    let has_ended = matches!(subscription.status.as_deref(), Some("canceled" | "incomplete_expired"));
+    let has_ended = words::has_ended(subscription.status.as_deref());
     let mut facts: Vec<Fact> = same_customer(named, account).into_iter().collect();
     let subscription = SubscriptionId::new(subscription.id.0);
     facts.push(Fact::Subscription { subscription, stripe_customer: customer, ended: deleted || has_ended });

@@ -4,9 +4,9 @@
 use super::policy::{Policy, Rejection};
 use crate::domain::money::narrow;
 use crate::domain::{CreditNoteFacts, CreditNoteId, Extracted, Fact, InvoiceId};
-use crate::stripe::EventBody;
 use crate::stripe::fields::read;
 use crate::stripe::objects::CreditNote;
+use crate::stripe::{EventBody, words};
 
 /// `credit_note.created`, `updated`, `voided`.
 ///
@@ -21,7 +21,7 @@ pub fn handle_credit_note(event: &EventBody<'_>, _: &Policy) -> Result<Extracted
     let facts = CreditNoteFacts {
         invoice: InvoiceId::new(note.invoice.0),
         amount_minor: narrow(amounts.sum())?,
-        void: note.status.as_deref() == Some("void"),
+        void: words::is_void(note.status.as_deref()),
     };
     let credit_note = CreditNoteId::new(note.id.0);
     Ok(Extracted { facts: vec![Fact::CreditNote { credit_note, facts }], ..Extracted::default() })

@@ -3,10 +3,10 @@
 use super::policy::{Policy, Rejection};
 use super::purchase::charge_of;
 use super::refund::NO_PAYMENT;
-use crate::domain::{DisputeFacts, DisputeId, DisputeState, Extracted, Fact, PaymentId};
-use crate::stripe::EventBody;
+use crate::domain::{DisputeFacts, DisputeId, Extracted, Fact, PaymentId};
 use crate::stripe::fields::{Id, read};
 use crate::stripe::objects::Dispute;
+use crate::stripe::{EventBody, words};
 
 /// `charge.dispute.created`, `updated`, `funds_withdrawn`, `funds_reinstated`, `closed`.
 ///
@@ -25,7 +25,7 @@ pub fn handle_dispute(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Re
             payment: payment.clone(),
             amount_minor: dispute.amount.0,
             currency: dispute.currency.0,
-            state: DisputeState::from_status(dispute.status.as_deref()),
+            state: words::dispute_state(dispute.status.as_deref()),
         },
     });
     Ok(Extracted { facts, waits_for: Some(payment), no_invoice: false })

@@ -9,7 +9,7 @@ use crate::domain::{
 };
 use crate::stripe::fields::{FieldError, Id, SignedAmount, read};
 use crate::stripe::objects::{Invoice, InvoicePayment, TaxAmount};
-use crate::stripe::{EventBody, fields::Amount};
+use crate::stripe::{EventBody, fields::Amount, words};
 
 const AT: &str = "data.object";
 /// Different prices of one invoice that are kept; Stripe shows ten lines in an event, and says when there are more.
@@ -29,7 +29,7 @@ pub fn handle_purchase(event: &EventBody<'_>, policy: &Policy) -> Result<Extract
 /// [`Rejection`] when a field that a rule needs is missing or wrong, or the invoice is not paid.
 pub fn handle_payment_succeeded(event: &EventBody<'_>, policy: &Policy) -> Result<Extracted, Rejection> {
     let invoice: Invoice = read(event.object, AT)?;
-    if invoice.status.as_deref() != Some("paid") {
+    if !words::is_paid(invoice.status.as_deref()) {
         return Err(Rejection::Ignored(NOT_PAID));
     }
     extract_invoice(event, &invoice, policy)
@@ -41,7 +41,7 @@ pub fn handle_payment_succeeded(event: &EventBody<'_>, policy: &Policy) -> Resul
 /// [`Rejection`] when a field that a rule needs is missing or wrong, or it is not paid.
 pub fn handle_invoice_payment(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
     let link: InvoicePayment = read(event.object, AT)?;
-    if link.status.as_deref() != Some("paid") {
+    if !words::is_paid(link.status.as_deref()) {
         return Err(Rejection::Ignored(NOT_PAID));
     }
     let source = link.payment;

@@ -2,10 +2,10 @@
 
 use super::policy::{Policy, Rejection};
 use super::purchase::charge_of;
-use crate::domain::{Extracted, Fact, InvoiceId, PaymentId, RefundFacts, RefundId, RefundState};
-use crate::stripe::EventBody;
+use crate::domain::{Extracted, Fact, InvoiceId, PaymentId, RefundFacts, RefundId};
 use crate::stripe::fields::{Id, read};
 use crate::stripe::objects::{Charge, Refund};
+use crate::stripe::{EventBody, words};
 
 const AT: &str = "data.object";
 /// The reason of an ignored refund that names no payment.
@@ -54,7 +54,7 @@ fn payment_of(charge: &Charge) -> PaymentId {
 
 fn facts_of_charge(charge: &Charge) -> Vec<Fact> {
     let payment = payment_of(charge);
-    let succeeded = charge.status.as_deref() == Some("succeeded");
+    let succeeded = words::has_succeeded(charge.status.as_deref());
     let captured = charge.amount_captured.unwrap_or(charge.amount);
     let mut facts = charge_of(Some(&charge.id), charge.payment_intent.as_ref());
     facts.push(Fact::Payment {
@@ -72,7 +72,7 @@ fn facts_of_charge(charge: &Charge) -> Vec<Fact> {
 }
 
 fn fact_of_refund(refund: &Refund, payment: PaymentId) -> Fact {
-    let state = RefundState::from_status(refund.status.as_deref());
+    let state = words::refund_state(refund.status.as_deref());
     let facts = RefundFacts { payment, amount_minor: refund.amount.0, state };
     Fact::Refund { refund: RefundId::new(&refund.id.0), facts }
 }

@@ -11,8 +11,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use super::HttpState;
-use super::error::Problem;
+use super::problem::Problem;
+use super::state::HttpState;
 
 /// The caller has the admin token.
 #[derive(Debug)]

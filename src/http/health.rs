@@ -1,6 +1,5 @@
 //! Probes: is the process alive, and should it get work.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -8,11 +7,11 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use serde_json::json;
 
-use super::HttpState;
-use super::error::Problem;
+use super::problem::Problem;
+use super::state::HttpState;
 
-/// A probe that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A readiness probe for which the database takes longer has failed.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// 200 while the process lives; asks no database.
 pub async fn healthz() -> HttpResponse {
@@ -21,12 +20,11 @@ pub async fn healthz() -> HttpResponse {
 
 /// 200 when migrations are applied and the database answers; else 503 with which check failed.
 pub async fn readyz(state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    if state.draining.load(Ordering::Relaxed) {
+    if state.is_draining() {
         return Err(not_ready("draining", "the daemon is stopping"));
     }
-    let db = state.db.clone();
-    let probe = state.uncancelled(async move { db.is_migrated().await });
-    match tokio::time::timeout(PATIENCE, probe).await {
+    let probe = state.uncancelled(|db| async move { db.is_migrated().await });
+    match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
         Ok(Ok(Ok(true))) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
         Ok(Ok(Ok(false))) => Err(not_ready("migrations_missing", "migrations are missing")),
         Ok(Ok(Err(error))) => {

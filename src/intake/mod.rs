@@ -3,91 +3,9 @@
 //! One writer takes whatever has arrived since the last commit as one batch, so that the cost of a commit is shared
 //! by all who wait for it, and nobody waits for a batch to fill. The queue is bounded; what does not fit is refused.
 
+mod accept;
+mod queue;
 mod writer;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tracing::Span;
-use tracing::field::display;
-
-use crate::handlers::Policy;
-use crate::service::inbound::InboundEvent;
-use crate::service::post_events::Answer;
-use crate::settings::IntakeSettings;
-use crate::store::Database;
-use crate::stripe::SignedEvent;
-
-/// Why an event is not acknowledged. Stripe sends it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum IntakeError {
-    /// The queue is full.
-    #[error("too many events are waiting")]
-    Full,
-    /// The database is away, or the daemon is stopping.
-    #[error("the database is not available")]
-    Unavailable,
-    /// The commit did not happen in time; it may still happen, and then the event sent again is a duplicate.
-    #[error("the event was not committed in time")]
-    Late,
-}
-
-/// The way into the ledger for signed events. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Intake {
-    queue: mpsc::Sender<Waiting>,
-    policy: Arc<Policy>,
-    /// One permit a byte of the bodies that wait.
-    room: Arc<Semaphore>,
-    answer_within: Duration,
-}
-
-/// An event that waits, and who waits for it.
-#[derive(Debug)]
-struct Waiting {
-    inbound: InboundEvent,
-    reply: oneshot::Sender<Result<Answer, IntakeError>>,
-    /// Its place in the queue, given back when it is committed or refused.
-    _room: OwnedSemaphorePermit,
-}
-
-impl Intake {
-    /// Starts the writer on the current runtime. It ends when every clone of the intake is dropped and the queue
-    /// is empty.
-    pub fn start(db: Database, policy: Policy, settings: &IntakeSettings) -> (Self, JoinHandle<()>) {
-        let (queue, waiting) = mpsc::channel(settings.queue_events);
-        let writer = tokio::spawn(writer::run(db, waiting, settings.batch_events));
-        let answer_within = Duration::from_millis(settings.answer_within_ms);
-        let bytes = usize::try_from(settings.queue_bytes).unwrap_or(Semaphore::MAX_PERMITS);
-        let room = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
-        (Self { queue, policy: Arc::new(policy), room, answer_within }, writer)
-    }
-
-    /// Takes in a signed event. `Ok` means committed. A caller that goes away while it waits changes nothing: the event
-    /// is posted all the same.
-    ///
-    /// # Errors
-    /// [`IntakeError`]; the event is then not acknowledged and may be sent again.
-    pub async fn accept(&self, signed: &SignedEvent) -> Result<Answer, IntakeError> {
-        let inbound = InboundEvent::prepare(signed, &self.policy).map_err(|error| {
-            tracing::error!(%error, "an event could not be compressed");
-            IntakeError::Unavailable
-        })?;
-        Span::current().record("event_id", display(&inbound.event.id));
-        let room = Arc::clone(&self.room).try_acquire_many_owned(inbound.body_bytes);
-        let room = room.or(Err(IntakeError::Full))?;
-        let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Waiting { inbound, reply, _room: room }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => IntakeError::Full,
-            mpsc::error::TrySendError::Closed(_) => IntakeError::Unavailable,
-        })?;
-        match tokio::time::timeout(self.answer_within, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_writer_is_gone)) => Err(IntakeError::Unavailable),
-            Err(_elapsed) => Err(IntakeError::Late),
-        }
-    }
-}
+pub use accept::Intake;
+pub use queue::IntakeError;

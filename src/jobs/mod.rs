@@ -1,13 +1,26 @@
-//! What the daemon does by itself, beside answering requests.
+//! What the daemon does by itself, beside answering requests: one file a job, and [`supervisor`] that runs them all.
 
 pub mod redrive;
+pub mod reminders;
 pub mod retention;
+pub mod supervisor;
 
-use std::time::Duration;
+use self::redrive::Redrive;
+use self::reminders::Reminders;
+use self::retention::Retention;
+use self::supervisor::Supervisor;
+use crate::settings::Settings;
+use crate::store::Database;
+use crate::stripe::ApiError;
 
-use tokio::sync::watch;
-
-/// Pauses a loop; true when the stop came first, or whoever could send it is gone.
-async fn is_stopped_within(pause: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
-    tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok()
+/// Starts every job of the daemon on the current runtime; one that its settings switch off is not started.
+///
+/// # Errors
+/// [`ApiError::Unusable`] when the settings of Stripe's API cannot be used.
+pub fn start(db: &Database, settings: &Settings) -> Result<Supervisor, ApiError> {
+    let mut jobs = Supervisor::new();
+    jobs.start(Some(Reminders::new(db.clone(), &settings.stripe, &settings.redrive)));
+    jobs.start(Retention::new(db.clone(), &settings.retention));
+    jobs.start(Redrive::new(db.clone(), &settings.stripe, &settings.redrive)?);
+    Ok(jobs)
 }

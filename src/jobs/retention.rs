@@ -1,71 +1,61 @@
-//! Dropping payloads that are old, in small batches, so that nobody waits for it.
+//! Retention: payloads of events are dropped when they are old, in small batches, so that nobody waits for it.
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-use super::is_stopped_within;
+use super::supervisor::{Job, RoundError, Stop};
 use crate::clock;
 use crate::service::retention::drop_payloads;
+use crate::settings::RetentionSettings;
 use crate::store::Database;
 
 /// How often old payloads are looked for.
 const INTERVAL: Duration = Duration::from_hours(1);
 /// Between two batches, so that events come first.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_BETWEEN_BATCHES: Duration = Duration::from_millis(100);
 
-/// The running loop. It ends by [`Retention::stop`], or when this is dropped.
-#[derive(Debug)]
+/// The job. A round empties `event.body_zstd` of all events that are old enough.
+#[derive(Debug, Clone)]
 pub struct Retention {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    db: Database,
+    payload_days: u16,
 }
 
 impl Retention {
-    /// Starts the loop on the current runtime; `payload_days` 0 keeps payloads for ever.
-    pub fn start(db: Database, payload_days: u16) -> Self {
-        let (stop, stopping) = watch::channel(false);
-        Self { stop, task: tokio::spawn(run(db, payload_days, stopping)) }
-    }
-
-    /// Asks the loop to end; [`Retention::ended`] waits for it.
-    pub fn stop(&self) {
-        self.stop.send_replace(true);
-    }
-
-    /// Waits until the loop has ended; a batch that it has begun is committed first.
-    pub async fn ended(self) {
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the retention loop ended in a panic");
-        }
+    /// None when payloads are kept for ever (`retention.payload_days` 0).
+    pub fn new(db: Database, settings: &RetentionSettings) -> Option<Self> {
+        let payload_days = settings.payload_days;
+        (payload_days > 0).then_some(Self { db, payload_days })
     }
 }
 
-async fn run(db: Database, payload_days: u16, mut stopping: watch::Receiver<bool>) {
-    if payload_days == 0 {
-        return;
+impl Job for Retention {
+    const NAME: &'static str = "retention";
+
+    fn first_pause(&self) -> Duration {
+        Duration::ZERO
     }
-    loop {
+
+    fn interval(&self) -> Duration {
+        INTERVAL
+    }
+
+    /// A stop is noticed between two batches.
+    async fn run(self, mut stop: Stop) -> Result<(), RoundError> {
         let mut dropped = 0_u64;
-        let pause = loop {
-            match drop_payloads(&db, payload_days, clock::now()).await {
-                Ok(0) => break INTERVAL,
+        let ended = loop {
+            match drop_payloads(&self.db, self.payload_days, clock::now()).await {
+                Ok(0) => break Ok(()),
                 Ok(payloads) => dropped = dropped.saturating_add(payloads),
-                Err(error) => {
-                    tracing::warn!(?error, "old payloads could not be dropped; they will be later");
-                    break INTERVAL;
-                }
+                Err(error) => break Err(error.into()),
             }
-            if is_stopped_within(PAUSE, &mut stopping).await {
-                break Duration::ZERO;
+            if stop.comes_within(PAUSE_BETWEEN_BATCHES).await {
+                break Ok(());
             }
         };
         if dropped > 0 {
+            let payload_days = self.payload_days;
             tracing::info!(dropped, payload_days, "old payloads were dropped; what they said is kept");
         }
-        if is_stopped_within(pause, &mut stopping).await {
-            return;
-        }
+        ended
     }
 }

@@ -22,7 +22,8 @@ use tracing::subscriber::NoSubscriber;
 
 use super::fields::{Amount, FieldError, Id, read};
 use super::objects::{InvoicePayment, Refund};
-use crate::domain::{InvoiceId, PaymentId, RefundFacts, RefundId, RefundState};
+use super::words;
+use crate::domain::{InvoiceId, PaymentId, RefundFacts, RefundId};
 
 /// Objects of one page: as many as Stripe gives.
 const PAGE_OBJECTS: i64 = 100;
@@ -166,7 +167,7 @@ impl StripeApi {
         let mut links = Vec::new();
         for object in self.all("invoice_payments", page).await? {
             let listed: Listed = read(&object, "invoice_payments.data[]")?;
-            if listed.status.as_deref() == Some("paid") {
+            if words::is_paid(listed.status.as_deref()) {
                 links.extend(link_of(&read(&object, "invoice_payments.data[]")?, intent));
             }
         }
@@ -194,7 +195,7 @@ impl StripeApi {
             // A server that does not know the filter would list the refunds of others.
             let named = refund.payment_intent.iter().chain(&refund.charge);
             if named.map(|Id(name)| name.as_str()).any(|name| name == payment.as_str()) {
-                let state = RefundState::from_status(refund.status.as_deref());
+                let state = words::refund_state(refund.status.as_deref());
                 let (payment, amount_minor) = (payment.clone(), refund.amount.0);
                 let facts = RefundFacts { payment, amount_minor, state };
                 refunds.push((RefundId::new(refund.id.0), facts));

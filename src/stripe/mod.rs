@@ -1,4 +1,4 @@
-//! The only place that knows Stripe: its signature, the JSON of its events, and its API.
+//! The only place that knows Stripe: its signature, the JSON of its events, its words, and its API.
 //!
 //! Reads only the fields that the rules need, with narrow structs, so that one reader serves every API version.
 
@@ -8,6 +8,7 @@ pub mod fields;
 pub mod objects;
 pub mod sample;
 pub mod signature;
+pub mod words;
 
 pub use api::{ApiError, InvoiceLink, StripeApi};
 pub use envelope::{Envelope, EnvelopeError, EventBody};

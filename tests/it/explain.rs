@@ -109,7 +109,7 @@ on_both_databases! {
         says(&world.cli_ok(&["explain", "cus_1"]), &["The referral is held.", "release or refuse it"]);
         says(&world.cli_ok(&["explain", "anna"]), &["Referrals: 1 held.", "is held: release or refuse it."]);
         world.change(&path, json!({ "status": "released" })).await;
-        says(&world.cli_ok(&["explain", "in_1"]), &["commission 5.00 USD for prm_", "because of rul_"]);
+        says(&world.cli_ok(&["explain", "in_1"]), &["commission 5.00 USD for prm_", "because of rev_"]);
         says(&world.cli_ok(&["explain", "cus_1"]), &["An operator released it."]);
         world.change(&path, json!({ "code": "BERT" })).await;
         says(&world.cli_ok(&["explain", "in_1"]), &["(claim clm_", " by move, made at "]);

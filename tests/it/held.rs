@@ -145,7 +145,7 @@ on_both_databases! {
         dates.dedup();
         assert_eq!(dates.len(), 1, "{dates:?}");
         let other_way = world.patch(&path, json!({ "status": "refused" })).await;
-        assert_eq!(refusal(&other_way), (409, "already_ruled"));
+        assert_eq!(refusal(&other_way), (409, "already_reviewed"));
         for event in [
             customer("customer.updated", "cus_1", GIVEN),
             checkout("cus_1", json!({ "customer_details": { "email": GIVEN } })),
@@ -160,7 +160,7 @@ on_both_databases! {
         let (status, referral) = world.post_referral(&user).await;
         assert_eq!((status, &referral["status"]), (201, &json!("active")), "{referral}");
         assert_eq!(world.earned("anna").await, 1_750);
-        assert_eq!(refusal(&world.patch(&path, json!({ "status": "refused" })).await), (409, "already_ruled"));
+        assert_eq!(refusal(&world.patch(&path, json!({ "status": "refused" })).await), (409, "already_reviewed"));
     }
 
     async fn refused_removes_all_claims_and_the_next_one_counts(world: World) {
@@ -195,7 +195,7 @@ on_both_databases! {
             assert_eq!(world.change(&path, json!({ "status": "refused" })).await["status"], "refused");
             assert_eq!(world.commission("in_1").await, ("none".to_owned(), "refused".to_owned()));
         }
-        assert_eq!(refusal(&world.patch(&path, json!({ "status": "released" })).await), (409, "already_ruled"));
+        assert_eq!(refusal(&world.patch(&path, json!({ "status": "released" })).await), (409, "already_reviewed"));
         let again = json!({ "code": "ANNA", "customer": "cus_1" });
         assert_eq!(refusal(&world.post_referral(&again).await), (422, "referral_refused"));
         world.expect("recorded", &invoice_paid_with_code("in_2", "cus_1", 10_000, "ANNA")).await;
@@ -241,7 +241,7 @@ on_both_databases! {
         }
     }
 
-    async fn a_ruling_names_its_words(world: World) {
+    async fn a_review_names_its_words(world: World) {
         let path = held_referral(&world).await;
         for (body, field) in [
             (json!({ "status": "active" }), "status"),

@@ -124,7 +124,7 @@ on_both_databases! {
 /// Holds the write lock of a SQLite database for longer than an event waits.
 async fn send_while_locked(world: &World, event: &Value) -> Daemon {
     let limits =
-        [("REFERRALD_DATABASE__BUSY_TIMEOUT_MS", "100"), ("REFERRALD_INTAKE__ANSWER_WITHIN_MS", "1400")];
+        [("REFERRALD_DATABASE__LOCK_TIMEOUT_MS", "100"), ("REFERRALD_INTAKE__ANSWER_WITHIN_MS", "1400")];
     let daemon = Daemon::start(&world.url, &limits);
     let db = world.hold_sqlite().await;
     let (status, _) = post_event(&world.client, &daemon, event).await;

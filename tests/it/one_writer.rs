@@ -11,7 +11,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
 
 const SOON: [(&str, &str); 2] =
-    [("REFERRALD_DATABASE__LOCK_TIMEOUT_MS", "300"), ("REFERRALD_DATABASE__BUSY_TIMEOUT_MS", "300")];
+    [("REFERRALD_DATABASE__LOCK_TIMEOUT_MS", "300")];
 
 /// Takes the lock as somebody at the SQL prompt would, on a connection that holds it until it is closed.
 async fn hold(world: &World) -> DatabaseConnection {

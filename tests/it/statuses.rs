@@ -257,7 +257,7 @@ on_both_databases! {
         let found = world.get("/v1/users/user%201%2F%C3%A4/referrer").await;
         assert_eq!(found, world.get(&path_of(&made)).await);
         assert_eq!((&found["code"], &found["user_id"]), (&json!("ANNA"), &json!("user 1/ä")));
-        assert_eq!((&found["customers"], &found["ordinal"]), (&json!(["cus_1"]), &json!(1)));
+        assert_eq!((&found["customers"], &found["referral_number"]), (&json!(["cus_1"]), &json!(1)));
         assert_eq!((&found["source"], &found["status"]), (&json!("api"), &json!("signup")));
         for (path, code) in [
             ("/v1/users/nobody/referrer", "unknown_referral"),

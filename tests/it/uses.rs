@@ -71,10 +71,10 @@ on_both_databases! {
         let earning = world.get("/v1/commissions?status=pending&limit=200").await;
         assert_eq!(earning["data"].as_array().unwrap().len(), USES);
         let referrals = world.get("/v1/referrals?limit=200").await;
-        let mut ordinals: Vec<_> =
-            referrals["data"].as_array().unwrap().iter().map(|row| row["ordinal"].as_u64().unwrap()).collect();
-        ordinals.sort_unstable();
-        assert_eq!(ordinals, [1, 2, 3, 4, 5]);
+        let mut numbers: Vec<_> =
+            referrals["data"].as_array().unwrap().iter().map(|row| row["referral_number"].as_u64().unwrap()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3, 4, 5]);
     }
 
     async fn forty_calls_at_once_for_one_customer_use_one(world: World) {

@@ -1,28 +1,28 @@
 //! Referral codes.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Payload, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
-use super::Page;
+use super::page::{Page, page_limit};
 use crate::clock;
 use crate::domain::catalog::CodeRecord;
 use crate::domain::{Code, NoCommission, Timestamp};
-use crate::http::HttpState;
 use crate::http::auth::Admin;
-use crate::http::error::Problem;
-use crate::service::ServiceError;
+use crate::http::body::JsonBody;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
 use crate::service::codes::{self, CodeChange, max_uses};
-use crate::service::error::RefusalCode;
+use crate::service::error::{RefusalCode, ServiceError};
 use crate::service::fields::{Limit, invalid};
 use crate::service::queries;
 
 /// The body of a new code.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewCode {
+pub struct NewCode {
     code: String,
     promoter: String,
     program: String,
@@ -36,7 +36,7 @@ struct NewCode {
 /// The body of a change: what it does not name stays, and null takes a limit away.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ChangedCode {
+pub struct ChangedCode {
     status: Option<String>,
     #[serde(default, deserialize_with = "named")]
     max_uses: Option<Limit<i64>>,
@@ -75,19 +75,11 @@ struct CodeBody {
 /// Makes a code.
 pub async fn create(
     _: Admin,
-    request: HttpRequest,
-    payload: Payload,
+    JsonBody(new): JsonBody<NewCode>,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let new: NewCode = super::read(&request, payload, &state).await?;
-    let change = CodeChange {
-        active: new.status.as_deref().map(is_active).transpose()?,
-        expires_at: new.expires_at.map(|at| Limit(Some(Timestamp::from_unix(at)))),
-        max_uses: new.max_uses.map(max_uses).transpose()?.map(|uses| Limit(Some(uses))),
-        promotion_code: new.promotion_code,
-    };
-    let db = state.db.clone();
-    let made = state.uncancelled(async move {
+    let change = new.change()?;
+    let made = state.uncancelled(|db| async move {
         let now = clock::now();
         let made = codes::create_code(&db, &new.code, &new.promoter, &new.program, &change, now).await?;
         queries::codes::one(&db, made.code.as_str()).await
@@ -99,39 +91,27 @@ pub async fn create(
 pub async fn update(
     _: Admin,
     code: Path<String>,
-    request: HttpRequest,
-    payload: Payload,
+    JsonBody(changed): JsonBody<ChangedCode>,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let changed: ChangedCode = super::read(&request, payload, &state).await?;
-    let change = CodeChange {
-        active: changed.status.as_deref().map(is_active).transpose()?,
-        expires_at: changed.expires_at.map(|Limit(at)| Limit(at.map(Timestamp::from_unix))),
-        max_uses: changed
-            .max_uses
-            .map(|Limit(uses)| uses.map(max_uses).transpose().map(Limit))
-            .transpose()?,
-        promotion_code: changed.promotion_code,
-    };
-    let db = state.db.clone();
+    let change = changed.change()?;
     let changed =
-        state.uncancelled(async move { codes::update_code(&db, &code, &change, clock::now()).await });
+        state.uncancelled(|db| async move { codes::update_code(&db, &code, &change, clock::now()).await });
     Ok(HttpResponse::Ok().json(CodeBody::from(changed.await?.map_err(of_path)?)))
 }
 
 /// One code.
 pub async fn show(_: Admin, code: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let db = state.db.clone();
-    let view = state.uncancelled(async move { queries::codes::one(&db, &code).await }).await??;
+    let view = state.uncancelled(|db| async move { queries::codes::one(&db, &code).await }).await??;
     Ok(HttpResponse::Ok().json(CodeBody::from(view.ok_or_else(no_such_code)?)))
 }
 
 /// A page of codes in alphabetical order.
 pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let Filter { user_id, program, cursor, limit } = query.into_inner();
-    let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
-    let (db, after, one_more) = (state.db.clone(), cursor.map(Code::new), limit.saturating_add(1));
-    let views = state.uncancelled(async move {
+    let limit = page_limit(limit.as_deref())?;
+    let (after, one_more) = (cursor.map(Code::new), limit.saturating_add(1));
+    let views = state.uncancelled(|db| async move {
         queries::codes::list(&db, user_id.as_deref(), program.as_deref(), after.as_ref(), one_more).await
     });
     let page = Page::of(views.await??, limit, |view| view.code.to_string());
@@ -140,9 +120,8 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
 
 /// Whether a code would make a referral now, or the reason why not.
 pub async fn validity(_: Admin, code: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let db = state.db.clone();
     let reason =
-        state.uncancelled(async move { queries::codes::why_invalid(&db, &code, clock::now()).await });
+        state.uncancelled(|db| async move { queries::codes::why_invalid(&db, &code, clock::now()).await });
     let reason = reason.await??.map(NoCommission::as_str);
     Ok(HttpResponse::Ok().json(json!({ "valid": reason.is_none(), "reason": reason })))
 }
@@ -154,8 +133,7 @@ pub async fn click(code: Path<String>, state: Data<HttpState>) -> Result<HttpRes
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
         return Err(problem.retry_after(retry_after_s));
     }
-    let db = state.db.clone();
-    state.uncancelled(async move { codes::click(&db, &code).await }).await?.map_err(of_path)?;
+    state.uncancelled(|db| async move { codes::click(&db, &code).await }).await?.map_err(of_path)?;
     Ok(HttpResponse::Ok().json(json!({ "counted": true })))
 }
 
@@ -174,11 +152,34 @@ fn is_active(status: &str) -> Result<bool, ServiceError> {
 
 /// A code that does not exist is not found where it stands in the path.
 fn of_path(error: ServiceError) -> Problem {
-    super::of_path(error, RefusalCode::UnknownCode, no_such_code)
+    Problem::of_path(error, RefusalCode::UnknownCode, no_such_code)
 }
 
 fn no_such_code() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown_code", "there is no such code")
+}
+
+impl NewCode {
+    fn change(&self) -> Result<CodeChange, ServiceError> {
+        Ok(CodeChange {
+            active: self.status.as_deref().map(is_active).transpose()?,
+            expires_at: self.expires_at.map(|at| Limit(Some(Timestamp::from_unix(at)))),
+            max_uses: self.max_uses.map(max_uses).transpose()?.map(|uses| Limit(Some(uses))),
+            promotion_code: self.promotion_code.clone(),
+        })
+    }
+}
+
+impl ChangedCode {
+    fn change(self) -> Result<CodeChange, ServiceError> {
+        let max_uses = self.max_uses.map(|Limit(uses)| uses.map(max_uses).transpose().map(Limit));
+        Ok(CodeChange {
+            active: self.status.as_deref().map(is_active).transpose()?,
+            expires_at: self.expires_at.map(|Limit(at)| Limit(at.map(Timestamp::from_unix))),
+            max_uses: max_uses.transpose()?,
+            promotion_code: self.promotion_code,
+        })
+    }
 }
 
 impl From<CodeRecord> for CodeBody {

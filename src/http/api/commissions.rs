@@ -5,13 +5,14 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Serialize};
 
-use super::Page;
 use super::entries::EntryBody;
+use super::page::{Page, page_limit};
 use crate::clock;
 use crate::domain::{CommissionStatus, InvoiceId, NoCommission, ProgramKey, PromoterId, StripeCustomerId};
-use crate::http::HttpState;
 use crate::http::auth::Admin;
-use crate::http::error::Problem;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::service::error::ServiceError;
 use crate::service::fields::invalid;
 use crate::service::queries::commissions::{self, CommissionFilter, CommissionView};
 
@@ -65,12 +66,9 @@ struct CommissionBody {
 
 /// One commission with its entries.
 pub async fn show(_: Admin, invoice: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let (db, invoice) = (state.db.clone(), InvoiceId::new(invoice.into_inner()));
-    let found = state.uncancelled(async move { commissions::one(&db, &invoice, clock::now()).await });
-    let Some((view, entries)) = found.await?? else {
-        let detail = "this invoice is not known as paid";
-        return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_invoice", detail));
-    };
+    let invoice = InvoiceId::new(invoice.into_inner());
+    let found = state.uncancelled(|db| async move { commissions::one(&db, &invoice, clock::now()).await });
+    let (view, entries) = found.await??.ok_or_else(no_such_invoice)?;
     let mut shown = CommissionBody::from(view);
     shown.entries = Some(entries.into_iter().map(EntryBody::from).collect());
     Ok(HttpResponse::Ok().json(shown))
@@ -79,23 +77,34 @@ pub async fn show(_: Admin, invoice: Path<String>, state: Data<HttpState>) -> Re
 /// A page of commissions by invoice. With `status` a page may be short, or empty, and still not be the last.
 pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let Filter { promoter, program, status, invoice, cursor, limit } = query.into_inner();
-    let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
-    if status.as_deref().is_some_and(|status| !CommissionStatus::WORDS.contains(&status)) {
-        return Err(invalid(format!("status: one of {}", CommissionStatus::WORDS.join(", "))).into());
-    }
+    let limit = page_limit(limit.as_deref())?;
+    check_status(status.as_deref())?;
     let filter = CommissionFilter {
         promoter: promoter.map(PromoterId::new),
         program: program.map(ProgramKey::new),
         invoice: invoice.map(InvoiceId::new),
     };
-    let (db, after) = (state.db.clone(), cursor.map(InvoiceId::new));
-    let page = state.uncancelled(async move {
+    let after = cursor.map(InvoiceId::new);
+    let page = state.uncancelled(|db| async move {
         commissions::list(&db, &filter, status.as_deref(), after, limit, clock::now()).await
     });
     let (views, next) = page.await??;
     let data: Vec<CommissionBody> = views.into_iter().map(CommissionBody::from).collect();
     let next_cursor = next.map(InvoiceId::into_string);
     Ok(HttpResponse::Ok().json(Page { data, has_more: next_cursor.is_some(), next_cursor }))
+}
+
+fn check_status(status: Option<&str>) -> Result<(), ServiceError> {
+    match status {
+        Some(status) if !CommissionStatus::WORDS.contains(&status) => {
+            Err(invalid(format!("status: one of {}", CommissionStatus::WORDS.join(", "))))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn no_such_invoice() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown_invoice", "this invoice is not known as paid")
 }
 
 impl From<CommissionView> for CommissionBody {

@@ -3,13 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Query};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use crate::domain::PromoterId;
+use super::page::{Page, number, page_limit};
 use crate::domain::entries::PostedEntry;
-use crate::http::HttpState;
+use crate::domain::{InvoiceId, PromoterId};
 use crate::http::auth::Admin;
-use crate::http::error::Problem;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
 use crate::service::queries;
 
 /// The query of the request.
@@ -41,21 +41,15 @@ pub struct EntryBody {
 /// A page of entries.
 pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let Filter { promoter, cursor, limit } = query.into_inner();
-    let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
-    let cursor: Option<i64> = super::number("cursor", cursor.as_deref())?;
+    let limit = page_limit(limit.as_deref())?;
+    let cursor: Option<i64> = number("cursor", cursor.as_deref())?;
     let promoter = promoter.map(PromoterId::new);
-    let db = state.db.clone();
     let one_more = limit.saturating_add(1);
-    let entries = state.uncancelled(async move {
+    let entries = state.uncancelled(|db| async move {
         queries::promoters::entries(&db, promoter.as_ref(), cursor.unwrap_or(0), one_more).await
     });
-    let mut entries = entries.await??;
-    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = entries.len() > shown;
-    entries.truncate(shown);
-    let next_cursor = entries.last().filter(|_| has_more).map(|entry| entry.id);
-    let data: Vec<EntryBody> = entries.into_iter().map(EntryBody::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "data": data, "has_more": has_more, "next_cursor": next_cursor })))
+    let page = Page::of(entries.await??, limit, |entry| entry.id);
+    Ok(HttpResponse::Ok().json(page.map(EntryBody::from)))
 }
 
 impl From<PostedEntry> for EntryBody {
@@ -64,7 +58,7 @@ impl From<PostedEntry> for EntryBody {
             id: entry.id,
             object: "entry",
             promoter: entry.promoter.into_string(),
-            invoice: entry.invoice.map(crate::domain::InvoiceId::into_string),
+            invoice: entry.invoice.map(InvoiceId::into_string),
             kind: entry.kind.as_str(),
             amount: entry.amount_minor,
             currency: entry.currency.to_string(),

@@ -1,18 +1,18 @@
 //! Referrals: the host application says who referred a customer, and operators what is to be done about it.
 
-use actix_web::web::{Data, Path, Payload, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Serialize};
 
-use super::Page;
+use super::page::{Page, page_limit};
 use crate::clock;
 use crate::domain::attribution::ReviewDecision;
 use crate::domain::{Customer, PromoterId, ReferralId, StripeCustomerId, Timestamp};
-use crate::http::HttpState;
 use crate::http::auth::Admin;
-use crate::http::error::Problem;
-use crate::service::ServiceError;
-use crate::service::error::RefusalCode;
+use crate::http::body::JsonBody;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::service::error::{RefusalCode, ServiceError};
 use crate::service::fields::invalid;
 use crate::service::queries::referrals::{self, ReferralView};
 use crate::service::referrals::change::{Change, change};
@@ -21,7 +21,7 @@ use crate::service::referrals::create::{ReferRequest, refer};
 /// The body of a new referral.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewReferral {
+pub struct NewReferral {
     code: String,
     customer: Option<String>,
     user_id: Option<String>,
@@ -31,10 +31,10 @@ struct NewReferral {
     claimed_at: Option<i64>,
 }
 
-/// The body of a change: a customer to add, a word on a held referral, or a code to move it to.
+/// The body of a change: a customer to add, the review of a held referral, or a code to move it to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReferralChange {
+pub struct ReferralChange {
     customer: Option<String>,
     user_id: Option<String>,
     status: Option<String>,
@@ -81,21 +81,11 @@ struct ReferralBody {
 /// call is safe with or without an `Idempotency-Key`: the same claim of the same customer changes nothing.
 pub async fn create(
     _: Admin,
-    request: HttpRequest,
-    payload: Payload,
+    JsonBody(new): JsonBody<NewReferral>,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let new: NewReferral = super::read(&request, payload, &state).await?;
-    let request = ReferRequest {
-        code: new.code,
-        customer: new.customer,
-        user_id: new.user_id,
-        email: new.email,
-        invitation_method: new.invitation_method,
-        claimed_at: new.claimed_at.map(Timestamp::from_unix),
-    };
-    let (db, lookback_s) = (state.db.clone(), state.lookback_s);
-    let referred = state.uncancelled(async move {
+    let (request, lookback_s) = (ReferRequest::from(new), state.lookback_s);
+    let referred = state.uncancelled(|db| async move {
         let referred = refer(&db, &request, lookback_s, clock::now()).await?;
         let view = referrals::one(&db, referred.referral.id.as_str()).await?;
         Ok::<_, ServiceError>((referred, view))
@@ -107,17 +97,15 @@ pub async fn create(
     Ok(response.json(shown))
 }
 
-/// Adds a customer to a referral, rules about a held one, or moves it.
+/// Adds a customer to a referral, reviews a held one, or moves it to another code.
 pub async fn update(
     _: Admin,
     id: Path<String>,
-    request: HttpRequest,
-    payload: Payload,
+    JsonBody(asked): JsonBody<ReferralChange>,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = super::read::<ReferralChange>(&request, payload, &state).await?.into_change()?;
-    let db = state.db.clone();
-    let changed = state.uncancelled(async move {
+    let asked = asked.into_change()?;
+    let changed = state.uncancelled(|db| async move {
         let referral = change(&db, &id, &asked, clock::now()).await?;
         referrals::one(&db, referral.id.as_str()).await
     });
@@ -126,24 +114,23 @@ pub async fn update(
 
 /// One referral.
 pub async fn show(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let db = state.db.clone();
-    one(state.uncancelled(async move { referrals::one(&db, &id).await }).await??)
+    one(state.uncancelled(|db| async move { referrals::one(&db, &id).await }).await??)
 }
 
 /// Who referred a user of the host.
 pub async fn of_user(_: Admin, user: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let db = state.db.clone();
-    one(state.uncancelled(async move { referrals::of_user(&db, &user).await }).await??)
+    one(state.uncancelled(|db| async move { referrals::of_user(&db, &user).await }).await??)
 }
 
 /// A page of referrals, by id.
 pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
     let Filter { promoter, cursor, limit } = query.into_inner();
-    let limit = super::page_of(super::number("limit", limit.as_deref())?)?;
+    let limit = page_limit(limit.as_deref())?;
     let (promoter, after) = (promoter.map(PromoterId::new), cursor.map(ReferralId::new));
-    let (db, one_more) = (state.db.clone(), limit.saturating_add(1));
-    let views = state
-        .uncancelled(async move { referrals::list(&db, promoter.as_ref(), after.as_ref(), one_more).await });
+    let one_more = limit.saturating_add(1);
+    let views = state.uncancelled(|db| async move {
+        referrals::list(&db, promoter.as_ref(), after.as_ref(), one_more).await
+    });
     let page = Page::of(views.await??, limit, |view| view.referral.id.to_string());
     Ok(HttpResponse::Ok().json(page.map(ReferralBody::from)))
 }
@@ -154,6 +141,19 @@ fn one(view: Option<ReferralView>) -> Result<HttpResponse, Problem> {
 
 fn no_such_referral() -> Problem {
     ServiceError::refused(RefusalCode::UnknownReferral, "there is no such referral").into()
+}
+
+impl From<NewReferral> for ReferRequest {
+    fn from(new: NewReferral) -> Self {
+        Self {
+            code: new.code,
+            customer: new.customer,
+            user_id: new.user_id,
+            email: new.email,
+            invitation_method: new.invitation_method,
+            claimed_at: new.claimed_at.map(Timestamp::from_unix),
+        }
+    }
 }
 
 impl ReferralChange {

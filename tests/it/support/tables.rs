@@ -16,7 +16,7 @@ const FACTS: [&str; 9] = [
     "payment_link",
     "refund",
     "claim",
-    "customer",
+    "stripe_customer",
     "referral",
     "commission",
     "ledger_entry",
@@ -86,8 +86,8 @@ impl World {
 
     /// Addresses kept of customers, as hashes of 16 bytes.
     pub async fn addresses(&self) -> i64 {
-        let addresses = self.count("party_email").await;
-        assert_eq!(self.count("party_email WHERE length(email_hash) = 16").await, addresses);
+        let addresses = self.count("customer_email").await;
+        assert_eq!(self.count("customer_email WHERE length(email_hash) = 16").await, addresses);
         addresses
     }
 
@@ -114,8 +114,8 @@ impl World {
     pub async fn park_an_old_event(&self) {
         self.sql(
             "INSERT INTO event \
-             (id, event_type, received_at, outcome, reason, parked_on, body_sha256, body_zstd) VALUES \
-             ('evt_old', 'charge.refunded', 1, 'parked', 'invoice_unknown', 'pi_old', '', '')",
+             (id, api_version, event_type, received_at, outcome, reason, parked_on, body_sha256, body_zstd) VALUES \
+             ('evt_old', '', 'charge.refunded', 1, 'parked', 'invoice_unknown', 'pi_old', '', '')",
         )
         .await;
     }
@@ -130,8 +130,8 @@ impl World {
     /// A claim with a word of a newer version.
     pub async fn claim_like_a_newer_version(&self, customer: &str) {
         self.sql(&format!(
-            "INSERT INTO claim (id, customer_id, code, precedence, claimed_at, lookback_s) \
-             VALUES ('clm_newer', '{customer}', 'ANNA', 999, 0, 0)"
+            "INSERT INTO claim (id, stripe_customer_id, code, code_key, precedence, claimed_at, lookback_s) \
+             VALUES ('clm_newer', '{customer}', 'ANNA', 'anna', 999, 0, 0)"
         ))
         .await;
     }

@@ -8,8 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use tokio::task::JoinError;
 
-use crate::service::ServiceError;
-use crate::service::error::RefusalCode;
+use crate::service::error::{RefusalCode, ServiceError};
 
 /// Seconds after which an API client may try again when the database is away.
 const RETRY_AFTER_S: u32 = 2;
@@ -29,6 +28,25 @@ impl Problem {
     /// A problem with a stable `code` and a sentence for the client.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), retry_after_s: None, closes: false, allowed: None }
+    }
+
+    /// 503 with a stable code.
+    pub fn unavailable(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// 500; why is in the log.
+    pub fn internal() -> Self {
+        let detail = "something went wrong here; it is logged with the id of this request";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// An error about what a path names: where that does not exist (`unknown`), the answer is `not_found`.
+    pub fn of_path(error: ServiceError, unknown: RefusalCode, not_found: fn() -> Self) -> Self {
+        match error {
+            ServiceError::Refused { code, .. } if code == unknown => not_found(),
+            ServiceError::Refused { .. } | ServiceError::Store(_) | ServiceError::Money(_) => error.into(),
+        }
     }
 
     /// Tells the client when to come back.
@@ -107,18 +125,6 @@ impl From<JoinError> for Problem {
     fn from(error: JoinError) -> Self {
         tracing::error!(%error, "the task of a request did not end");
         Self::internal()
-    }
-}
-
-impl Problem {
-    /// 503 with a stable code.
-    pub fn unavailable(detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
-    }
-
-    fn internal() -> Self {
-        let detail = "something went wrong here; it is logged with the id of this request";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 }
 

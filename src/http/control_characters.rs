@@ -6,7 +6,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 
-use super::error::{Problem, no_such_route};
+use super::problem::{Problem, no_such_route};
 
 /// Refuses such a request before anything looks for what it names.
 ///

@@ -1,0 +1,89 @@
+//! Every route of the daemon, on one screen.
+
+use actix_web::dev::{AppService, HttpServiceFactory};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route};
+
+use super::api::{codes, commissions, entries, page, promoters, referrals};
+use super::problem::{Problem, method_not_allowed, no_such_route};
+use super::{health, webhook};
+
+/// Every route of the daemon.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .app_data(page::query_config())
+        .service(at(&["/webhooks/stripe", "/webhooks/stripe/"]).post(webhook::receive))
+        .service(at(&["/healthz"]).get(health::healthz))
+        .service(at(&["/readyz"]).get(health::readyz))
+        .service(at(&["/v1/referrals"]).get(referrals::list).post(referrals::create))
+        .service(at(&["/v1/referrals/{id}"]).get(referrals::show).patch(referrals::update))
+        .service(at(&["/v1/users/{user_id}/referrer"]).get(referrals::of_user))
+        .service(at(&["/v1/codes"]).get(codes::list).post(codes::create))
+        .service(at(&["/v1/codes/{code}"]).get(codes::show).patch(codes::update))
+        .service(at(&["/v1/codes/{code}/validity"]).get(codes::validity))
+        .service(at(&["/v1/codes/{code}/clicks"]).post(codes::click))
+        .service(at(&["/v1/commissions"]).get(commissions::list))
+        .service(at(&["/v1/commissions/{invoice_id}"]).get(commissions::show))
+        .service(at(&["/v1/promoters/{id}"]).patch(promoters::update))
+        .service(at(&["/v1/promoters/{id}/balance"]).get(promoters::balance))
+        .service(at(&["/v1/entries"]).get(entries::list))
+        .default_service(web::to(|| async { Err::<HttpResponse, Problem>(no_such_route()) }));
+}
+
+/// A resource that answers 405 to every method that it was not given. The first of its paths is the one in the log.
+fn at(paths: &'static [&'static str]) -> Methods {
+    Methods { resource: web::resource(paths.to_vec()), allowed: Vec::new() }
+}
+
+struct Methods {
+    resource: Resource,
+    /// For the header `Allow` of a 405.
+    allowed: Vec<&'static str>,
+}
+
+impl Methods {
+    /// Answers GET; and HEAD, which uptime probes use, by the same answer without its body.
+    fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let with_get = self.method("GET", web::get().to(handler.clone()));
+        with_get.method("HEAD", web::head().to(handler))
+    }
+
+    fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method("POST", web::post().to(handler))
+    }
+
+    fn patch<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method("PATCH", web::patch().to(handler))
+    }
+
+    fn method(mut self, name: &'static str, route: Route) -> Self {
+        self.allowed.push(name);
+        Self { resource: self.resource.route(route), ..self }
+    }
+}
+
+impl HttpServiceFactory for Methods {
+    fn register(self, config: &mut AppService) {
+        let allowed = self.allowed.join(", ");
+        let refuse = move || {
+            let problem = method_not_allowed(&allowed);
+            async { Err::<HttpResponse, Problem>(problem) }
+        };
+        self.resource.default_service(web::to(refuse)).register(config);
+    }
+}
