@@ -3,16 +3,17 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-/// Replaces `{bytes}` by the word of the database.
+/// Replaces `{number}` (a numeric primary key) and `{bytes}` by the words of the database.
 pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
-    let bytes = if backend == DatabaseBackend::Sqlite {
-        "BLOB"
+    let (number, bytes) = if backend == DatabaseBackend::Sqlite {
+        // Only under this very name it is the key of the table itself, and not of an index beside it.
+        ("INTEGER PRIMARY KEY NOT NULL", "BLOB")
     } else if backend == DatabaseBackend::Postgres {
-        "BYTEA"
+        ("BIGINT PRIMARY KEY", "BYTEA")
     } else {
         return Err(DbErr::Custom(format!("referrald runs on SQLite and PostgreSQL, not on {backend:?}")));
     };
-    Ok(sql.replace("{bytes}", bytes))
+    Ok(sql.replace("{number}", number).replace("{bytes}", bytes))
 }
 
 /// The statements that make the database refuse to delete rows of `table`, or to change these columns of it (all

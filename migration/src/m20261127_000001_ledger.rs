@@ -271,7 +271,7 @@ const STATEMENTS: [&str; 27] = [
     CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL",
     // Readers of the indexes: what is posted for an invoice; the entries and the balance of a promoter.
     "CREATE TABLE ledger_entry (
-        id BIGINT PRIMARY KEY CHECK (id > 0),
+        id {number} CHECK (id > 0),
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         invoice_id TEXT,
         kind TEXT NOT NULL CHECK (kind IN

@@ -21,7 +21,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The code as it is shared, case-sensitive.
+    /// The code as it is shared, compared without case.
     code: String,
     /// Whose it is: the promoter's id or user id.
     #[arg(long)]

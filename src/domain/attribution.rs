@@ -156,11 +156,6 @@ impl Claim {
         (moved, self.claimed_at, self.source.precedence(), &self.code, &self.id)
     }
 
-    /// What the claim is stored and found under: its code without case, or Stripe's id of its promotion code.
-    pub fn code_key(&self) -> &str {
-        if self.source.names_promotion_code() { self.code.as_str() } else { self.code.folded() }
-    }
-
     /// Who the claim says it is about: a claim that names a user is about that user. `None` for a claim about nobody,
     /// which its makers refuse.
     pub fn named_customer(&self) -> Option<Customer> {

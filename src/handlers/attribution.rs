@@ -48,7 +48,7 @@ pub fn handle_checkout(event: &EventBody<'_>, policy: &Policy) -> Result<Extract
     let metadata = codes(session.metadata.as_ref(), policy, ClaimSource::CheckoutMetadata);
     let promotions = session.discounts.iter().flatten().zip(0_u16..).filter_map(|(discount, place)| {
         let Id(promotion) = discount.promotion_code.as_ref()?;
-        Some((ClaimSource::CheckoutDiscount(place), Code::new(promotion)))
+        Some((ClaimSource::CheckoutDiscount(place), Code::promotion(promotion)))
     });
     let codes = reference.into_iter().chain(metadata).chain(promotions);
     facts.extend(claims(event, &customer, policy, codes));
@@ -65,7 +65,8 @@ pub fn handle_discount(event: &EventBody<'_>, policy: &Policy) -> Result<Extract
     let Some(customer) = customer_of(named, account) else { return Err(Rejection::Ignored(NO_CUSTOMER)) };
     let mut facts: Vec<Fact> = same_customer(named, account).into_iter().collect();
     let promotion = discount.promotion_code.as_ref();
-    let promotion = promotion.map(|Id(promotion)| (ClaimSource::CustomerDiscount, Code::new(promotion)));
+    let promotion =
+        promotion.map(|Id(promotion)| (ClaimSource::CustomerDiscount, Code::promotion(promotion)));
     facts.extend(claims(event, &customer, policy, promotion.into_iter()));
     Ok(Extracted { facts, ..Extracted::default() })
 }

@@ -52,7 +52,7 @@ pub async fn create_code(
     let promoter = promoters::one(db.reader(), promoter).await?.ok_or_else(|| unknown_promoter(promoter))?;
     let promotion = promotion_code(change)?;
     let ever = Timestamp::from_unix(i64::MIN);
-    let waiting = promotion.iter().map(Code::as_str).chain([code.folded()]);
+    let waiting = promotion.iter().chain([&code]).map(Code::folded);
     let needs = Needs {
         codes: [code.clone()].into(),
         programs: [program.clone()].into(),
@@ -95,7 +95,7 @@ fn carried_by_another(promotion: Option<&Code>) -> ServiceError {
 
 fn promotion_code(change: &CodeChange) -> Result<Option<Code>, ServiceError> {
     let promotion = change.promotion_code.as_deref().map(|id| name("promotion_code", id)).transpose()?;
-    Ok(promotion.map(Code::new))
+    Ok(promotion.map(Code::promotion))
 }
 
 /// Changes a code, from now on. Referrals that it has made stay. The code as it is then.
@@ -112,7 +112,7 @@ pub async fn update_code(
     let promotion = promotion_code(change)?;
     // A promotion code decides about all claims that wait for it, a version about those made since.
     let ever = Timestamp::from_unix(i64::MIN);
-    let waiting = promotion.iter().map(|promotion| (promotion.as_str().to_owned(), ever));
+    let waiting = promotion.iter().map(|promotion| (promotion.folded().to_owned(), ever));
     let needs = Needs {
         codes: [code.clone()].into(),
         promotion_codes: promotion.iter().cloned().collect(),

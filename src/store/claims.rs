@@ -114,12 +114,14 @@ pub fn source(table: &'static str, id: &str, precedence: i32) -> Result<ClaimSou
 }
 
 fn value(row: claim::Model) -> Result<Claim, StoreError> {
+    let source = source("claim", &row.id, row.precedence)?;
+    let is_promotion = source.names_promotion_code();
     Ok(Claim {
-        source: source("claim", &row.id, row.precedence)?,
+        source,
         id: ClaimId::new(row.id),
         stripe_customer: row.stripe_customer_id.map(StripeCustomerId::new),
         user: row.user_id.map(UserId::new),
-        code: Code::new(row.code),
+        code: if is_promotion { Code::promotion(row.code) } else { Code::new(row.code) },
         claimed_at: Timestamp::from_unix(row.claimed_at),
         moved_at: row.moved_at.map(Timestamp::from_unix),
         lookback_s: row.lookback_s,
@@ -133,7 +135,7 @@ fn row(claim: &Claim) -> claim::Model {
         stripe_customer_id: claim.stripe_customer.as_ref().map(ToString::to_string),
         user_id: claim.user.as_ref().map(ToString::to_string),
         code: claim.code.to_string(),
-        code_key: claim.code_key().to_owned(),
+        code_key: claim.code.folded().to_owned(),
         precedence: claim.source.precedence().into(),
         claimed_at: claim.claimed_at.unix(),
         moved_at: claim.moved_at.map(Timestamp::unix),

@@ -35,7 +35,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
         selected.versions = Some(batch.rows_in::<code_version::Entity>(code_version::Column::CodeKey, keys));
     }
     if !needs.promotion_codes.is_empty() {
-        let ids = batch.texts(needs.promotion_codes.iter().map(Code::as_str));
+        let ids = batch.texts(needs.promotion_codes.iter().map(Code::folded));
         selected.promotion_codes =
             Some(batch.rows_in::<promotion_code::Entity>(promotion_code::Column::Id, ids));
     }
@@ -60,7 +60,9 @@ impl Selected {
         fetched.codes.extend(codes);
         let promotions = self.promotion_codes.map(|codes| answers.take(codes)).transpose()?;
         let promotions = promotions.unwrap_or_default().into_iter();
-        fetched.promotion_codes.extend(promotions.map(|row| (Code::new(row.id), Code::new(row.code_key))));
+        fetched
+            .promotion_codes
+            .extend(promotions.map(|row| (Code::promotion(row.id), Code::new(row.code_key))));
         Ok(())
     }
 }

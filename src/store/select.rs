@@ -1,5 +1,5 @@
 //! SeaORM's own statements over many keys, in few shapes: a connection keeps the statements that it has prepared, and
-//! every new shape is parsed and planned anew. What every batch reads is asked for by [`super::ask`].
+//! every new shape is parsed and planned anew. What every batch reads is selected by [`super::batch`].
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{ArrayType, Expr};

@@ -114,7 +114,7 @@ fn ledger() -> State {
             state.add_slots((promoter, program), BTreeMap::new());
         }
     }
-    state.promotion_codes.insert(Code::new("promo_bert"), Code::new("BERT"));
+    state.promotion_codes.insert(Code::promotion("promo_bert"), Code::new("BERT"));
     state
 }
 

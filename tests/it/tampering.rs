@@ -28,8 +28,8 @@ async fn tampered(world: &World, sql: &str) -> String {
 fn forged_entry(invoice: &str) -> String {
     format!(
         "INSERT INTO ledger_entry \
-         (promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause, posted_at) \
-         SELECT id, '{invoice}', 'commission', 100, 'usd', 0, 'by hand', 0 FROM promoter"
+         (id, promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause, posted_at) \
+         SELECT 99, id, '{invoice}', 'commission', 100, 'usd', 0, 'by hand', 0 FROM promoter"
     )
 }
 
@@ -72,7 +72,7 @@ found_on_both! {
     verify_finds_a_lost_fact: "DELETE FROM invoice", ["in_1"];
     verify_finds_a_changed_commission: "UPDATE commission SET amount_minor = 1", ["in_1"];
     verify_finds_a_lost_commission: "DELETE FROM commission", ["in_1"];
-    verify_finds_a_moved_referral: "UPDATE referral SET party = 'customer:cus_2'", ["in_1"];
+    verify_finds_a_moved_referral: "UPDATE referral SET customer = 'customer:cus_2'", ["in_1"];
     verify_finds_a_forged_refund:
         "INSERT INTO refund (id, payment_id, amount_minor, state) VALUES ('re_1', 'pi_1', 5000, 'succeeded')",
         ["in_1"];
@@ -103,7 +103,7 @@ mod both {
                 ("ledger_entry", "available_at", "0"),
                 ("claim", "code", "'BERT'"),
                 ("claim", "claimed_at", "0"),
-                ("claim", "customer_id", "'cus_2'"),
+                ("claim", "stripe_customer_id", "'cus_2'"),
                 ("program_version", "rate_bps", "10000"),
                 ("event", "id", "'evt_x'"),
                 ("event", "event_type", "'x'"),

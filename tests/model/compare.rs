@@ -22,7 +22,7 @@ fn ledger(setup: &Setup) -> UnitOfWork {
         state.codes.insert(code.clone(), facts.clone());
     }
     for (promotion, code) in PROMOTION_CODES.into_iter().filter(|(_, code)| known(code)) {
-        state.promotion_codes.insert(Code::new(promotion), Code::new(code));
+        state.promotion_codes.insert(Code::promotion(promotion), Code::new(code));
     }
     state.promoters.clone_from(&setup.promoters);
     // As the store does it for groups with limited slots.
@@ -47,7 +47,7 @@ fn apply(setup: &Setup, unit: &mut UnitOfWork, step: &Step) -> Result<(), MoneyE
             let late = Code::new(LATE);
             let Some(facts) = setup.codes.get(&late).cloned() else { return Ok(()) };
             let new = NewCode { code: late, facts, made_at: Timestamp::from_unix(setup.now) };
-            unit.create_code(new, Some(&Code::new(LATE_PROMOTION))).map(drop)
+            unit.create_code(new, Some(&Code::promotion(LATE_PROMOTION))).map(drop)
         }
         Step::AddTerms(version) => {
             let is_it = |known: &TermsVersion| known.id == version.id;

@@ -1,7 +1,7 @@
 //! What the host application and operators do to customers and their referrals.
 
-use super::UnitOfWork;
 use super::merge::Touched;
+use super::unit::UnitOfWork;
 use crate::domain::{
     Cause, Claim, Customer, EmailHash, Fact, MoneyError, PromoterId, Review, StripeCustomerId, UserId,
 };

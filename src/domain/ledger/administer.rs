@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::merge::Touched;
-use super::{PromoterFacts, UnitOfWork};
+use super::unit::UnitOfWork;
+use super::values::PromoterFacts;
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::{

@@ -1,7 +1,8 @@
 //! Choosing the referral of a customer from its claims, and what is given to it then: a redemption of the code and a
 //! referral number.
 
-use super::{Judged, UnitOfWork};
+use super::judge::Judged;
+use super::unit::UnitOfWork;
 use crate::domain::attribution::Redemption;
 use crate::domain::{Claim, Code, Customer, Referral, ReferralId};
 
@@ -29,7 +30,11 @@ impl UnitOfWork {
             let Judged::Valid(code, facts, version) = self.state.judge(&claim, customer) else { return None };
             let (code, owner) = (code.clone(), facts.owner.clone());
             let (terms_version, terms) = (version.id, version.terms.clone());
-            let Some(referral_number) = self.redeem(customer, &claim, &code) else { continue };
+            let Some(referral_number) = self.redeem(customer, &claim, &code) else {
+                // A claim that is refused for good is not judged valid any more: the next one is.
+                let is_refused = self.state.used_up.contains(&claim.id);
+                if is_refused { continue } else { return None }
+            };
             let known = self.state.referrals.get(customer);
             let (known_id, qualified) =
                 known.map(|known| (known.id.clone(), known.qualified.clone())).unzip();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::State;
+use super::state::State;
 use crate::domain::attribution::{Redemption, ReviewDecision};
 use crate::domain::codes::CodeFacts;
 use crate::domain::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::UnitOfWork;
+use super::unit::UnitOfWork;
 use crate::domain::{
     Claim, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId, Fact, InvoiceId,
     InvoiceSnapshot, PaidInvoice, PaymentFacts, PaymentId, RefundFacts, RefundId, StripeCustomerId,

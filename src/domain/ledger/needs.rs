@@ -1,22 +1,11 @@
-//! What depends on what: which facts must be loaded before events and acts can be applied. This is the one place that
-//! knows it; the store only fetches what [`Needs`] names.
-//!
-//! - A payment depends on its other names, its refunds and disputes, and the invoices that it pays; an invoice on its
-//!   payments, its credit notes, its customer and what is posted for it.
-//! - A Stripe customer depends on its accounts and its user, a user on its Stripe customers; a customer on its claims,
-//!   a claim on its code, a code on the terms of its program and on its promoter.
-//! - Where the terms of a referral count invoices or limit the rewarded referrals, one invoice depends on all invoices of
-//!   the customer; a new claim that may change a referral moves all of them.
-//! - A reward slot depends on its rivals.
+//! Which facts are to be fetched, by key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Group, PromoterFacts, RewardSlot, State};
+use super::values::Group;
 use crate::domain::{
-    Claim, ClaimId, Code, CodeFacts, Commission, CreditNoteFacts, CreditNoteId, Currency, Customer,
-    DisputeFacts, DisputeId, EmailHash, EventId, Extracted, Fact, InvoiceId, Kind, PaidInvoice, PaymentFacts,
-    PaymentId, ProgramKey, PromoterId, Redemption, Referral, RefundFacts, RefundId, Review, StripeCustomerId,
-    TermsVersion, Timestamp, UserId,
+    Claim, Code, CreditNoteId, Customer, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey, PromoterId,
+    RefundId, Timestamp, UserId,
 };
 
 /// Facts to fetch, by key.
@@ -50,7 +39,7 @@ pub struct Needs {
     pub promoters: BTreeSet<PromoterId>,
     /// Promoters that are these users of the host.
     pub promoters_by_user: BTreeSet<UserId>,
-    /// The stored claims with these keys ([`Claim::code_key`]), or with a promotion code that such a code carries, that were
+    /// The stored claims with these keys ([`Code::folded`]), or with a promotion code that such a code carries, that were
     /// made then or later.
     pub claims_naming: BTreeMap<String, Timestamp>,
     /// The stored claims that name a code of these programs and were made then or later.
@@ -63,122 +52,7 @@ pub struct Needs {
     pub new_claims: Vec<Claim>,
 }
 
-/// What the store found for [`Needs`].
-#[derive(Debug, Default)]
-pub struct Fetched {
-    /// Event and type, for those that the inbox has.
-    pub inbox: Vec<(EventId, String)>,
-    /// Rows of payments.
-    pub payments: Vec<(PaymentId, PaymentFacts)>,
-    /// Links: invoice, payment as named, amount in minor units.
-    pub links: Vec<(InvoiceId, PaymentId, Option<i64>)>,
-    /// Refunds.
-    pub refunds: Vec<(RefundId, RefundFacts)>,
-    /// Disputes.
-    pub disputes: Vec<(DisputeId, DisputeFacts)>,
-    /// Credit notes.
-    pub credit_notes: Vec<(CreditNoteId, CreditNoteFacts)>,
-    /// Parked events and the payment that they wait for.
-    pub parked: Vec<(EventId, PaymentId)>,
-    /// Paid invoices.
-    pub invoices: Vec<(InvoiceId, PaidInvoice)>,
-    /// Posted sums in minor units.
-    pub posted: Vec<(InvoiceId, (PromoterId, Currency, Kind, Timestamp), i64)>,
-    /// Stored commissions.
-    pub commissions: Vec<(InvoiceId, Commission)>,
-    /// Stripe customers of which more is known: their user, and the customer that an account is.
-    pub stripe_customers: Vec<(StripeCustomerId, Option<UserId>, Option<StripeCustomerId>)>,
-    /// Claims.
-    pub claims: Vec<Claim>,
-    /// Claims refused because their code had no use left.
-    pub used_up: Vec<ClaimId>,
-    /// E-mails of customers as named.
-    pub emails: Vec<(Customer, EmailHash)>,
-    /// Redemptions by customers as named.
-    pub redemptions: Vec<(Customer, Code, Redemption)>,
-    /// Reviews of customers as named.
-    pub reviews: Vec<(Customer, PromoterId, Review)>,
-    /// Referrals with their frozen terms.
-    pub referrals: Vec<Referral>,
-    /// Codes with all versions.
-    pub codes: Vec<(Code, CodeFacts)>,
-    /// Promotion codes and the codes that carry them.
-    pub promotion_codes: Vec<(Code, Code)>,
-    /// All versions of the terms of programs.
-    pub versions: Vec<TermsVersion>,
-    /// Promoters.
-    pub promoters: Vec<(PromoterId, PromoterFacts)>,
-    /// The last referral numbers of promoters.
-    pub referral_numbers: Vec<(Group, u32)>,
-    /// The customers of promoters.
-    pub customers_of: Vec<Customer>,
-    /// Rivals for reward slots.
-    pub slots: Vec<(Group, BTreeMap<Customer, RewardSlot>)>,
-}
-
 impl Needs {
-    /// What the facts of an event are about.
-    pub fn of(extracted: &Extracted) -> Self {
-        let mut needs = Self::default();
-        needs.add(extracted);
-        needs
-    }
-
-    /// Adds what the facts of one more event are about.
-    pub fn add(&mut self, extracted: &Extracted) {
-        self.payments.extend(extracted.waits_for.clone());
-        for fact in &extracted.facts {
-            self.add_fact(fact);
-        }
-    }
-
-    /// Adds a claim that is about to be made.
-    pub fn add_claim(&mut self, claim: &Claim) {
-        self.customers.extend(claim.stripe_customer.clone().map(Customer::Stripe));
-        self.customers.extend(claim.user.clone().map(Customer::User));
-        self.new_claims.push(claim.clone());
-    }
-
-    fn add_fact(&mut self, fact: &Fact) {
-        match fact {
-            Fact::InvoicePaid { invoice, snapshot, .. } => {
-                self.invoices.insert(invoice.clone());
-                self.customers.extend(snapshot.stripe_customer.clone().map(Customer::Stripe));
-            }
-            Fact::PaymentLink { invoice, payment, .. } => {
-                self.invoices.insert(invoice.clone());
-                self.payments.insert(payment.clone());
-            }
-            Fact::ChargeOf { charge, payment_intent } => {
-                self.payments.extend([charge.clone(), payment_intent.clone()]);
-            }
-            Fact::Payment { payment, .. } => {
-                self.payments.insert(payment.clone());
-            }
-            Fact::Refund { refund, facts } => {
-                self.refunds.insert(refund.clone());
-                self.payments.insert(facts.payment.clone());
-            }
-            Fact::Dispute { dispute, facts } => {
-                self.disputes.insert(dispute.clone());
-                self.payments.insert(facts.payment.clone());
-            }
-            Fact::CreditNote { credit_note, facts } => {
-                self.credit_notes.insert(credit_note.clone());
-                self.invoices.insert(facts.invoice.clone());
-            }
-            Fact::Claim(claim) => self.add_claim(claim),
-            Fact::Email { customer, .. } => {
-                self.customers.insert(customer.clone());
-            }
-            Fact::SameCustomer { account, stripe_customer } => {
-                self.customers.extend([account.clone(), stripe_customer.clone()].map(Customer::Stripe));
-            }
-            // Written without having been read: one that has ended stays so.
-            Fact::Subscription { .. } => {}
-        }
-    }
-
     /// True when nothing is needed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -247,7 +121,7 @@ impl Needs {
     }
 
     /// Takes away what was fetched already.
-    fn subtract(&mut self, fetched: &Self) {
+    pub(super) fn subtract(&mut self, fetched: &Self) {
         fn retain<K: Ord>(needed: &mut BTreeSet<K>, fetched: &BTreeSet<K>) {
             if !fetched.is_empty() {
                 needed.retain(|key| !fetched.contains(key));
@@ -279,214 +153,5 @@ fn extend_since<K: Ord>(known: &mut BTreeMap<K, Timestamp>, others: BTreeMap<K, 
     for (key, since) in others {
         let earliest = known.entry(key).or_insert(since);
         *earliest = since.min(*earliest);
-    }
-}
-
-impl State {
-    /// Notes what is needed; [`Self::next_needs`] then says what to fetch.
-    pub fn require(&mut self, mut needs: Needs) {
-        for claim in needs.new_claims.drain(..) {
-            self.wanted.follow_claim(&claim);
-            self.new_claims.push(claim);
-        }
-        self.wanted.extend(needs);
-    }
-
-    /// What is to be fetched next; `None` when everything is loaded that the loaded facts depend on.
-    pub fn next_needs(&mut self) -> Option<Needs> {
-        let steps = [Self::take_wanted, Self::whole_customers, Self::rivals];
-        for step in steps {
-            let mut needs = step(self);
-            needs.subtract(&self.fetched);
-            if !needs.is_empty() {
-                self.fetched.extend(needs.clone());
-                return Some(needs);
-            }
-        }
-        None
-    }
-
-    fn take_wanted(&mut self) -> Needs {
-        let mut needs = std::mem::take(&mut self.wanted);
-        // Everything about a customer is needed before all its invoices are.
-        needs.customers.extend(needs.all_invoices_of.iter().cloned());
-        needs
-    }
-
-    /// The customers whose invoices depend on each other, and those whose referral a new claim may change.
-    fn whole_customers(&mut self) -> Needs {
-        let mut whole: BTreeSet<Customer> = self.fetched.all_invoices_of.clone();
-        for claim in self.new_claims.iter().filter(|claim| self.may_change_referral(claim)) {
-            whole.extend(claim.named_customer());
-            whole.extend(claim.stripe_customer.clone().map(Customer::Stripe));
-        }
-        let counted = self.referrals.values().filter(|referral| self.needs_all_invoices(referral));
-        whole.extend(counted.map(|referral| referral.customer.clone()));
-        let present: BTreeSet<Customer> =
-            whole.iter().map(|customer| self.customers.present(customer)).collect();
-        let names = present.iter().flat_map(|customer| self.customers.names_of(customer));
-        Needs { all_invoices_of: names.chain(whole.iter().cloned()).collect(), ..Needs::default() }
-    }
-
-    /// Who competes for reward slots with the loaded customers: as many of the first as the limits and the loaded
-    /// customers can move.
-    fn rivals(&mut self) -> Needs {
-        let owners =
-            self.codes.values().map(|facts| (facts.owner.promoter.clone(), facts.owner.program.clone()));
-        let of_referrals =
-            self.referrals.values().map(|known| (known.promoter.clone(), known.program.clone()));
-        let groups: BTreeSet<Group> =
-            owners.chain(of_referrals).filter(|group| self.limits_rewards(group)).collect();
-        let loaded = u32::try_from(self.fetched.customers.len()).unwrap_or(u32::MAX);
-        let first = |group: &Group| {
-            let of_program = self.versions.iter().filter(|version| version.program == group.1);
-            let limits = of_program.filter_map(|version| version.terms.max_rewards_per_promoter);
-            limits.max().unwrap_or(0).saturating_add(loaded).saturating_add(1)
-        };
-        let slots = groups.iter().map(|group| (group.clone(), first(group))).collect();
-        Needs { slots, ..Needs::default() }
-    }
-
-    /// Takes in what was fetched, and notes what it leads to.
-    pub fn supply(&mut self, needs: &Needs, fetched: Fetched) {
-        for event in &needs.events {
-            self.inbox.entry(event.clone()).or_default();
-        }
-        self.inbox.extend(fetched.inbox.into_iter().map(|(event, event_type)| (event, Some(event_type))));
-        self.supply_catalog(fetched.codes, fetched.promotion_codes, fetched.versions);
-        self.promoters.extend(fetched.promoters);
-        self.last_referral_numbers.extend(fetched.referral_numbers);
-        for (id, facts) in fetched.payments {
-            self.wanted.payments.extend(facts.payment_intent.clone());
-            self.wanted.payments.insert(id.clone());
-            self.payments.merge_payment(&id, facts);
-        }
-        for (id, facts) in fetched.refunds {
-            self.wanted.payments.insert(facts.payment.clone());
-            self.payments.merge_refund(&id, facts);
-        }
-        for (id, facts) in fetched.disputes {
-            self.wanted.payments.insert(facts.payment.clone());
-            self.payments.merge_dispute(&id, facts);
-        }
-        for (id, facts) in fetched.credit_notes {
-            self.wanted.invoices.insert(facts.invoice.clone());
-            self.payments.merge_credit_note(&id, facts);
-        }
-        for (event, payment) in fetched.parked {
-            self.parked.entry(payment).or_default().insert(event);
-        }
-        for (invoice, payment, amount_minor) in fetched.links {
-            self.payments.merge_link(&invoice, &payment, amount_minor);
-            self.wanted.invoices.insert(invoice);
-            self.wanted.payments.insert(payment);
-        }
-        for (id, invoice) in fetched.invoices {
-            self.wanted.customers.extend(invoice.snapshot.stripe_customer.clone().map(Customer::Stripe));
-            let of_whole = invoice.snapshot.stripe_customer.clone().map(Customer::Stripe);
-            if of_whole.is_some_and(|customer| needs.all_invoices_of.contains(&customer)) {
-                // With all invoices of a customer comes everything about them.
-                self.fetched.invoices.insert(id.clone());
-                self.fetched.postings.insert(id.clone());
-            }
-            self.wanted.postings.insert(id.clone());
-            self.add_invoice(id, invoice);
-        }
-        for (invoice, key, sum_minor) in fetched.posted {
-            self.posted.entry(invoice).or_default().insert(key, sum_minor);
-        }
-        self.commissions.extend(fetched.commissions);
-        for (id, user, customer) in fetched.stripe_customers {
-            self.supply_stripe_customer(id, user, customer);
-        }
-        self.wanted.customers.extend(fetched.customers_of);
-        for claim in fetched.claims {
-            self.wanted.follow_claim(&claim);
-            self.customers.add(claim);
-        }
-        self.used_up.extend(fetched.used_up);
-        for (customer, email) in fetched.emails {
-            self.customers.add_email(customer, email);
-        }
-        for (customer, code, redemption) in fetched.redemptions {
-            self.redemptions.entry(customer).or_default().insert(code, redemption);
-        }
-        for (customer, promoter, review) in fetched.reviews {
-            self.reviews.insert((customer, promoter), review);
-        }
-        for referral in fetched.referrals {
-            self.wanted.programs.insert(referral.program.clone());
-            self.wanted.promoters.insert(referral.promoter.clone());
-            self.referrals.insert(referral.customer.clone(), referral);
-        }
-        for (group, rivals) in fetched.slots {
-            self.supply_slots(group, rivals);
-        }
-    }
-
-    fn supply_stripe_customer(
-        &mut self,
-        id: StripeCustomerId,
-        user: Option<UserId>,
-        customer: Option<StripeCustomerId>,
-    ) {
-        self.wanted.customers.insert(Customer::Stripe(id.clone()));
-        if let Some(customer) = customer {
-            self.customers.identify(&id, &customer);
-            self.wanted.customers.insert(Customer::Stripe(customer));
-        }
-        if let Some(user) = user {
-            self.wanted.customers.insert(Customer::User(user.clone()));
-            self.customers.bind(id, user);
-        }
-    }
-
-    fn supply_catalog(
-        &mut self,
-        codes: Vec<(Code, CodeFacts)>,
-        promotion_codes: Vec<(Code, Code)>,
-        versions: Vec<TermsVersion>,
-    ) {
-        for (promotion, code) in promotion_codes {
-            self.wanted.codes.insert(code.clone());
-            self.promotion_codes.insert(promotion, code);
-        }
-        for (code, facts) in codes {
-            self.wanted.programs.insert(facts.owner.program.clone());
-            self.wanted.promoters.insert(facts.owner.promoter.clone());
-            self.codes.insert(code, facts);
-        }
-        let is_known = |known: &[TermsVersion], new: &TermsVersion| {
-            known.iter().any(|version| (&version.program, version.id) == (&new.program, new.id))
-        };
-        for version in versions {
-            if !is_known(&self.versions, &version) {
-                self.versions.push(version);
-            }
-        }
-    }
-
-    /// The stored slots, and those of the loaded referrals, which may come after the first ones.
-    fn supply_slots(&mut self, group: Group, mut slots: BTreeMap<Customer, RewardSlot>) {
-        for known in self.referrals.values().filter(|known| !known.void) {
-            let is_of_group = (&known.promoter, &known.program) == (&group.0, &group.1);
-            if let Some(qualified) = known.qualified.clone().filter(|_| is_of_group) {
-                let limit = known.terms.max_rewards_per_promoter;
-                slots.insert(known.customer.clone(), RewardSlot { qualified, limit });
-            }
-        }
-        self.add_slots(group, slots);
-    }
-}
-
-impl Needs {
-    fn follow_claim(&mut self, claim: &Claim) {
-        self.customers.extend(claim.stripe_customer.clone().map(Customer::Stripe));
-        self.customers.extend(claim.user.clone().map(Customer::User));
-        if claim.source.names_promotion_code() {
-            self.promotion_codes.insert(claim.code.clone());
-        } else {
-            self.codes.insert(claim.code.clone());
-        }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::merge::Touched;
-use super::{Sums, UnitOfWork};
+use super::unit::UnitOfWork;
+use super::values::Sums;
 use crate::domain::entries::Earner;
 use crate::domain::money::minus;
 use crate::domain::{

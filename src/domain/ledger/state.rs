@@ -2,40 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::customers::Customers;
 use super::needs::Needs;
-use super::{Assessor, Customers};
-use crate::domain::attribution::{Qualified, Redemption, Review};
+use super::values::{Group, PromoterFacts, RewardSlot, Sums};
+use crate::domain::attribution::{Redemption, Review};
 use crate::domain::payments::Loss;
 use crate::domain::{
-    Claim, ClaimId, Code, CodeFacts, Commission, Currency, Customer, EmailHash, EventId, InvoiceId, Kind,
-    MoneyError, PaidInvoice, PaymentGraph, PaymentId, ProgramKey, PromoterId, Referral, StripeCustomerId,
-    TermsVersion, Timestamp, UserId,
+    Claim, ClaimId, Code, CodeFacts, Commission, Customer, EventId, InvoiceId, MoneyError, PaidInvoice,
+    PaymentGraph, PaymentId, PromoterId, Referral, StripeCustomerId, TermsVersion,
 };
-
-/// The posted sums of one invoice in minor units. The date from which an amount may be paid out is part of the key: when
-/// the date moves, the amount moves with it.
-pub type Sums = BTreeMap<(PromoterId, Currency, Kind, Timestamp), i64>;
-
-/// All referrals of one promoter in one program.
-pub type Group = (PromoterId, ProgramKey);
-
-/// What is known of a promoter: whom its customers are compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PromoterFacts {
-    /// The promoter as a user of the host.
-    pub user: UserId,
-    /// The e-mails ever known of it.
-    pub emails: BTreeSet<EmailHash>,
-}
-
-/// A referral's slot under `max_rewards_per_promoter`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RewardSlot {
-    /// Its first invoice without another reason.
-    pub qualified: Qualified,
-    /// The limit of its own terms.
-    pub limit: Option<u32>,
-}
 
 /// How much of a customer is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,11 +142,6 @@ impl State {
     /// True when a payment is linked to an invoice that is known as paid.
     pub fn pays_a_known_invoice(&self, payment: &PaymentId) -> bool {
         self.payments.invoices_of(payment).iter().any(|invoice| self.invoices.contains_key(invoice))
-    }
-
-    /// Assesses loaded invoices.
-    pub const fn assessor(&self) -> Assessor<'_> {
-        Assessor::new(self)
     }
 
     /// How much of a customer is loaded, under the least loaded of its names.

@@ -124,7 +124,9 @@ async fn review(
     ledger::change(db, &needs, now, |unit| {
         let state = unit.state();
         let customer = state.customers.present(&found.customer);
-        let promoter = named.as_ref().unwrap_or(&found.promoter);
+        let of_referral = state.referrals.get(&customer).map(|referral| referral.promoter.clone());
+        let promoter = named.clone().or(of_referral).unwrap_or_else(|| found.promoter.clone());
+        let promoter = &promoter;
         if !state.promoters.contains_key(promoter) {
             let message = format!("promoter: this customer has no claim for a promoter {promoter}");
             return Err(ServiceError::refused(RefusalCode::UnknownPromoter, message));
@@ -143,7 +145,7 @@ async fn review(
             None => {}
         }
         let id = ReviewId::new(unit.new_id("rev"));
-        unit.review(&customer, promoter, Review { id, decision, reviewed_at: now })?;
+        unit.review(&customer, promoter, Review { id, decision, reviewed_at: unit.at() })?;
         present(unit, &customer)
     })
     .await

@@ -47,7 +47,9 @@ pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec
         Ok(extracted) => entries_of(db, &id, extracted).await?,
         Err(_) => Vec::new(),
     };
-    if entries.is_empty() && extracted.is_ok() {
+    if event.body_zstd.is_empty() {
+        told.push("What it posted stands with its invoices, whose ids are gone with its payload.".to_owned());
+    } else if entries.is_empty() {
         told.push("It posted no entry.".to_owned());
     }
     for entry in entries {
