@@ -71,13 +71,13 @@ pub async fn create_code(
         }
         let first = CodeVersion {
             id: 1,
-            valid_from: unit.at(),
+            valid_from: unit.now(),
             active: change.active.unwrap_or(true),
             expires_at: change.expires_at.and_then(|limit| limit.0),
         };
         let max_uses = change.max_uses.and_then(|limit| limit.0);
         let facts = CodeFacts { versions: vec![first], max_uses, ..CodeFacts::unlimited(owner.clone()) };
-        let new = catalog::NewCode { code: code.clone(), facts, made_at: unit.at() };
+        let new = catalog::NewCode { code: code.clone(), facts, made_at: unit.now() };
         let Some(settled_referrals) = unit.create_code(new, promotion.as_ref())? else {
             let message = format!("code: {code} exists already");
             return Err(ServiceError::refused(RefusalCode::AlreadyExists, message));

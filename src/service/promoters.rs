@@ -23,7 +23,7 @@ pub async fn create_promoter(
     let needs = Needs { promoters_by_user: [user.clone()].into(), ..Needs::default() };
     ledger::change(db, &needs, now, |unit| {
         let id = PromoterId::new(unit.new_id("prm"));
-        let (user, email, created_at) = (user.clone(), email.clone(), unit.at());
+        let (user, email, created_at) = (user.clone(), email.clone(), unit.now());
         if !unit.create_promoter(NewPromoter {
             id: id.clone(),
             user: user.clone(),

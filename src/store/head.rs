@@ -36,6 +36,7 @@ pub struct LedgerTxn {
     pub memory: OwnedMutexGuard<Memory>,
     head: Head,
     next: Head,
+    now: Timestamp,
 }
 
 impl Database {
@@ -59,7 +60,7 @@ impl Database {
             last_entry_id: head.last_entry_id,
             last_posted_at: head.last_posted_at.max(now.unix()),
         };
-        Ok(LedgerTxn { txn, memory, head, next })
+        Ok(LedgerTxn { txn, memory, head, next, now })
     }
 }
 
@@ -81,7 +82,7 @@ async fn lock(txn: &Txn) -> Result<Head, StoreError> {
 impl LedgerTxn {
     /// When this transaction is done, for the ids and times that it gives.
     pub fn stamp(&self) -> Stamp {
-        Stamp { at: Timestamp::from_unix(self.next.last_posted_at), seq: self.next.seq }
+        Stamp { now: self.now, at: Timestamp::from_unix(self.next.last_posted_at), seq: self.next.seq }
     }
 
     /// The number of the next ledger entry.

@@ -20,7 +20,7 @@ impl UnitOfWork {
             return false;
         }
         self.changed.catalog.programs.push(key.clone());
-        let valid_from = self.at();
+        let valid_from = self.now();
         self.push_version(TermsVersion { id: 1, program: key.clone(), valid_from, terms: Arc::new(terms) });
         true
     }
@@ -32,9 +32,9 @@ impl UnitOfWork {
     pub fn add_terms(&mut self, key: &ProgramKey, terms: Terms) -> Result<(), MoneyError> {
         let of_program = self.state.versions.iter().filter(|version| version.program == *key);
         let last = of_program.map(|version| (version.id, version.valid_from)).max();
-        let (id, valid_from) = last.unwrap_or((0, self.at()));
+        let (id, valid_from) = last.unwrap_or((0, self.now()));
         // Another replica's clock may be ahead of ours: the last version that was added is the one that holds.
-        let valid_from = valid_from.max(self.at());
+        let valid_from = valid_from.max(self.now());
         let version = TermsVersion {
             id: id.saturating_add(1),
             program: key.clone(),
@@ -129,7 +129,7 @@ impl UnitOfWork {
         active: Option<bool>,
         expires_at: Option<Option<Timestamp>>,
     ) -> Result<(), MoneyError> {
-        let at = self.at();
+        let now = self.now();
         let Some(facts) = self.state.codes.get_mut(code) else { return Ok(()) };
         let latest = facts.version_at(Timestamp::from_unix(i64::MAX)).copied();
         let (known_active, known_expiry) =
@@ -138,7 +138,7 @@ impl UnitOfWork {
         let version = CodeVersion {
             id: last.saturating_add(1),
             // Another replica's clock may be ahead of ours: the last version that was added is the one that holds.
-            valid_from: latest.map_or(at, |latest| at.max(latest.valid_from)),
+            valid_from: latest.map_or(now, |latest| now.max(latest.valid_from)),
             active: active.unwrap_or(known_active),
             expires_at: expires_at.unwrap_or(known_expiry),
         };

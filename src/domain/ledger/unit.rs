@@ -9,7 +9,9 @@ use crate::domain::{Commission, Customer, EventId, InvoiceId, LedgerEntry, Outco
 /// When a unit of work is done, as the head of the ledger gives it: ids that it makes sort in the order of commits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stamp {
-    /// The time, never earlier than that of the commit before.
+    /// The time of the call, from which on versions of terms and codes are valid.
+    pub now: Timestamp,
+    /// The time of the commit: that of the call, or that of the commit before if it was later.
     pub at: Timestamp,
     /// The number of the commit.
     pub seq: i64,
@@ -42,7 +44,12 @@ impl UnitOfWork {
         &mut self.state
     }
 
-    /// The time of this unit of work.
+    /// The time of the call.
+    pub const fn now(&self) -> Timestamp {
+        self.stamp.now
+    }
+
+    /// The time of the commit, which never falls.
     pub const fn at(&self) -> Timestamp {
         self.stamp.at
     }
