@@ -264,8 +264,8 @@ mod tests {
     }
 
     /// Does not look at the stop.
-    #[derive(Clone)]
-    struct Deaf;
+    #[derive(Clone, Default)]
+    struct Deaf(Arc<AtomicUsize>);
 
     impl Job for Deaf {
         const NAME: &'static str = "deaf";
@@ -279,6 +279,7 @@ mod tests {
         }
 
         async fn run(self, _: Stop) -> Result<(), RoundError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(LONG).await;
             Ok(())
         }
@@ -286,9 +287,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_round_that_does_not_end_in_time_is_named() {
-        let mut jobs = Supervisor::new();
-        jobs.start(Some(Deaf));
-        tokio::time::sleep(SOON).await;
+        let (job, mut jobs) = (Deaf::default(), Supervisor::new());
+        jobs.start(Some(job.clone()));
+        while job.0.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(SOON).await;
+        }
         assert_eq!(jobs.drain(SOON).await, Err(NotDrained { job: "deaf" }));
     }
 

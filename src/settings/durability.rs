@@ -1,8 +1,8 @@
 //! Recognises database URLs whose database would forget what was acknowledged. Only what the URL itself says is seen here;
 //! how the server or the file is really set up must be asked of the open connection.
 
-use super::SettingsError;
-use super::validate::parse_url;
+use super::checks::parse_url;
+use super::error::SettingsError;
 
 /// Why a SQLite database would not outlive the process, if so. `rest` is the URL after its scheme.
 pub(super) fn danger_of_sqlite(rest: &str) -> Result<Option<&'static str>, SettingsError> {

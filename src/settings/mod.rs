@@ -1,6 +1,7 @@
 //! The settings: `config/default.toml` (compiled in) < a file < the environment. Read once at start, checked, and handed
 //! down as values; nothing else reads the environment. What each key means stands in `config/default.toml`.
 
+mod checks;
 mod durability;
 mod error;
 mod keys;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use secrecy::ExposeSecret;
 
-use super::validate::{DAY_S, HOUR_MS, is_short, parse_url, refuse, within};
+use super::checks::{DAY_S, HOUR_MS, is_short, parse_url, refuse, within};
 use super::{SettingsError, StripeSettings};
 
 impl StripeSettings {

@@ -1,22 +1,14 @@
 //! What the settings must fulfil beyond being well-formed.
 
-use std::fmt::Display;
-
-use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
+use super::checks::{DAY_S, HOUR_MS, HOUR_S, YEAR_S, is_short, refuse, within};
 use super::{
     AttributionSettings, DatabaseSettings, HttpSettings, IntakeSettings, LogSettings, RedriveSettings,
     Settings, SettingsError, durability,
 };
 
-pub(super) const HOUR_MS: u64 = 3_600_000;
-const HOUR_S: u64 = 3_600;
-pub(super) const DAY_S: u32 = 86_400;
-const YEAR_S: u32 = 31_536_000;
-/// Shorter secrets could be guessed or are a placeholder.
-const SECRET_MIN_CHARS: usize = 16;
 /// Stripe allows 50 metadata keys of 40 characters on an object.
 const METADATA_KEYS_MAX: usize = 20;
 const METADATA_KEY_MAX_CHARS: usize = 40;
@@ -135,34 +127,4 @@ impl LogSettings {
             .map(|_filter| ())
             .map_err(|source| SettingsError::Filter { source })
     }
-}
-
-pub(super) fn is_short(secret: &SecretString) -> bool {
-    secret.expose_secret().chars().count() < SECRET_MIN_CHARS
-}
-
-/// The text as a URL; the error does not repeat it.
-pub(super) fn parse_url(key: &'static str, text: &str) -> Result<Url, SettingsError> {
-    Url::parse(text).map_err(|source| SettingsError::NotAUrl { key, source })
-}
-
-pub(super) fn within<T: Copy + PartialOrd + Display>(
-    key: &'static str,
-    value: T,
-    min: T,
-    max: T,
-) -> Result<(), SettingsError> {
-    if (&min..=&max).contains(&&value) {
-        return Ok(());
-    }
-    Err(SettingsError::OutOfRange {
-        key,
-        value: value.to_string(),
-        min: min.to_string(),
-        max: max.to_string(),
-    })
-}
-
-pub(super) fn refuse(key: &'static str, reason: &str) -> Result<(), SettingsError> {
-    Err(SettingsError::Refused { key, reason: reason.to_owned() })
 }

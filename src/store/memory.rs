@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::head::Head;
+use entity::ledger_head::Model as Head;
+
 use crate::domain::codes::CodeFacts;
 use crate::domain::ledger::{CatalogChanges, Changes, Fetched, Group, Needs, PromoterFacts};
 use crate::domain::{Code, ProgramKey, PromoterId, TermsVersion};

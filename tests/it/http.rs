@@ -59,9 +59,7 @@ async fn events_are_only_posted() {
 #[tokio::test]
 async fn an_unknown_address_is_a_problem() {
     let world = World::sqlite();
-    for path in
-        ["/", "/webhooks", "/webhooks/stripe/", "/v1", "/v1/nothing", "/v2/entries", "/../etc/passwd", "/%00"]
-    {
+    for path in ["/", "/webhooks", "/v1", "/v1/nothing", "/v2/entries", "/../etc/passwd", "/%00"] {
         for method in [Method::GET, Method::POST] {
             let answer = world.client.request(method, world.daemon.at(path)).bearer_auth(ADMIN_TOKEN);
             assert_eq!(problem(answer.send().await.unwrap()).await, (404, "not_found".to_owned()), "{path}");

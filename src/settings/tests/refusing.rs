@@ -68,6 +68,7 @@ fn a_bound_of_nothing_is_refused_by_its_key() {
     let may_be_zero = [
         "http.workers",
         "http.drain_notice_ms",
+        "database.memory_rows",
         "attribution.lookback_s",
         "api.clicks_per_minute",
         "retention.payload_days",
