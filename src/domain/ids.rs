@@ -143,11 +143,11 @@ pub fn sortable_id(prefix: &str, at: Timestamp, seq: i64, index: u16) -> String 
 
 /// An id of ours made of a `UUIDv7`.
 pub fn encoded(prefix: &str, uuid: u128) -> String {
-    let letter = |place: u32| {
-        let value = usize::try_from(uuid >> (place * 5) & 31).unwrap_or(0);
+    let letter = |place: u8| {
+        let value = usize::try_from(uuid >> u32::from(place) & 31).unwrap_or(0);
         BASE32.get(value).copied().unwrap_or('0')
     };
-    let letters: String = (0..26).rev().map(letter).collect();
+    let letters: String = (0..126_u8).step_by(5).rev().map(letter).collect();
     format!("{prefix}_{letters}")
 }
 

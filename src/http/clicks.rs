@@ -6,6 +6,9 @@ use std::sync::Arc;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
+/// When to come again where no click is ever counted: 1 hour.
+const NEVER_COUNTED_RETRY_S: u32 = 3_600;
+
 /// The limit of clicks of this process; over all codes, so that made-up codes take no memory.
 #[derive(Debug, Clone)]
 pub struct ClickLimit(Option<Arc<DefaultDirectRateLimiter>>);
@@ -18,7 +21,7 @@ impl ClickLimit {
 
     /// Takes one; `Some` when it must not be counted: the seconds after which to come again.
     pub fn refuse(&self) -> Option<u32> {
-        let Some(limiter) = &self.0 else { return Some(u32::MAX) };
+        let Some(limiter) = &self.0 else { return Some(NEVER_COUNTED_RETRY_S) };
         let until = limiter.check().err()?;
         let wait_s = until.wait_time_from(DefaultClock::default().now()).as_secs().saturating_add(1);
         Some(u32::try_from(wait_s).unwrap_or(u32::MAX))

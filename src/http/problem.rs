@@ -107,9 +107,9 @@ impl ResponseError for Problem {
 
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
-        if error.is_passing() {
+        if let Some(detail) = error.passing() {
             tracing::error!(?error, "the database did not do its part");
-            return Self::unavailable("the database is not available").retry_after(RETRY_AFTER_S);
+            return Self::unavailable(detail).retry_after(RETRY_AFTER_S);
         }
         match error {
             ServiceError::Refused { code, message } => Self::new(status_of(code), code.as_str(), message),

@@ -80,17 +80,25 @@ impl RefusalCode {
 }
 
 impl ServiceError {
-    /// True when the same request may succeed later: the database was away, or another process held the ledger.
-    pub const fn is_passing(&self) -> bool {
-        matches!(
-            self,
+    /// What to tell a client whose request may succeed later: the database was away, or somebody else held the ledger.
+    /// `None` for an error that stays.
+    pub const fn passing(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(StoreError::Busy(_)) => Some("the ledger is busy: another process holds its lock"),
+            Self::Store(StoreError::NotMigrated) => Some("the database is not migrated"),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Unanswered(_)) => {
+                Some("the database is not available")
+            }
             Self::Store(
-                StoreError::Unavailable(_)
-                    | StoreError::Busy(_)
-                    | StoreError::Lost(_)
-                    | StoreError::Unanswered(_)
+                StoreError::Rejected(_)
+                | StoreError::Endless
+                | StoreError::Corrupt { .. }
+                | StoreError::NoDatabase(_)
+                | StoreError::NotDurable(_),
             )
-        )
+            | Self::Refused { .. }
+            | Self::Money(_) => None,
+        }
     }
 
     /// A refusal.

@@ -33,7 +33,7 @@ pub struct TermsChange {
     pub months: Option<Limit<u16>>,
     /// Limit in invoices.
     pub invoices: Option<Limit<u32>>,
-    /// Rates by referral_number.
+    /// Rates by referral number.
     pub tiers: Option<Vec<Tier>>,
     /// Rates by price or product.
     pub product_rates: Option<BTreeMap<String, BasisPoints>>,

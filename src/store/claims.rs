@@ -16,7 +16,7 @@ use crate::domain::{
 
 /// The selections of claims.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     claims: Vec<Selection<claim::Model>>,
     used_up: Option<Selection<claim_used_up::Model>>,
     redemptions: Option<Selection<redemption::Model>>,
@@ -25,7 +25,7 @@ pub struct Selected {
 
 /// Selects the claims about the customers that are needed, with what was given and said because of them, and the claims
 /// that a code, or any code of a program, decides about.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
     if !needs.customers.is_empty() {
         let stripe_customers = batch.texts(stripe_names(&needs.customers).into_iter());
@@ -66,7 +66,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.claims {
             for row in answers.take(selection)? {
                 fetched.claims.push(value(row)?);
@@ -97,7 +97,7 @@ impl Selected {
 }
 
 /// Adds new claims, and what was given and said because of them.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     batch.rows::<claim::Entity>(changes.claims.iter().map(row), OnConflict::Keep)?;
     let used_up = changes.used_up.iter().map(|claim| claim_used_up::Model { claim_id: claim.to_string() });
     batch.rows::<claim_used_up::Entity>(used_up, OnConflict::Refuse)?;
@@ -108,7 +108,7 @@ pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreErr
 }
 
 /// The source of a stored precedence.
-pub fn source(table: &'static str, id: &str, precedence: i32) -> Result<ClaimSource, StoreError> {
+pub(super) fn source(table: &'static str, id: &str, precedence: i32) -> Result<ClaimSource, StoreError> {
     let known = u16::try_from(precedence).ok().and_then(ClaimSource::from_precedence);
     known.ok_or_else(|| corrupt(table, id, &precedence))
 }

@@ -20,14 +20,14 @@ use crate::domain::{Code, CodeFacts, CodeOwner, ProgramKey, PromoterId, Timestam
 
 /// The selections of codes.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     codes: Option<Selection<code::Model>>,
     versions: Option<Selection<code_version::Model>>,
     promotion_codes: Option<Selection<promotion_code::Model>>,
 }
 
 /// Selects the codes that are needed with their versions, and what carries promotion codes.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
     if !needs.codes.is_empty() {
         let keys = batch.texts(needs.codes.iter().map(Code::folded));
@@ -44,7 +44,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         let take_codes = self.codes.map(|codes| answers.take(codes)).transpose()?;
         let mut codes: BTreeMap<Code, CodeFacts> = BTreeMap::new();
         for row in take_codes.unwrap_or_default() {
@@ -68,7 +68,7 @@ impl Selected {
 }
 
 /// Adds new codes, versions and promotion codes, new limits, and how often codes are redeemed now.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     #[derive(Debug, Serialize)]
     struct Number<'c> {
         key: &'c str,

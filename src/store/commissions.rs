@@ -19,10 +19,10 @@ use crate::domain::{
 
 /// The selections of commissions.
 #[derive(Debug, Default)]
-pub struct Selected(Vec<Selection<commission::Model>>);
+pub(super) struct Selected(Vec<Selection<commission::Model>>);
 
 /// Selects the commissions of invoices that are known as paid: those that stay as they are, are not written again.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Vec::new();
     if !needs.postings.is_empty() {
         let ids = batch.texts(needs.postings.iter().map(InvoiceId::as_str));
@@ -36,7 +36,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.0 {
             for row in answers.take(selection)? {
                 fetched.commissions.push(value(row)?);
@@ -47,7 +47,7 @@ impl Selected {
 }
 
 /// Adds the commissions that were assessed again and differ.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     let rows = changes.commissions.iter().map(|(invoice, commission)| row(invoice, commission));
     batch.rows::<commission::Entity>(rows, OnConflict::Overwrite)
 }

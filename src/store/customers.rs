@@ -14,13 +14,13 @@ use crate::domain::{Customer, EmailHash, StripeCustomerId, SubscriptionId, UserI
 
 /// The selections of customers.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     names: Option<Selection<stripe_customer::Model>>,
     emails: Option<Selection<customer_email::Model>>,
 }
 
 /// Selects who the customers that are needed are, and their e-mails.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     if needs.customers.is_empty() {
         return Selected::default();
     }
@@ -40,13 +40,13 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 }
 
 /// The stored keys of customers.
-pub fn keys(customers: &BTreeSet<Customer>) -> Vec<String> {
+pub(super) fn keys(customers: &BTreeSet<Customer>) -> Vec<String> {
     customers.iter().map(ToString::to_string).collect()
 }
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         if let Some(names) = self.names {
             let rows = answers.take(names)?.into_iter();
             fetched.stripe_customers.extend(rows.map(|row| {
@@ -65,7 +65,7 @@ impl Selected {
 }
 
 /// Adds what became known of customers. Subscriptions are written without having been read: one that has ended stays so.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     let names = changes.stripe_customers.iter().map(|(id, user, alias_of)| stripe_customer::Model {
         id: id.to_string(),
         user_id: user.as_ref().map(ToString::to_string),

@@ -229,12 +229,9 @@ impl Database {
 
     async fn migrate_once(&self) -> Result<Vec<String>, StoreError> {
         for statement in MAKE_HEAD {
-            let made = self.connections.execute_unprepared(statement).await;
-            made.map_err(|error| match StoreError::from(error) {
-                // Two replicas make the table at the same moment: one of them is refused, and comes again.
-                StoreError::Rejected(error) => StoreError::Busy(Some(error)),
-                other => other,
-            })?;
+            // Two replicas may make the table at the same moment: one of them is refused, and comes again.
+            let made = self.connections.execute_unprepared(statement).await.map_err(StoreError::from);
+            made.map_err(StoreError::or_busy)?;
         }
         let txn = self.begin().await?;
         if txn.get_database_backend() == DatabaseBackend::Postgres {

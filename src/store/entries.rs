@@ -23,10 +23,10 @@ type PostedSum = (String, String, String, String, i64, i64);
 
 /// The selections of posted sums.
 #[derive(Debug, Default)]
-pub struct Selected(Vec<Selection<PostedSum>>);
+pub(super) struct Selected(Vec<Selection<PostedSum>>);
 
 /// Selects what is posted for invoices that are known as paid.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut conditions = Vec::new();
     if !needs.postings.is_empty() {
         let ids = batch.texts(needs.postings.iter().map(InvoiceId::as_str));
@@ -46,7 +46,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.0 {
             for (invoice, promoter, code, word, available_at, sum_minor) in answers.take(selection)? {
                 let kind = Kind::parse(&word).ok_or_else(|| corrupt("ledger_entry", &invoice, &word))?;
@@ -60,7 +60,11 @@ impl Selected {
 }
 
 /// Adds the entries to post, numbered and dated by the head.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes, txn: &mut LedgerTxn) -> Result<(), StoreError> {
+pub(super) fn upsert(
+    batch: &mut BatchUpsert,
+    changes: &Changes,
+    txn: &mut LedgerTxn,
+) -> Result<(), StoreError> {
     let posted_at = txn.stamp().at;
     let rows: Vec<_> =
         changes.entries.iter().map(|entry| row(entry, txn.next_entry_id(), posted_at)).collect();

@@ -50,6 +50,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What is refused because another process has made the same at this moment will be there the next time.
+    pub(super) fn or_busy(self) -> Self {
+        if let Self::Rejected(error) = self { Self::Busy(Some(error)) } else { self }
+    }
+
     /// True when another process holds the ledger, or SQLite's file.
     pub const fn is_busy(&self) -> bool {
         matches!(self, Self::Busy(_))

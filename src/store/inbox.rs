@@ -14,7 +14,7 @@ use crate::domain::{EventId, Outcome, PaymentId, Timestamp};
 
 /// The selections of events.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     /// Event and type.
     known: Option<Selection<(String, String)>>,
     /// Event and payment.
@@ -22,7 +22,7 @@ pub struct Selected {
 }
 
 /// Selects what the inbox has of the events that are needed, and what is parked on the payments that are needed.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
     if !needs.events.is_empty() {
         let ids = batch.texts(needs.events.iter().map(EventId::as_str));
@@ -39,7 +39,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         let known = self.known.map(|known| answers.take(known)).transpose()?.unwrap_or_default();
         fetched.inbox.extend(known.into_iter().map(|(id, event_type)| (EventId::new(id), event_type)));
         let parked = self.parked.map(|parked| answers.take(parked)).transpose()?.unwrap_or_default();
@@ -83,7 +83,11 @@ const INCOMING: [(&str, &str); 11] = [
 
 /// Adds new events with their outcomes, and new outcomes of earlier ones. The bodies travel in one piece, of which each row
 /// names its part: in JSON they would be twice as long.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes, received_at: Timestamp) -> Result<(), StoreError> {
+pub(super) fn upsert(
+    batch: &mut BatchUpsert,
+    changes: &Changes,
+    received_at: Timestamp,
+) -> Result<(), StoreError> {
     outcomes(batch, changes)?;
     let events = &changes.events;
     if events.is_empty() {

@@ -11,13 +11,13 @@ use crate::domain::{EventId, InvoiceId, InvoiceSnapshot, Lines, PaidInvoice, Str
 
 /// The selections of invoices, by id and by customer.
 #[derive(Debug)]
-pub struct Selected {
+pub(super) struct Selected {
     by_id: Option<Selection<invoice::Model>>,
     by_customer: Option<Selection<invoice::Model>>,
 }
 
 /// Selects the invoices that are needed.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let by_id = (!needs.invoices.is_empty()).then(|| {
         let ids = batch.texts(needs.invoices.iter().map(InvoiceId::as_str));
         batch.rows_in::<invoice::Entity>(invoice::Column::Id, ids)
@@ -31,7 +31,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 }
 
 /// The condition that a column names an invoice of these customers, of whom all invoices are needed.
-pub fn is_of_whole_customer(batch: &mut BatchSelect, needs: &Needs, column: &str) -> Option<String> {
+pub(super) fn is_of_whole_customer(batch: &mut BatchSelect, needs: &Needs, column: &str) -> Option<String> {
     let customers = stripe_names(&needs.all_invoices_of);
     if customers.is_empty() {
         return None;
@@ -43,7 +43,7 @@ pub fn is_of_whole_customer(batch: &mut BatchSelect, needs: &Needs, column: &str
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.by_id.into_iter().chain(self.by_customer) {
             for row in answers.take(selection)? {
                 fetched.invoices.push(value(row)?);
@@ -54,7 +54,7 @@ impl Selected {
 }
 
 /// Adds the new and changed invoices.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     let rows = changes.invoices.iter().map(|(id, invoice)| row(id, invoice));
     batch.rows::<invoice::Entity>(rows, OnConflict::Overwrite)
 }

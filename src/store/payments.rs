@@ -14,7 +14,7 @@ use crate::domain::{
 
 /// The selections of payments and of what is about them.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     payments: Vec<Selection<payment::Model>>,
     links: Vec<Selection<payment_link::Model>>,
     refunds: Vec<Selection<refund::Model>>,
@@ -24,7 +24,7 @@ pub struct Selected {
 
 /// Selects the payments that are needed by any of their names, and what takes from them; links and credit notes of the
 /// invoices that are needed.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
     if !needs.payments.is_empty() {
         let ids = batch.texts(needs.payments.iter().map(PaymentId::as_str));
@@ -60,7 +60,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.payments {
             fetched.payments.extend(answers.take(selection)?.into_iter().map(payment));
         }
@@ -85,7 +85,7 @@ impl Selected {
 }
 
 /// Adds new and changed payments, links, refunds, disputes and credit notes.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     let overwrite = OnConflict::Overwrite;
     batch.rows::<payment::Entity>(changes.payments.iter().map(payment_row), overwrite)?;
     batch.rows::<payment_link::Entity>(changes.links.iter().map(link_row), overwrite)?;

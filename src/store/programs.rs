@@ -23,10 +23,10 @@ const TABLE: &str = "program_version";
 
 /// The selection of terms.
 #[derive(Debug, Default)]
-pub struct Selected(Option<Selection<program_version::Model>>);
+pub(super) struct Selected(Option<Selection<program_version::Model>>);
 
 /// Selects all versions of the programs that are needed.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     if needs.programs.is_empty() {
         return Selected(None);
     }
@@ -36,7 +36,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for row in self.0.map(|versions| answers.take(versions)).transpose()?.unwrap_or_default() {
             fetched.versions.push(value(row)?);
         }
@@ -45,7 +45,7 @@ impl Selected {
 }
 
 /// Reads the terms of programs into memory.
-pub async fn remember(
+pub(super) async fn remember(
     db: &impl ConnectionTrait,
     memory: &mut Memory,
     programs: BTreeSet<ProgramKey>,
@@ -62,7 +62,7 @@ pub async fn remember(
 }
 
 /// Adds new programs and versions.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) -> Result<(), StoreError> {
     let programs = changes.catalog.programs.iter();
     let programs = programs.map(|key| program::Model { key: key.to_string(), created_at: at.unix() });
     batch.rows::<program::Entity>(programs, OnConflict::Refuse)?;

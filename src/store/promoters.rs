@@ -15,14 +15,14 @@ use crate::domain::{EmailHash, ProgramKey, PromoterId, Timestamp, UserId};
 
 /// The selections of promoters.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     promoters: Vec<Selection<promoter::Model>>,
     emails: Vec<Selection<promoter_email::Model>>,
     numbers: Option<Selection<referral_counter::Model>>,
 }
 
 /// Selects the promoters that are needed, with everything by which their customers are judged.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
     if !needs.promoters.is_empty() {
         let ids = batch.texts(needs.promoters.iter().map(PromoterId::as_str));
@@ -45,7 +45,7 @@ pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         let mut promoters: BTreeMap<PromoterId, PromoterFacts> = BTreeMap::new();
         for selection in self.promoters {
             for row in answers.take(selection)? {
@@ -71,7 +71,7 @@ impl Selected {
 }
 
 /// Adds new promoters and e-mails.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     #[derive(Debug, Serialize)]
     struct Email<'e> {
         id: &'e str,

@@ -19,14 +19,14 @@ use crate::domain::{
 
 /// The selections of referrals.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     of_customers: Option<Selection<referral::Model>>,
     /// The customers of promoters.
     customers_of: Option<Selection<(String,)>>,
 }
 
 /// Selects the referrals of the customers that are needed, and the customers of promoters.
-pub fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
     if !needs.customers.is_empty() {
         let names = keys(&needs.customers);
@@ -53,7 +53,7 @@ impl Selected {
 }
 
 /// Those who compete first for the reward slots of a group.
-pub async fn rivals(
+pub(super) async fn rivals(
     db: &impl ConnectionTrait,
     (promoter, program): &Group,
     first: u32,
@@ -71,7 +71,7 @@ pub async fn rivals(
 }
 
 /// The reward slots that referrals take.
-pub fn slots(referrals: Vec<Option<Referral>>) -> BTreeMap<Customer, RewardSlot> {
+pub(super) fn slots(referrals: Vec<Option<Referral>>) -> BTreeMap<Customer, RewardSlot> {
     let slot = |known: Referral| {
         let limit = known.terms.max_rewards_per_promoter;
         Some((known.customer, RewardSlot { qualified: known.qualified?, limit }))
@@ -80,7 +80,7 @@ pub fn slots(referrals: Vec<Option<Referral>>) -> BTreeMap<Customer, RewardSlot>
 }
 
 /// Adds new and changed referrals. Those that became one with another first give up their customer.
-pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     #[derive(Debug, Serialize)]
     struct Merged<'m> {
         id: &'m str,
@@ -98,7 +98,7 @@ pub fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreErr
 }
 
 /// A referral with the terms that it is frozen to; `None` for one that became one with another.
-pub fn referral(row: referral::Model, memory: &Memory) -> Result<Option<Referral>, StoreError> {
+pub(super) fn referral(row: referral::Model, memory: &Memory) -> Result<Option<Referral>, StoreError> {
     let Some(name) = row.customer else { return Ok(None) };
     let program = ProgramKey::new(row.program_key);
     let mut versions = memory.versions(&program).into_iter().flatten();

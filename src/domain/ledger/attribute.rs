@@ -32,8 +32,10 @@ impl UnitOfWork {
             let (terms_version, terms) = (version.id, version.terms.clone());
             let Some(referral_number) = self.redeem(customer, &claim, &code) else {
                 // A claim that is refused for good is not judged valid any more: the next one is.
-                let is_refused = self.state.used_up.contains(&claim.id);
-                if is_refused { continue } else { return None }
+                if self.state.used_up.contains(&claim.id) {
+                    continue;
+                }
+                return None;
             };
             let known = self.state.referrals.get(customer);
             let (known_id, qualified) =

@@ -153,8 +153,8 @@ impl Changed {
             .collect();
         let last = |group: Group| Some((group.clone(), *state.last_referral_numbers.get(&group)?));
         let stripe_customer = |id: StripeCustomerId| {
-            let (user, customer) = (state.customers.bound_user(&id), state.customers.told_customer(&id));
-            (id.clone(), user.cloned(), customer.cloned())
+            let alias_of = state.customers.alias_of(&id).cloned();
+            (id.clone(), state.customers.bound_user(&id).cloned(), alias_of)
         };
         let reviews = self.reviews.into_iter().flat_map(|((customer, promoter), said)| {
             said.into_iter().map(move |review| (customer.clone(), promoter.clone(), review))

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Claim, ClaimId, Customer, EmailHash, StripeCustomerId, UserId};
 
-/// Customers, users, claims and e-mails loaded, found by customer.
+/// The loaded Stripe customers, users, claims and e-mails, found by customer.
 ///
 /// A name (`acct_…`, `cus_…`, a user) is never changed; which customer it is of follows from what has been told: an
 /// account is the customer that it was named beside, a customer is the user that the API named with it.
 #[derive(Debug, Clone, Default)]
 pub struct Customers {
     /// Account → the smallest customer that it was named beside.
-    customer_of: BTreeMap<StripeCustomerId, StripeCustomerId>,
+    alias_of: BTreeMap<StripeCustomerId, StripeCustomerId>,
     accounts_of: BTreeMap<StripeCustomerId, BTreeSet<StripeCustomerId>>,
     users: BTreeMap<StripeCustomerId, UserId>,
-    stripe_customers: BTreeMap<UserId, BTreeSet<StripeCustomerId>>,
+    names_of_user: BTreeMap<UserId, BTreeSet<StripeCustomerId>>,
     claims: BTreeMap<ClaimId, Claim>,
     claims_about: BTreeMap<Customer, BTreeSet<ClaimId>>,
     emails: BTreeMap<Customer, BTreeSet<EmailHash>>,
@@ -26,14 +26,14 @@ impl Customers {
         if self.users.contains_key(&stripe_customer) {
             return false;
         }
-        self.stripe_customers.entry(user.clone()).or_default().insert(stripe_customer.clone());
+        self.names_of_user.entry(user.clone()).or_default().insert(stripe_customer.clone());
         self.users.insert(stripe_customer, user);
         true
     }
 
     /// An account is a customer; contradicting tellings resolve to the smallest id. True when something changed.
     pub fn identify(&mut self, account: &StripeCustomerId, stripe_customer: &StripeCustomerId) -> bool {
-        let known = self.customer_of.get(account);
+        let known = self.alias_of.get(account);
         if known.is_some_and(|known| known <= stripe_customer) {
             return false;
         }
@@ -41,7 +41,7 @@ impl Customers {
             accounts.remove(account);
         }
         self.accounts_of.entry(stripe_customer.clone()).or_default().insert(account.clone());
-        self.customer_of.insert(account.clone(), stripe_customer.clone());
+        self.alias_of.insert(account.clone(), stripe_customer.clone());
         true
     }
 
@@ -50,14 +50,14 @@ impl Customers {
         self.users.get(name)
     }
 
-    /// The customer that an account was told to be, if any.
-    pub fn told_customer(&self, account: &StripeCustomerId) -> Option<&StripeCustomerId> {
-        self.customer_of.get(account)
+    /// The customer that an account was named beside, if any.
+    pub fn alias_of(&self, account: &StripeCustomerId) -> Option<&StripeCustomerId> {
+        self.alias_of.get(account)
     }
 
     /// The user that a Stripe customer belongs to, if known: told for the customer itself, else for one of its accounts.
     pub fn user_of(&self, name: &StripeCustomerId) -> Option<&UserId> {
-        let stripe_customer = self.customer_of.get(name).unwrap_or(name);
+        let stripe_customer = self.alias_of.get(name).unwrap_or(name);
         let of_accounts = || {
             let accounts = self.accounts_of.get(stripe_customer).into_iter().flatten();
             accounts.filter_map(|account| self.users.get(account)).min()
@@ -69,7 +69,7 @@ impl Customers {
     pub fn customer_named(&self, name: &StripeCustomerId) -> Customer {
         match self.user_of(name) {
             Some(user) => Customer::User(user.clone()),
-            None => Customer::Stripe(self.customer_of.get(name).unwrap_or(name).clone()),
+            None => Customer::Stripe(self.alias_of.get(name).unwrap_or(name).clone()),
         }
     }
 
@@ -85,11 +85,11 @@ impl Customers {
     pub fn stripe_customers_of(&self, customer: &Customer) -> BTreeSet<StripeCustomerId> {
         let told = match customer {
             Customer::Stripe(stripe_customer) => BTreeSet::from([stripe_customer.clone()]),
-            Customer::User(user) => self.stripe_customers.get(user).cloned().unwrap_or_default(),
+            Customer::User(user) => self.names_of_user.get(user).cloned().unwrap_or_default(),
         };
         let mut names = BTreeSet::new();
         for name in told {
-            let stripe_customer = self.customer_of.get(&name).unwrap_or(&name);
+            let stripe_customer = self.alias_of.get(&name).unwrap_or(&name);
             names.extend(self.accounts_of.get(stripe_customer).into_iter().flatten().cloned());
             names.extend([stripe_customer.clone(), name]);
         }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::values::{Group, PromoterFacts, RewardSlot};
+use super::values::{Group, PromoterFacts, RewardSlot, SumKey};
 use crate::domain::{
-    Claim, ClaimId, Code, CodeFacts, Commission, CreditNoteFacts, CreditNoteId, Currency, Customer,
-    DisputeFacts, DisputeId, EmailHash, EventId, InvoiceId, Kind, PaidInvoice, PaymentFacts, PaymentId,
-    PromoterId, Redemption, Referral, RefundFacts, RefundId, Review, StripeCustomerId, TermsVersion,
-    Timestamp, UserId,
+    Claim, ClaimId, Code, CodeFacts, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts,
+    DisputeId, EmailHash, EventId, InvoiceId, PaidInvoice, PaymentFacts, PaymentId, PromoterId, Redemption,
+    Referral, RefundFacts, RefundId, Review, StripeCustomerId, TermsVersion, UserId,
 };
 
 /// What the store found for [`Needs`].
@@ -30,7 +29,7 @@ pub struct Fetched {
     /// Paid invoices.
     pub invoices: Vec<(InvoiceId, PaidInvoice)>,
     /// Posted sums in minor units.
-    pub posted: Vec<(InvoiceId, (PromoterId, Currency, Kind, Timestamp), i64)>,
+    pub posted: Vec<(InvoiceId, SumKey, i64)>,
     /// Stored commissions.
     pub commissions: Vec<(InvoiceId, Commission)>,
     /// Stripe customers of which more is known: their user, and the customer that an account is.

@@ -129,7 +129,8 @@ impl State {
             .min_by_key(|redemption| redemption.referral_number)
     }
 
-    /// The referral_number that was given to a customer in a promoter's program: of several, under several names, the smallest.
+    /// The referral number that was given to a customer in a promoter's program: of several, under several names, the
+    /// smallest.
     pub fn referral_number_of(
         &self,
         customer: &Customer,

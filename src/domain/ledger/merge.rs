@@ -68,7 +68,7 @@ impl UnitOfWork {
                 }
             }
             Fact::SameCustomer { account, stripe_customer } => {
-                self.merge_same(account, &stripe_customer, touched)
+                self.merge_same(account, &stripe_customer, touched);
             }
             Fact::Subscription { subscription, stripe_customer, ended } => {
                 *self.changed.subscriptions.entry((stripe_customer, subscription)).or_default() |= ended;
@@ -204,7 +204,7 @@ impl UnitOfWork {
         stripe_customer: &StripeCustomerId,
         touched: &mut Touched,
     ) {
-        let told_before = self.state.customers.told_customer(&account).cloned();
+        let told_before = self.state.customers.alias_of(&account).cloned();
         let mut names = vec![Customer::Stripe(account.clone()), Customer::Stripe(stripe_customer.clone())];
         names.extend(told_before.map(Customer::Stripe));
         let former: Vec<Customer> = names.iter().map(|name| self.state.customers.present(name)).collect();

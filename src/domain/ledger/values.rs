@@ -7,7 +7,10 @@ use crate::domain::{Currency, EmailHash, Kind, ProgramKey, PromoterId, Timestamp
 
 /// The posted sums of one invoice in minor units. The date from which an amount may be paid out is part of the key: when
 /// the date moves, the amount moves with it.
-pub type Sums = BTreeMap<(PromoterId, Currency, Kind, Timestamp), i64>;
+pub type Sums = BTreeMap<SumKey, i64>;
+
+/// What a sum is kept by: whose, in which currency, of which kind, available from when.
+pub type SumKey = (PromoterId, Currency, Kind, Timestamp);
 
 /// All referrals of one promoter in one program.
 pub type Group = (PromoterId, ProgramKey);

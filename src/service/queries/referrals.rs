@@ -68,6 +68,9 @@ async fn views(mut snapshot: Snapshot, found: Vec<Found>) -> Result<Vec<Referral
 }
 
 /// A referral whose invoices are all loaded.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away.
 pub async fn view(
     snapshot: &Snapshot,
     state: &State,

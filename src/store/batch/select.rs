@@ -137,11 +137,6 @@ impl BatchSelect {
         }
     }
 
-    /// True when nothing is selected.
-    pub const fn is_empty(&self) -> bool {
-        self.selections.is_empty()
-    }
-
     /// Sends it; no selections are answered without the database.
     ///
     /// # Errors
