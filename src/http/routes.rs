@@ -87,3 +87,32 @@ impl HttpServiceFactory for Methods {
         self.resource.default_service(web::to(refuse)).register(config);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::http::header::ALLOW;
+    use actix_web::http::{Method, StatusCode};
+    use actix_web::test::{TestRequest, call_service, init_service};
+
+    use super::routes;
+
+    #[actix_web::test]
+    async fn head_is_answered_where_get_is_and_a_405_names_what_is() {
+        let app = init_service(App::new().configure(routes)).await;
+        for (method, path, status, allowed) in [
+            (Method::GET, "/healthz", StatusCode::OK, None),
+            (Method::HEAD, "/healthz", StatusCode::OK, None),
+            (Method::POST, "/healthz", StatusCode::METHOD_NOT_ALLOWED, Some("GET, HEAD")),
+            (Method::DELETE, "/v1/codes/A", StatusCode::METHOD_NOT_ALLOWED, Some("GET, HEAD, PATCH")),
+            (Method::GET, "/webhooks/stripe", StatusCode::METHOD_NOT_ALLOWED, Some("POST")),
+            (Method::GET, "/webhooks/stripe/", StatusCode::METHOD_NOT_ALLOWED, Some("POST")),
+            (Method::GET, "/healthz/", StatusCode::NOT_FOUND, None),
+        ] {
+            let request = TestRequest::with_uri(path).method(method.clone()).to_request();
+            let answer = call_service(&app, request).await;
+            let allow = answer.headers().get(ALLOW).map(|value| value.to_str().unwrap());
+            assert_eq!((answer.status(), allow), (status, allowed), "{method} {path}");
+        }
+    }
+}

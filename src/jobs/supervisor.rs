@@ -184,7 +184,7 @@ fn pause_after(interval: Duration, failures: u16) -> Duration {
 fn log(job: &'static str, error: &RoundError) {
     match error {
         RoundError::Service(_) => {
-            tracing::error!(job, ?error, "a round of a job failed; the next may do its work");
+            tracing::error!(job, ?error, "a round of a job failed; the next will do its work");
         }
         RoundError::Stripe(_) => tracing::warn!(job, ?error, "{error}"),
         // Logged with its message where the task was waited for.

@@ -211,7 +211,7 @@ fn a_planted_violation_is_found_and_nothing_else() {
     for [path, text, expected] in cells(EXAMPLES) {
         let beside = cells(WORLD).filter(|[beside, ..]| *beside != path);
         let mut files: Vec<_> = beside.map(|[path, text, _]| (path, text.to_owned())).collect();
-        assert_eq!(all_violations(&files), [String::new(); 0]);
+        assert_eq!(all_violations(&files), Vec::<String>::new());
         files.push((path, text.replace('¶', "\n")));
         let found = all_violations(&files);
         let is_expected = found.iter().all(|one| one.contains(expected));
