@@ -27,7 +27,7 @@ pub async fn about(bench: &Bench, section: Section, wrk: &str, started: Instant)
         format!("this build: {}", bench.binary.about()?),
     ];
     lines.extend(of_section(bench, section)?);
-    Ok(lines.iter().map(|line| format!("- {line}\n")).collect())
+    Ok(format!("- {}\n", lines.join("\n- ")))
 }
 
 fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
@@ -51,7 +51,9 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
             format!(
                 "{} rounds, medians; {} sales a run of {bytes} bytes on average, seed 4; {} connections in all, spread \
                  evenly",
-                size.rounds, size.replica_events, REPLICA_PACE.connections
+                size.rounds,
+                events_of(bench, section),
+                REPLICA_PACE.connections
             ),
             half.to_owned(),
             format!("one commit of one row: {}", commits(bench)),
@@ -63,7 +65,8 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
             format!(
                 "{} rounds in turn, medians (the ratio is that of one round); {} sales a run of {bytes} bytes on average, \
                  seed 1; 64 connections",
-                size.rounds, size.events
+                size.rounds,
+                events_of(bench, section)
             ),
             half.to_owned(),
             "each build with ledgers of its own, made by its own commands; after every run: only 2xx, what its promoters \
@@ -72,6 +75,12 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
         ],
     };
     Ok(lines)
+}
+
+/// Events of one run: whole blocks of sales, so somewhat more than were asked for.
+fn events_of(bench: &Bench, section: Section) -> u64 {
+    let samples = bench.samples.iter().filter(|sample| sample.variant.section() == section);
+    samples.map(|sample| sample.events).max().unwrap_or(0)
 }
 
 fn commits(bench: &Bench) -> String {
@@ -106,14 +115,12 @@ async fn programs() -> anyhow::Result<String> {
 
 /// RESULTS.md with these parts anew and the others as they were.
 pub fn results(before: &str, parts: &[(Section, String)]) -> String {
-    let mut text = HEAD.to_owned();
-    for section in Section::ALL {
+    let part = |section: Section| {
         let new = parts.iter().find(|(of, _)| *of == section).map(|(_, part)| part.trim());
-        if let Some(part) = new.or_else(|| part_of(before, section)) {
-            text.push_str(&format!("\n## {}\n\n{part}\n", section.title()));
-        }
-    }
-    text
+        let part = new.or_else(|| part_of(before, section))?;
+        Some(format!("\n## {}\n\n{part}\n", section.title()))
+    };
+    [Some(HEAD.to_owned())].into_iter().chain(Section::ALL.map(part)).flatten().collect()
 }
 
 fn part_of(text: &str, section: Section) -> Option<&str> {

@@ -42,6 +42,8 @@ impl Standby {
         let (socket, mut input, position) = follow().context("following the log of PostgreSQL")?;
         let mut output = socket.try_clone()?;
         let (sender, confirmations) = mpsc::channel::<Confirmation>();
+        // PostgreSQL counts on a standby once it has confirmed something.
+        sender.send((Instant::now(), position))?;
         // Both end with the connection: a server that waits in vain then refuses events, and the run fails.
         let reader = std::thread::spawn(move || read_log(&mut input, position, delay, &sender));
         let confirmer = std::thread::spawn(move || {
