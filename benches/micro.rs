@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use referrald::domain::assess::InvoiceContext;
-use referrald::domain::book::PromoterFacts;
+use referrald::domain::ledger::{PromoterFacts, Stamp};
 use referrald::domain::payments::Loss;
 use referrald::domain::{
-    BasisPoints, Book, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, Currency, Customer,
-    EventId, Extracted, InvoiceSnapshot, Lines, PaidInvoice, ProgramKey, PromoterId, Referral, ReferralId,
-    StripeCustomerId, Terms, TermsVersion, Timestamp, UserId, assess,
+    BasisPoints, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, Currency, Customer,
+    EventId, InvoiceContext, InvoiceSnapshot, Lines, PaidInvoice, ProgramKey, PromoterId, Referral,
+    ReferralId, State, StripeCustomerId, Terms, TermsVersion, Timestamp, UnitOfWork, UserId, assess,
 };
-use referrald::service::post_events::{Policy, read, reduce};
+use referrald::handlers::{Policy, parse};
+use referrald::service::inbound::InboundEvent;
 use referrald::stripe::{SignedEvent, Verifier, sign};
 use secrecy::SecretString;
 use template::Template;
@@ -24,11 +24,10 @@ const SECRET: &str = "whsec_of_the_benchmark_0123456789";
 const NOW: Timestamp = Timestamp::from_unix(1_790_000_000);
 
 /// The values of one sale, refunded in part.
-const SALE: [(&str, &str); 14] = [
+const SALE: [(&str, &str); 13] = [
     ("created", "1789996400"),
     ("customer", "cus_SaT9ab2LkdIwHu"),
     ("email", "customer.0001@example.com"),
-    ("event", "evt_1RfT8sLkdIwHu7ixraBmT0001"),
     ("gross", "11900"),
     ("invoice", "in_1RfT8sLkdIwHu7ixraBmT0001"),
     ("line", "1RfT8sLkdIwHu7ixraBmT0001"),
@@ -41,13 +40,15 @@ const SALE: [(&str, &str); 14] = [
     ("whole", "false"),
 ];
 
-fn body(text: &'static str, metadata: &str) -> Vec<u8> {
-    let values: Vec<_> = SALE.into_iter().chain([("metadata", metadata)]).collect();
+/// The body of an event of that sale.
+fn event(text: &'static str, id: &str) -> Vec<u8> {
+    let own = [("event", id), ("metadata", "{\"referral_code\": \"ANNA10\"}")];
+    let values: Vec<_> = SALE.into_iter().chain(own).collect();
     Template::new(text).fill(&values).into_bytes()
 }
 
 fn sale() -> Vec<u8> {
-    body(include_str!("throughput/templates/invoice_paid.json"), "{\"referral_code\": \"ANNA10\"}")
+    event(include_str!("throughput/templates/invoice_paid.json"), "evt_1RfT8sLkdIwHu7ixraBmT0001")
 }
 
 fn verifier() -> Verifier {
@@ -64,29 +65,29 @@ fn policy() -> Policy {
     Policy { livemode: false, account: None, metadata_keys, lookback_s: 86_400 }
 }
 
-fn reduced(body: Vec<u8>) -> (EventId, Extracted) {
-    let inbound = reduce(&signed(body), &policy()).unwrap();
-    (inbound.row.id, inbound.work.unwrap())
+fn inbound(body: Vec<u8>) -> InboundEvent {
+    InboundEvent::prepare(&signed(body), &policy()).unwrap()
 }
 
-/// A book that knows the code of the sale and its terms.
-fn book() -> Book {
+/// A ledger that knows the code of the sale and its terms.
+fn state() -> State {
     let (promoter, program) = (PromoterId::new("prm_1"), ProgramKey::new("default"));
     let owner = CodeOwner { promoter: promoter.clone(), program: program.clone() };
     let facts = PromoterFacts { user: UserId::new("anna"), emails: BTreeSet::new() };
-    let mut book = Book::default();
-    book.versions.push(TermsVersion { id: 1, program, valid_from: NOW, terms: terms().into() });
-    book.codes.insert(Code::new("ANNA10"), CodeFacts::unlimited(owner));
-    book.promoters.insert(promoter, facts);
-    book
+    let mut state = State::whole();
+    state.versions.push(TermsVersion { id: 1, program, valid_from: NOW, terms: terms().into() });
+    state.codes.insert(Code::new("ANNA10"), CodeFacts::unlimited(owner));
+    state.promoters.insert(promoter, facts);
+    state
 }
 
-/// Applies events; returns how many entries they post.
-fn posted(book: &mut Book, events: &[(EventId, Extracted)]) -> usize {
-    for (number, (_, reduced)) in events.iter().enumerate() {
-        book.apply(&EventId::new(format!("evt_{number}")), black_box(reduced)).unwrap();
+/// Takes in events; returns how many entries they post.
+fn posted(state: &State, events: &[InboundEvent]) -> usize {
+    let mut unit = UnitOfWork::over(state, Stamp { at: NOW, seq: 1 });
+    for event in events {
+        unit.receive(&event.event, black_box(&event.extraction)).unwrap();
     }
-    book.changes.entries.len()
+    unit.into_changes().entries.len()
 }
 
 fn terms() -> Terms {
@@ -107,15 +108,17 @@ fn edges(criterion: &mut Criterion) {
         );
     });
     let (event, policy) = (signed(body.clone()), policy());
-    group.bench_function("read", |bencher| bencher.iter(|| read(black_box(&event), &policy)));
-    group.bench_function("reduce", |bencher| bencher.iter(|| reduce(black_box(&event), &policy)));
+    group.bench_function("parse", |bencher| bencher.iter(|| parse(black_box(event.body()), &policy)));
+    group.bench_function("parse and pack", |bencher| {
+        bencher.iter(|| InboundEvent::prepare(black_box(&event), &policy));
+    });
     group.finish();
 }
 
 fn rules(criterion: &mut Criterion) {
-    let claim = InvoiceSnapshot {
+    let snapshot = InvoiceSnapshot {
         event: EventId::new("evt_1"),
-        customer: Some(StripeCustomerId::new("cus_1")),
+        stripe_customer: Some(StripeCustomerId::new("cus_1")),
         currency: Currency::USD,
         amount_paid_minor: 11_900,
         total_minor: 11_900,
@@ -123,10 +126,10 @@ fn rules(criterion: &mut Criterion) {
         tax_minor: Some(1_900),
         lines: Lines::default(),
     };
-    let invoice = PaidInvoice::new(claim, NOW);
+    let invoice = PaidInvoice::new(snapshot, NOW);
     let referral = Referral {
         id: ReferralId::new("ref_1"),
-        party: Customer::Stripe(StripeCustomerId::new("cus_1")),
+        customer: Customer::Stripe(StripeCustomerId::new("cus_1")),
         claim: ClaimId::new("clm_1"),
         source: ClaimSource::Api,
         code: Code::new("ANNA10"),
@@ -147,13 +150,14 @@ fn rules(criterion: &mut Criterion) {
     });
 
     let events = [
-        reduced(sale()),
-        reduced(body(include_str!("throughput/templates/invoice_payment_paid.json"), "{}")),
-        reduced(body(include_str!("throughput/templates/refund_created.json"), "{}")),
+        inbound(sale()),
+        inbound(event(include_str!("throughput/templates/invoice_payment_paid.json"), "evt_2")),
+        inbound(event(include_str!("throughput/templates/refund_created.json"), "evt_3")),
     ];
-    assert_eq!(posted(&mut book(), &events), 2, "a commission and a refund");
-    criterion.bench_function("book: sale, link and refund", |bencher| {
-        bencher.iter_batched_ref(book, |book| posted(book, &events), BatchSize::SmallInput);
+    let state = state();
+    assert_eq!(posted(&state, &events), 2, "a commission and a refund");
+    criterion.bench_function("unit of work: sale, link and refund", |bencher| {
+        bencher.iter(|| posted(&state, &events));
     });
 }
 

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use referrald::app::policy;
 use referrald::clock;
-use referrald::http::close_unread;
-use referrald::service::post_events::{Policy, read};
+use referrald::handlers::{Policy, parse};
+use referrald::http::{close_unread, refuse_control_characters};
 use referrald::settings::Settings;
 use referrald::stripe::Verifier;
 use referrald::telemetry::{self, DaemonRootSpan};
@@ -40,6 +40,7 @@ pub async fn serve() -> anyhow::Result<()> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
+            .wrap(from_fn(refuse_control_characters))
             .wrap(from_fn(close_unread))
             .wrap(TracingLogger::<DaemonRootSpan>::new())
             .route("/webhooks/stripe", post().to(receive))
@@ -66,9 +67,9 @@ async fn receive(
     let header = request.headers().get("stripe-signature").map(HeaderValue::as_bytes);
     let event = state.verifier.verify(header, body, clock::now());
     let event = event.map_err(actix_web::error::ErrorBadRequest)?;
-    let told = read(&event, &state.policy);
-    Span::current().record("event_id", told.id.as_ref().map(tracing::field::display));
-    let outcome = match &told.work {
+    let parsed = parse(event.body(), &state.policy);
+    Span::current().record("event_id", parsed.id.as_ref().map(tracing::field::display));
+    let outcome = match &parsed.extraction {
         Ok(_) => "posted",
         Err(outcome) => outcome.as_str(),
     };

@@ -13,8 +13,6 @@ use secrecy::SecretString;
 use crate::template::Template;
 
 pub const SECRET: &str = "whsec_of_the_benchmark_0123456789";
-/// Threads of the generator; each sends a slice of its own.
-pub const THREADS: usize = 2;
 /// Codes, each of a promoter of its own.
 pub const CODES: usize = 50;
 /// What all codes earn, in basis points of what was paid net of tax.
@@ -96,18 +94,26 @@ pub struct Part<'s> {
 }
 
 impl Stream {
-    /// Signs and writes about so many events; equal seeds make equal events but for their times.
-    pub fn write(path: PathBuf, mix: Mix, events: usize, seed: u64, now: Timestamp) -> anyhow::Result<Self> {
+    /// Signs and writes about so many events, a slice for each thread of the generator; equal seeds make equal events but
+    /// for their times.
+    pub fn write(
+        path: PathBuf,
+        mix: Mix,
+        events: usize,
+        threads: usize,
+        seed: u64,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
         let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
         let mut writer = Writer { out: BufWriter::with_capacity(1 << 20, file), bytes: 0, bodies: 0 };
         let sales = match mix {
             Mix::Sales | Mix::Scattered => events,
             Mix::All => events * ONE_REFUND_IN / (2 * ONE_REFUND_IN + 2),
         };
-        let blocks_of_slice = sales.div_ceil(BLOCK * THREADS).max(1);
+        let blocks_of_slice = sales.div_ceil(BLOCK * threads).max(1);
         let mut maker = Maker::new(seed, now, mix);
         let mut slices = Vec::new();
-        for thread in 0..THREADS {
+        for thread in 0..threads {
             let mut slice = Slice { offset: writer.bytes, gains: Vec::new() };
             for block in 0..blocks_of_slice {
                 for request in maker.block(thread * blocks_of_slice + block) {
@@ -135,7 +141,7 @@ impl Stream {
     pub fn first(&self, events: usize) -> Part<'_> {
         let (mut slices, mut gain) = (Vec::new(), Gain::default());
         for slice in &self.slices {
-            let taken = slice.gains.len().min((events / THREADS).max(1));
+            let taken = slice.gains.len().min((events / self.slices.len()).max(1));
             slices.push((slice.offset, taken));
             slice.gains[..taken].iter().for_each(|of_one| gain.add(*of_one));
         }

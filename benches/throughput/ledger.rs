@@ -1,20 +1,14 @@
-//! The databases: made, seeded, counted and checked against what was sent.
+//! The databases: seeded through the daemon's own commands, copied for each run, counted and checked against what was sent.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use referrald::clock;
-use referrald::domain::{BasisPoints, Reward};
-use referrald::service::codes::{CodeChange, create_code};
-use referrald::service::programs::{TermsChange, create_program};
-use referrald::service::promoters::create_promoter;
-use referrald::settings::Settings;
-use referrald::store::Database;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement};
+use serde_json::Value;
 
 use crate::events::{CODES, Gain, RATE_BPS, code};
-use crate::process::referrald;
+use crate::process::Binary;
 
 /// Filling a large ledger takes a while.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -42,6 +36,8 @@ impl Kind {
 pub struct Ledger {
     pub kind: Kind,
     pub url: String,
+    /// Whose schema it has.
+    binary: Binary,
     /// The file of SQLite.
     file: PathBuf,
     name: String,
@@ -55,42 +51,70 @@ pub struct Totals {
     pub unsettled: u64,
 }
 
+/// What `verify` found.
+#[derive(Debug, Clone, Copy)]
+pub struct Verified {
+    pub invoices: u64,
+    pub took: Duration,
+}
+
 impl Ledger {
-    /// A new ledger with the program, promoters and codes of the benchmark.
-    pub async fn new(kind: Kind, directory: &Path) -> anyhow::Result<Self> {
+    /// A new ledger with the program, promoters and codes of the benchmark, made by the binary's own commands.
+    pub async fn seed(binary: &Binary, kind: Kind, directory: &Path) -> anyhow::Result<Self> {
+        let ledger = Self::empty(binary, kind, directory)?;
+        if kind == Kind::Postgres {
+            administer(&format!("CREATE DATABASE {}", ledger.name)).await?;
+        }
+        let run = |arguments: &[&str]| binary.run(&ledger.url, arguments);
+        let percent = (RATE_BPS / 100).to_string();
+        // Referrals of the past find these terms and codes, too: the first versions count for all time.
+        run(&["program", "create", "default", "--rate", &percent])?;
+        for number in 0..CODES {
+            let promoter = promoter(number);
+            run(&["promoter", "create", &promoter])?;
+            run(&["code", "create", &code(number), "--promoter", &promoter, "--program", "default"])?;
+        }
+        if kind == Kind::Sqlite {
+            // A command leaves the log behind, and only the file is copied.
+            let db = ledger.connect().await?;
+            db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+            db.close().await?;
+        }
+        Ok(ledger)
+    }
+
+    /// A ledger that holds what this one does. Nobody may use this one meanwhile.
+    pub async fn copy(&self, directory: &Path) -> anyhow::Result<Self> {
+        let copy = Self::empty(&self.binary, self.kind, directory)?;
+        match self.kind {
+            Kind::Sqlite => {
+                std::fs::copy(&self.file, &copy.file)?;
+            }
+            Kind::Postgres => {
+                administer(&format!("CREATE DATABASE {} TEMPLATE {}", copy.name, self.name)).await?;
+            }
+        }
+        Ok(copy)
+    }
+
+    fn empty(binary: &Binary, kind: Kind, directory: &Path) -> anyhow::Result<Self> {
         let name = format!("bench_{}", uuid::Uuid::now_v7().simple());
         let file = directory.join(format!("{name}.db"));
         let url = match kind {
             Kind::Sqlite => format!("sqlite://{}", file.display()),
             Kind::Postgres => {
                 let cluster = cluster()?;
-                let admin = connect(&cluster).await?;
-                admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
-                admin.close().await?;
                 let (base, _) =
                     cluster.rsplit_once('/').context("REFERRALD_TEST_POSTGRES_URL has no path")?;
                 format!("{base}/{name}")
             }
         };
-        let ledger = Self { kind, url, file, name };
-        ledger.seed().await?;
-        Ok(ledger)
+        Ok(Self { kind, url, binary: binary.clone(), file, name })
     }
 
-    async fn seed(&self) -> anyhow::Result<()> {
-        let settings = Settings::load_from(None, [("DATABASE_URL".to_owned(), self.url.clone())])?;
-        let db = Database::connect(&settings.database).await?;
-        db.migrate().await?;
-        // Referrals of the past must find terms and codes that were valid then; the first versions count for all time.
-        let now = clock::now();
-        let reward = u16::try_from(RATE_BPS).ok().and_then(BasisPoints::new).map(Reward::Percentage);
-        create_program(&db, "default", &TermsChange { reward, ..TermsChange::default() }, now).await?;
-        for number in 0..CODES {
-            let user = format!("promoter{number:02}");
-            create_promoter(&db, &user, None, now).await?;
-            create_code(&db, &code(number), &user, "default", &CodeChange::default(), now).await?;
-        }
-        Ok(db.close().await?)
+    /// The binary whose ledger it is.
+    pub const fn binary(&self) -> &Binary {
+        &self.binary
     }
 
     pub async fn connect(&self) -> anyhow::Result<DatabaseConnection> {
@@ -148,25 +172,49 @@ impl Ledger {
         Ok(())
     }
 
-    /// It must hold by its own facts. Returns how long that took to find out.
-    pub fn verify(&self) -> anyhow::Result<Duration> {
+    /// It must hold by its own facts.
+    pub fn verify(&self) -> anyhow::Result<Verified> {
         let started = Instant::now();
-        let output = referrald(&self.url).arg("verify").output()?;
-        let text =
-            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
-        let said: Vec<&str> = text.iter().flat_map(|text| text.lines()).take(5).collect();
-        ensure!(output.status.success(), "verify: {}", said.join(" | "));
-        Ok(started.elapsed())
+        let printed = self.binary.run(&self.url, &["verify", "--format", "json"])?;
+        let took = started.elapsed();
+        let report: Value = serde_json::from_str(&printed).context("verify --format json")?;
+        let invoices = report["invoices"].as_u64().context("verify names no number of invoices")?;
+        Ok(Verified { invoices, took })
+    }
+
+    /// What all promoters have earned, as the binary's own commands show it.
+    pub fn earned_minor(&self) -> anyhow::Result<i64> {
+        let mut earned_minor = 0;
+        for number in 0..CODES {
+            let printed =
+                self.binary.run(&self.url, &["promoter", "show", &promoter(number), "--format", "json"])?;
+            let shown: Value = serde_json::from_str(&printed).context("promoter show --format json")?;
+            let balances = shown["balances"].as_array().context("promoter show names no balances")?;
+            for balance in balances {
+                earned_minor += balance["earned"].as_i64().context("a balance without earned")?;
+            }
+        }
+        Ok(earned_minor)
     }
 
     pub async fn drop(self) -> anyhow::Result<()> {
-        if self.kind == Kind::Sqlite {
-            return Ok(std::fs::remove_file(&self.file)?);
+        match self.kind {
+            Kind::Sqlite => Ok(std::fs::remove_file(&self.file)?),
+            Kind::Postgres => administer(&format!("DROP DATABASE {}", self.name)).await,
         }
-        let admin = connect(&cluster()?).await?;
-        admin.execute_unprepared(&format!("DROP DATABASE {}", self.name)).await?;
-        Ok(admin.close().await?)
     }
+}
+
+/// The promoter of a code, as a user of the host.
+fn promoter(number: usize) -> String {
+    format!("promoter{number:02}")
+}
+
+/// Runs a statement in the maintenance database of the cluster.
+pub async fn administer(statement: &str) -> anyhow::Result<()> {
+    let admin = connect(&cluster()?).await?;
+    admin.execute_unprepared(statement).await.with_context(|| statement.to_owned())?;
+    Ok(admin.close().await?)
 }
 
 /// The version of a database.
@@ -182,12 +230,13 @@ pub async fn version(kind: Kind) -> anyhow::Result<String> {
     Ok(format!("{} {}", kind.name(), version.split(' ').next().unwrap_or_default()))
 }
 
-fn cluster() -> anyhow::Result<String> {
+/// The maintenance database of the cluster that `scripts/test --run` has started.
+pub fn cluster() -> anyhow::Result<String> {
     std::env::var("REFERRALD_TEST_POSTGRES_URL")
         .context("there is no PostgreSQL: run this with scripts/bench")
 }
 
-async fn connect(url: &str) -> anyhow::Result<DatabaseConnection> {
+pub async fn connect(url: &str) -> anyhow::Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false).acquire_timeout(PATIENCE);
     Ok(sea_orm::Database::connect(options).await?)

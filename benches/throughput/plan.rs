@@ -1,4 +1,4 @@
-//! The runs: every variant in every round, so that what else the machine does meets them all.
+//! What is run and what it showed: every variant in every round, so that what else the machine does meets them all.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,38 @@ use referrald::clock;
 
 use crate::events::{Gain, Mix, Part, Stream};
 use crate::ledger::{Kind, Ledger};
-use crate::preload::preload;
-use crate::process::{Server, Used};
+use crate::process::{Binary, Server, Used};
 use crate::wrk::{self, Pace, Seen};
 
+/// Threads of the generator; each sends a slice of its own.
+pub const THREADS: usize = 2;
 /// Connections that ask for the next event once their answer is there.
-const CLOSED: Pace = Pace { connections: 64, rate: None };
-/// Connections that a schedule may use at once: enough that it need not wait for a free one.
-const OPEN_CONNECTIONS: usize = 256;
-/// Nobody is refused while one transaction a request is measured, however long it takes.
-const PATIENT: (&str, &str) = ("REFERRALD_INTAKE__ANSWER_WITHIN_MS", "60000");
-const SMALL_LEDGER: u64 = 1_000;
+pub const CLOSED: Pace = Pace { connections: 64, rate: None };
+
+/// A part of the report, with runs of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Section {
+    /// One daemon on each database, against the ceiling.
+    Sales,
+    /// One, two and three daemons on one PostgreSQL.
+    Replicas,
+    /// This build against another one.
+    Against,
+}
+
+impl Section {
+    /// In the order of the report.
+    pub const ALL: [Self; 3] = [Self::Sales, Self::Replicas, Self::Against];
+
+    /// Its heading in RESULTS.md.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Sales => "Sales",
+            Self::Replicas => "Replicas",
+            Self::Against => "Against another build",
+        }
+    }
+}
 
 /// How much is run.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +48,32 @@ pub struct Size {
     pub events: usize,
     /// Events of one run with a transaction for each.
     pub naive_events: usize,
+    /// Events of one run of replicas.
+    pub replica_events: usize,
     /// Seconds at half of the capacity.
     pub half_s: f64,
     /// Invoices of the large ledger; 0 skips it.
     pub growth: u64,
+}
+
+/// Who confirms a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Commit {
+    /// The server itself, when it has flushed.
+    Flushed,
+    /// A synchronous standby, some milliseconds after that.
+    Standby,
+}
+
+impl Commit {
+    pub const ALL: [Self; 2] = [Self::Flushed, Self::Standby];
+}
+
+/// Which of two builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Other,
+    This,
 }
 
 /// What was measured.
@@ -45,6 +88,28 @@ pub enum Variant {
     Half(Kind),
     Small(Kind),
     Large(Kind),
+    /// So many daemons on PostgreSQL.
+    Replicas(Commit, usize),
+    Against(Kind, Side),
+}
+
+impl Variant {
+    /// The part of the report that shows it.
+    pub const fn section(self) -> Section {
+        match self {
+            Self::Ceiling
+            | Self::Durable(_)
+            | Self::OneByOne(_)
+            | Self::Scattered(_)
+            | Self::Duplicates(_)
+            | Self::Mixed(_)
+            | Self::Half(_)
+            | Self::Small(_)
+            | Self::Large(_) => Section::Sales,
+            Self::Replicas(..) => Section::Replicas,
+            Self::Against(..) => Section::Against,
+        }
+    }
 }
 
 /// One run.
@@ -62,6 +127,25 @@ pub struct Sample {
     pub verified: Option<(u64, f64)>,
 }
 
+/// What one run sends, and to how many daemons.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'r> {
+    pub round: usize,
+    pub variant: Variant,
+    pub part: &'r Part<'r>,
+    pub pace: Pace,
+    pub replicas: usize,
+    /// Settings of the daemons beside those of every run.
+    pub environment: &'r [(&'r str, &'r str)],
+}
+
+impl<'r> Run<'r> {
+    /// One daemon with its own settings, and 64 connections in a closed loop.
+    pub const fn closed(round: usize, variant: Variant, part: &'r Part<'r>) -> Self {
+        Self { round, variant, part, pace: CLOSED, replicas: 1, environment: &[] }
+    }
+}
+
 /// The bench at work.
 #[derive(Debug)]
 pub struct Bench {
@@ -69,164 +153,128 @@ pub struct Bench {
     pub log: Option<PathBuf>,
     pub size: Size,
     pub kinds: Vec<Kind>,
+    pub sections: Vec<Section>,
     /// Only the ceiling and durable sales.
     pub sales_only: bool,
-    /// Further settings of the daemons.
+    /// Further settings of the daemons of this build.
     pub settings: Vec<(String, String)>,
+    /// What is measured.
+    pub binary: Binary,
+    /// What it is compared with.
+    pub other: Option<Binary>,
+    /// What every new ledger is a copy of, one for each binary and database.
+    pub seeds: Vec<Ledger>,
     pub samples: Vec<Sample>,
+    /// How long a commit took while replicas were measured.
+    pub commits_ms: Vec<(Commit, f64)>,
     pub mean_body_bytes: usize,
 }
 
 impl Bench {
-    /// Every round of every variant.
+    /// Every round of every variant of the sections.
     pub async fn run(&mut self) -> anyhow::Result<()> {
-        let sales = self.stream("sales", Mix::Sales, self.size.events, 1)?;
-        let mixed = self.stream("mixed", Mix::All, self.size.events, 2)?;
-        let scattered = self.stream("scattered", Mix::Scattered, self.size.events, 3)?;
-        self.mean_body_bytes = sales.mean_body_bytes;
-        eprintln!("{} sales of {} bytes, {} mixed events", sales.len(), sales.mean_body_bytes, mixed.len());
-        for round in 1..=self.size.rounds {
-            self.ceiling(round, &sales.all())?;
-            for kind in self.kinds.clone() {
-                let ledger = Ledger::new(kind, &self.directory).await?;
-                let capacity =
-                    self.durable(round, Variant::Durable(kind), &ledger, &sales.all(), CLOSED, &[]).await?;
-                if self.sales_only {
-                    ledger.drop().await?;
-                    continue;
-                }
-                self.duplicates(round, &ledger, &sales.all()).await?;
-                ledger.drop().await?;
-                self.on_new(round, Variant::Mixed(kind), &mixed.all(), CLOSED, &[]).await?;
-                self.on_new(round, Variant::Scattered(kind), &scattered.all(), CLOSED, &[]).await?;
-                let few = sales.first(self.size.naive_events);
-                self.on_new(round, Variant::OneByOne(kind), &few, CLOSED, one_by_one(kind)).await?;
-                let rate = capacity.seen.rate / 2.0;
-                let part = sales.first(whole(rate * self.size.half_s));
-                let pace = Pace { connections: OPEN_CONNECTIONS, rate: Some(rate) };
-                self.on_new(round, Variant::Half(kind), &part, pace, &[]).await?;
+        for section in self.sections.clone() {
+            match section {
+                Section::Sales => self.sales().await,
+                Section::Replicas => self.replicas().await,
+                Section::Against => self.against().await,
             }
+            .with_context(|| section.title().to_lowercase())?;
         }
-        drop((sales, mixed, scattered));
-        if self.size.growth > 0 && !self.sales_only {
-            for kind in self.kinds.clone() {
-                self.growth(kind).await.with_context(|| format!("growth on {}", kind.name()))?;
-            }
+        for seed in self.seeds.drain(..) {
+            seed.drop().await?;
         }
         Ok(())
     }
 
-    fn stream(&self, name: &str, mix: Mix, events: usize, seed: u64) -> anyhow::Result<Stream> {
-        Stream::write(self.directory.join(name), mix, events, seed, clock::now())
-    }
-
-    fn ceiling(&mut self, round: usize, part: &Part<'_>) -> anyhow::Result<()> {
-        let server = Server::ceiling(self.log.as_deref())?;
-        let (seen, used, ready_s) = self.load(server, part, CLOSED)?;
-        let events = part.gain.events;
-        let (variant, bytes_per_event, verified) = (Variant::Ceiling, None, None);
-        self.take(Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified });
-        Ok(())
-    }
-
-    async fn on_new(
+    /// Writes signed events into a file.
+    pub fn stream(
         &mut self,
-        round: usize,
-        variant: Variant,
-        part: &Part<'_>,
-        pace: Pace,
-        environment: &[(&str, &str)],
-    ) -> anyhow::Result<()> {
-        let (Variant::Durable(kind)
-        | Variant::OneByOne(kind)
-        | Variant::Scattered(kind)
-        | Variant::Duplicates(kind)
-        | Variant::Mixed(kind)
-        | Variant::Half(kind)
-        | Variant::Small(kind)
-        | Variant::Large(kind)) = variant
-        else {
-            return Ok(());
-        };
-        let ledger = Ledger::new(kind, &self.directory).await?;
-        self.durable(round, variant, &ledger, part, pace, environment).await?;
-        ledger.drop().await
+        name: &str,
+        mix: Mix,
+        events: usize,
+        threads: usize,
+        seed: u64,
+    ) -> anyhow::Result<Stream> {
+        let stream = Stream::write(self.directory.join(name), mix, events, threads, seed, clock::now())?;
+        eprintln!("{name}: {} events of {} bytes", stream.len(), stream.mean_body_bytes);
+        if mix == Mix::Sales {
+            self.mean_body_bytes = stream.mean_body_bytes;
+        }
+        Ok(stream)
     }
 
-    /// Sends events to a daemon, and checks what the ledger made of them.
-    async fn durable(
-        &mut self,
-        round: usize,
-        variant: Variant,
-        ledger: &Ledger,
-        part: &Part<'_>,
-        pace: Pace,
-        environment: &[(&str, &str)],
-    ) -> anyhow::Result<Sample> {
+    /// A new ledger of a binary.
+    pub async fn ledger(&mut self, binary: &Binary, kind: Kind) -> anyhow::Result<Ledger> {
+        let is_seed = |seed: &&Ledger| seed.kind == kind && seed.binary() == binary;
+        if let Some(seed) = self.seeds.iter().find(is_seed) {
+            return seed.copy(&self.directory).await;
+        }
+        let seed = Ledger::seed(binary, kind, &self.directory).await;
+        let seed = seed.with_context(|| format!("setting up a ledger on {}", kind.name()))?;
+        let copy = seed.copy(&self.directory).await?;
+        self.seeds.push(seed);
+        Ok(copy)
+    }
+
+    /// Sends events to daemons of this build, and checks what the ledger made of them.
+    pub async fn durable(&mut self, ledger: &Ledger, run: &Run<'_>) -> anyhow::Result<Sample> {
+        let what = || format!("{:?}, round {}", run.variant, run.round);
         let (before, bytes) = (ledger.totals().await?, ledger.bytes().await?);
-        let mut settings = environment.to_vec();
+        let mut settings = run.environment.to_vec();
         settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let server = Server::daemon(&ledger.url, &settings, self.log.as_deref())?;
-        let loaded = self.load(server, part, pace);
-        let (seen, used, ready_s) = loaded.with_context(|| format!("{variant:?}, round {round}"))?;
-        let gain = if let Variant::Duplicates(_) = variant { Gain::default() } else { part.gain };
-        let stored = before.gain.events + gain.events;
+        let (seen, used, ready_s) = self.serve(ledger, run, &settings).with_context(what)?;
+        let gain = if let Variant::Duplicates(_) = run.variant { Gain::default() } else { run.part.gain };
         let checked = ledger.check(before, gain).await;
-        checked.with_context(|| format!("{variant:?}, round {round}: a fast wrong answer"))?;
+        checked.with_context(|| format!("{}: a fast wrong answer", what()))?;
         // The large ledger takes long, so it is looked at in the end.
-        let is_due = !matches!(variant, Variant::Large(_)) || round == self.size.rounds;
-        let verified = is_due.then(|| ledger.verify()).transpose();
-        let verified = verified.with_context(|| format!("{variant:?}, round {round}"))?;
+        let is_due = !matches!(run.variant, Variant::Large(_)) || run.round == self.size.rounds;
+        let verified = is_due.then(|| ledger.verify()).transpose().with_context(what)?;
+        let stored = before.gain.events + gain.events;
+        let verified = verified.map(|verified| (stored, verified.took.as_secs_f64()));
         let grown = ledger.bytes().await?.saturating_sub(bytes);
-        let events = part.gain.events;
+        let events = run.part.gain.events;
         let bytes_per_event = (gain.events > 0).then(|| figure(grown) / figure(events));
-        let verified = verified.map(|took| (stored, took.as_secs_f64()));
+        let (round, variant) = (run.round, run.variant);
         let sample = Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified };
         self.take(sample);
         Ok(sample)
     }
 
-    /// The same events once more change nothing.
-    async fn duplicates(&mut self, round: usize, ledger: &Ledger, part: &Part<'_>) -> anyhow::Result<()> {
-        let variant = Variant::Duplicates(ledger.kind);
-        self.durable(round, variant, ledger, part, CLOSED, &[]).await?;
-        Ok(())
+    /// Starts daemons on a ledger, sends the events of a run, and stops them.
+    pub fn serve(
+        &self,
+        ledger: &Ledger,
+        run: &Run<'_>,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<(Seen, Used, f64)> {
+        let start = || Server::daemon(ledger.binary(), &ledger.url, settings, self.log.as_deref());
+        let servers = (0..run.replicas).map(|_| start()).collect::<anyhow::Result<Vec<_>>>()?;
+        self.load(servers, run.part, run.pace)
     }
 
-    /// The rate with a large ledger against that with a small one, in turn.
-    async fn growth(&mut self, kind: Kind) -> anyhow::Result<()> {
-        eprintln!("{}: storing {} invoices", kind.name(), self.size.growth);
-        let body = zstd::bulk::compress(include_bytes!("templates/invoice_paid.json"), 1)?;
-        let now = clock::now().unix();
-        let large = Ledger::new(kind, &self.directory).await?;
-        preload(&large, self.size.growth, &body, now).await?;
-        // What the preload left to be written must not be written while rates are measured.
-        std::process::Command::new("sync").status()?;
-        for round in 1..=self.size.rounds {
-            let seed = 100 + u64::try_from(round)?;
-            let stream = self.stream("growth", Mix::Sales, self.size.events / 2, seed)?;
-            let small = Ledger::new(kind, &self.directory).await?;
-            preload(&small, SMALL_LEDGER, &body, now).await?;
-            let mut turns = [(Variant::Small(kind), &small), (Variant::Large(kind), &large)];
-            if round % 2 == 0 {
-                turns.reverse();
-            }
-            for (variant, ledger) in turns {
-                self.durable(round, variant, ledger, &stream.all(), CLOSED, &[]).await?;
-            }
-            small.drop().await?;
+    /// Sends events to servers, and stops them. What they used is the processor time of all and the memory of the largest.
+    pub fn load(
+        &self,
+        servers: Vec<Server>,
+        part: &Part<'_>,
+        pace: Pace,
+    ) -> anyhow::Result<(Seen, Used, f64)> {
+        let ports: Vec<u16> = servers.iter().map(|server| server.port).collect();
+        let seen = wrk::send(&ports, part, pace, &self.directory)?;
+        let (mut used, mut ready_s) = (Used { cpu_s: 0.0, peak_mb: 0.0 }, 0.0_f64);
+        for server in &servers {
+            let of_one = server.used()?;
+            used.cpu_s += of_one.cpu_s;
+            used.peak_mb = used.peak_mb.max(of_one.peak_mb);
+            ready_s = ready_s.max(server.ready_s);
         }
-        large.drop().await
-    }
-
-    fn load(&self, server: Server, part: &Part<'_>, pace: Pace) -> anyhow::Result<(Seen, Used, f64)> {
-        let seen = wrk::send(server.port, part, pace, &self.directory)?;
-        let (used, ready_s) = (server.used()?, server.ready_s);
-        server.stop()?;
+        servers.into_iter().try_for_each(Server::stop)?;
         Ok((seen, used, ready_s))
     }
 
-    fn take(&mut self, sample: Sample) {
+    /// Keeps what was measured, and says it.
+    pub fn take(&mut self, sample: Sample) {
         let Sample { round, variant, seen, .. } = sample;
         let verify = sample.verified.map_or(0.0, |(_, seconds)| seconds);
         eprintln!(
@@ -241,30 +289,8 @@ impl Bench {
     }
 }
 
-/// One transaction a request, and on PostgreSQL many of them at once, as a server without a queue would.
-const fn one_by_one(kind: Kind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        Kind::Sqlite => &[("REFERRALD_INTAKE__BATCH_EVENTS", "1"), PATIENT],
-        Kind::Postgres => &[
-            ("REFERRALD_INTAKE__BATCH_EVENTS", "1"),
-            ("REFERRALD_INTAKE__WRITERS", "16"),
-            ("REFERRALD_DATABASE__MAX_CONNECTIONS", "20"),
-            PATIENT,
-        ],
-    }
-}
-
 /// A count as a figure to divide.
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub const fn figure(count: u64) -> f64 {
     count as f64
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a number of events, which is neither negative nor large"
-)]
-const fn whole(figure: f64) -> usize {
-    figure as usize
 }

@@ -97,13 +97,17 @@ fn scattered_id(prefix: &str, number: &str) -> String {
     id(prefix, &format!("({number} + 1) * 48271 % 2147483647"))
 }
 
+/// An id of ours: 26 characters, which tell the time.
+fn own_id(prefix: &str, number: &str) -> String {
+    format!("'{prefix}01' || CAST(10000000000 + {number} AS TEXT) || '0000000000000'")
+}
+
 fn statements(words: &Words) -> Vec<String> {
-    let (event, invoice, customer) = (id("evt_", "i"), id("in_", "i"), scattered_id("cus_", "c"));
+    let (event, invoice, name) = (id("evt_", "i"), id("in_", "i"), scattered_id("cus_", "c"));
     let precedence = ClaimSource::SubscriptionMetadata(0).precedence();
-    let claim = format!("'clm_' || {event} || '_{precedence}'");
-    let claim_of_customer = format!("'clm_' || {} || '_{precedence}'", id("evt_", "c"));
-    let referral = scattered_id("ref_", "c");
-    let party = format!("'customer:' || {customer}");
+    let claim = format!("'clm_' || {} || '_{precedence}'", id("evt_", "c"));
+    let referral = own_id("ref_", "c");
+    let customer = format!("'customer:' || {name}");
     let (referrals, customers, since) = (words.referrals, words.customers, words.since);
     let paid_at = |number: &str| format!("({since} + {number} * {EVERY_S})");
     let (of_invoice, of_customer) = (paid_at("i"), paid_at("c"));
@@ -115,63 +119,75 @@ fn statements(words: &Words) -> Vec<String> {
         format!("(SELECT i, i % {customers} AS c FROM {}) AS sales", words.numbers("i", words.invoices));
     let people = words.numbers("c", customers);
     let referred = words.numbers("c", referrals);
-    let codes = "(SELECT code, promoter_id, program_key, ROW_NUMBER() OVER (ORDER BY code) - 1 AS k FROM code) AS codes";
+    let codes = "(SELECT key, code, promoter_id, program_key, ROW_NUMBER() OVER (ORDER BY key) - 1 AS k FROM code) AS codes";
     let code_of = format!("JOIN {codes} ON codes.k = c % {CODES}");
     let hash = words.hash(&event, 32);
-    let email = words.hash(&customer, 16);
+    let email = words.hash(&name, 16);
     let body = &words.body;
     vec![
         format!(
-            "INSERT INTO event (id, event_type, api_version, created_at, received_at, outcome, body_sha256, body_zstd) \
-             SELECT {event}, 'invoice.paid', '2025-06-30.basil', {of_invoice}, {of_invoice}, \
+            "INSERT INTO event (id, api_version, event_type, created_at, received_at, outcome, body_sha256, body_zstd) \
+             SELECT {event}, '2025-06-30.basil', 'invoice.paid', {of_invoice}, {of_invoice}, \
              CASE WHEN c < {referrals} THEN 'posted' ELSE 'recorded' END, {hash}, {body} FROM {sales}"
         ),
         format!(
-            "INSERT INTO invoice (id, event_id, customer_id, currency, amount_paid_minor, total_minor, \
-             total_excluding_tax_minor, tax_minor, paid_at, conflict, lines) \
-             SELECT {invoice}, {event}, {customer}, 'usd', {net} + {tax}, {net} + {tax}, {net}, {tax}, {of_invoice}, \
-             FALSE, '[[\"price_1RfTeamHu7ixraBmT4seats0\",\"prod_SaTeamHu7ixraB\",' || CAST({net} AS TEXT) || ']]' \
-             FROM {sales}"
+            "INSERT INTO invoice (id, event_id, stripe_customer_id, currency, amount_paid_minor, total_minor, \
+             total_excluding_tax_minor, tax_minor, paid_at, conflict, lines, more_lines) \
+             SELECT {invoice}, {event}, {name}, 'usd', {net} + {tax}, {net} + {tax}, {net}, {tax}, {of_invoice}, \
+             FALSE, '[[\"price_1RfTeamHu7ixraBmT4seats0\",\"prod_SaTeamHu7ixraB\",' || CAST({net} AS TEXT) || ']]', \
+             FALSE FROM {sales}"
         ),
         format!(
-            "INSERT INTO subscription (id, customer_id, ended) SELECT {}, {customer}, FALSE FROM {people}",
+            "INSERT INTO subscription (stripe_customer_id, id, ended) SELECT {name}, {}, FALSE FROM {people}",
             scattered_id("sub_", "c")
         ),
-        format!("INSERT INTO party_email (party, email_hash) SELECT {party}, {email} FROM {people}"),
+        format!("INSERT INTO customer_email (customer, email_hash) SELECT {customer}, {email} FROM {people}"),
+        // Of each customer the first sale makes the claim: those that follow say nothing new.
         format!(
-            "INSERT INTO claim (id, customer_id, code, precedence, claimed_at, lookback_s) \
-             SELECT {claim}, {customer}, codes.code, {precedence}, {of_invoice}, {LOOKBACK_S} \
-             FROM {sales} {code_of} WHERE c < {referrals}"
+            "INSERT INTO claim (id, stripe_customer_id, code, code_key, precedence, claimed_at, lookback_s) \
+             SELECT {claim}, {name}, codes.code, codes.key, {precedence}, {of_customer}, {LOOKBACK_S} \
+             FROM {referred} {code_of}"
         ),
         format!(
-            "INSERT INTO referral (id, party, claim_id, precedence, code, promoter_id, program_key, \
-             program_version_id, claimed_at, lookback_s, referral_number, qualified_at, qualified_by) \
-             SELECT {referral}, {party}, {claim_of_customer}, {precedence}, codes.code, codes.promoter_id, \
-             codes.program_key, (SELECT MIN(id) FROM program_version), {of_customer}, {LOOKBACK_S}, c / {CODES} + 1, \
-             {of_customer}, {} FROM {referred} {code_of}",
+            "INSERT INTO referral (id, customer, claim_id, precedence, code, promoter_id, program_key, \
+             program_version, claimed_at, lookback_s, referral_number, void, held, qualified_at, qualified_by) \
+             SELECT {referral}, {customer}, {claim}, {precedence}, codes.code, codes.promoter_id, \
+             codes.program_key, 1, {of_customer}, {LOOKBACK_S}, c / {CODES} + 1, FALSE, FALSE, {of_customer}, {} \
+             FROM {referred} {code_of}",
             id("in_", "c"),
         ),
-        "INSERT INTO code_use (party, code, promoter_id, program_key, referral_number) \
-         SELECT party, code, promoter_id, program_key, referral_number FROM referral"
+        format!(
+            "INSERT INTO redemption (customer, code_key, promoter_id, program_key, referral_number) \
+             SELECT {customer}, codes.key, codes.promoter_id, codes.program_key, c / {CODES} + 1 \
+             FROM {referred} {code_of}"
+        ),
+        "INSERT INTO referral_counter (promoter_id, program_key, last) \
+         SELECT promoter_id, program_key, MAX(referral_number) FROM redemption GROUP BY promoter_id, program_key"
             .to_owned(),
-        "INSERT INTO referral_number (promoter_id, program_key, last) \
-         SELECT promoter_id, program_key, MAX(referral_number) FROM code_use GROUP BY promoter_id, program_key"
+        "UPDATE code SET uses = (SELECT COUNT(*) FROM redemption WHERE redemption.code_key = code.key)"
             .to_owned(),
-        "UPDATE code SET uses = (SELECT COUNT(*) FROM code_use WHERE code_use.code = code.code)".to_owned(),
         format!(
-            "INSERT INTO commission (invoice_id, referral_id, promoter_id, currency, base_minor, rate_bps, \
-             amount_minor, available_at) \
-             SELECT {invoice}, {referral}, codes.promoter_id, 'usd', {net}, {RATE_BPS}, {earned}, \
-             {of_invoice} + {HOLD_S} FROM {sales} {code_of} WHERE c < {referrals}"
+            "INSERT INTO commission (invoice_id, referral_id, promoter_id, program_key, currency, base_minor, \
+             rate_bps, amount_minor, refund_minor, dispute_minor, available_at, unseen_lines) \
+             SELECT {invoice}, {referral}, codes.promoter_id, codes.program_key, 'usd', {net}, {RATE_BPS}, {earned}, \
+             0, 0, {of_invoice} + {HOLD_S}, FALSE FROM {sales} {code_of} WHERE c < {referrals}"
         ),
         format!(
-            "INSERT INTO commission (invoice_id, currency, base_minor, amount_minor, available_at, reason) \
-             SELECT {invoice}, 'usd', 0, 0, {of_invoice}, 'not_referred' FROM {sales} WHERE c >= {referrals}"
+            "INSERT INTO commission (invoice_id, currency, base_minor, amount_minor, refund_minor, dispute_minor, \
+             available_at, reason, unseen_lines) \
+             SELECT {invoice}, 'usd', 0, 0, 0, 0, {of_invoice}, 'not_referred', FALSE FROM {sales} \
+             WHERE c >= {referrals}"
         ),
         format!(
-            "INSERT INTO ledger_entry (promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause, \
-             posted_at) SELECT codes.promoter_id, {invoice}, 'commission', {earned}, 'usd', {of_invoice} + {HOLD_S}, \
-             {event}, {of_invoice} FROM {sales} {code_of} WHERE c < {referrals} ORDER BY i"
+            "INSERT INTO ledger_entry (id, promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause, \
+             posted_at) SELECT ROW_NUMBER() OVER (ORDER BY i), codes.promoter_id, {invoice}, 'commission', {earned}, \
+             'usd', {of_invoice} + {HOLD_S}, {event}, {of_invoice} FROM {sales} {code_of} WHERE c < {referrals} \
+             ORDER BY i"
         ),
+        // The head's time is that of the program and the codes, which is later than all of this. Nobody who wrote
+        // before may take what it remembers for true.
+        "UPDATE ledger_head SET seq = seq + 1, writer = '', \
+         last_entry_id = (SELECT MAX(id) FROM ledger_entry) WHERE id = 1"
+            .to_owned(),
     ]
 }

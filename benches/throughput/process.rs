@@ -3,15 +3,16 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use sha2::{Digest, Sha256};
 
 use crate::events::SECRET;
 
-const REFERRALD: &str = env!("CARGO_BIN_EXE_referrald");
+const OF_THIS_BUILD: &str = env!("CARGO_BIN_EXE_referrald");
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Ticks of a second in `/proc/PID/stat`; Linux has told all programs 100 since 2.6.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -72,6 +73,58 @@ impl Drop for Running {
     }
 }
 
+/// A binary of the daemon, of this build or of another one: only its commands and its routes are used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binary {
+    path: PathBuf,
+}
+
+impl Binary {
+    /// The binary that cargo has built together with this benchmark.
+    pub fn of_this_build() -> Self {
+        Self { path: PathBuf::from(OF_THIS_BUILD) }
+    }
+
+    /// A binary at a path, which must answer to `--version`.
+    pub fn at(path: &Path) -> anyhow::Result<Self> {
+        let path = path.canonicalize().with_context(|| format!("{} is not there", path.display()))?;
+        let output = Command::new(&path).arg("--version").output();
+        let output = output.with_context(|| format!("{} cannot be run", path.display()))?;
+        ensure!(
+            output.status.success() && output.stdout.starts_with(b"referrald "),
+            "{} is no referrald",
+            path.display()
+        );
+        Ok(Self { path })
+    }
+
+    /// Its path, and the beginning of its hash: the version says the same of every build.
+    pub fn about(&self) -> anyhow::Result<String> {
+        let digest = hex::encode(Sha256::digest(std::fs::read(&self.path)?));
+        let beginning: String = digest.chars().take(12).collect();
+        Ok(format!("{} (SHA-256 {beginning}…)", self.path.display()))
+    }
+
+    /// A command on a database, with the settings of the benchmark and nothing else of the environment.
+    pub fn command(&self, url: &str) -> Command {
+        let mut command = clean(Command::new(&self.path));
+        command.env("DATABASE_URL", url);
+        command
+    }
+
+    /// Runs a command to its end, which must be a good one. Returns what it printed.
+    pub fn run(&self, url: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(url).args(arguments).stdin(Stdio::null()).output()?;
+        let [printed, errors] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+        if !output.status.success() {
+            let said = printed.lines().chain(errors.lines()).take(5).collect::<Vec<_>>().join(" | ");
+            bail!("referrald {}: {}", arguments.join(" "), said.chars().take(2_000).collect::<String>());
+        }
+        Ok(printed)
+    }
+}
+
 /// A server under test.
 #[derive(Debug)]
 pub struct Server {
@@ -91,8 +144,13 @@ pub struct Used {
 
 impl Server {
     /// `referrald serve` on a database.
-    pub fn daemon(url: &str, environment: &[(&str, &str)], log: Option<&Path>) -> anyhow::Result<Self> {
-        let mut command = referrald(url);
+    pub fn daemon(
+        binary: &Binary,
+        url: &str,
+        environment: &[(&str, &str)],
+        log: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let mut command = binary.command(url);
         command.arg("serve").envs(environment.iter().copied());
         Self::start("referrald", command, log)
     }
@@ -139,13 +197,7 @@ impl Server {
     }
 }
 
-/// `referrald` with the settings of the benchmark and nothing else of the environment.
-pub fn referrald(url: &str) -> Command {
-    let mut command = clean(Command::new(REFERRALD));
-    command.env("DATABASE_URL", url);
-    command
-}
-
+/// Only settings that every build knows: the commit before this one is measured, too.
 fn clean(mut command: Command) -> Command {
     command.env_clear();
     command.envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME" || name == "TMPDIR"));

@@ -1,94 +1,98 @@
-//! The table, and beside it what `promises.md` asks for.
+//! The tables of the report, one or two for each of its parts.
 
 use comfy_table::{CellAlignment, Table, TableStyle, presets};
 
 use crate::ledger::Kind;
-use crate::plan::{Bench, Sample, Variant, figure};
+use crate::plan::{Bench, Commit, Sample, Section, Side, Variant, figure};
+use crate::replicas::{COUNTS, STANDBY_DELAY};
+use crate::statistics::{median, most, ratio, share};
+use crate::targets::targets;
 
-/// A figure with its target.
+/// Heads and rows.
 #[derive(Debug)]
-struct Target {
-    what: String,
-    asked: String,
-    measured: String,
-    met: bool,
+struct Rows {
+    heads: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
 }
 
 /// Tables as text for people, or as Markdown.
 #[derive(Debug)]
 pub struct Report {
-    figures: (Vec<&'static str>, Vec<Vec<String>>),
-    targets: (Vec<&'static str>, Vec<Vec<String>>),
+    tables: Vec<Rows>,
 }
 
 impl Report {
-    pub fn new(bench: &Bench) -> Self {
-        let mut variants: Vec<Variant> = bench.samples.iter().map(|sample| sample.variant).collect();
-        variants.sort_unstable();
-        variants.dedup();
-        let figures = variants.iter().map(|variant| row(bench, *variant)).collect();
-        let heads = vec![
-            "variant",
-            "events/s",
-            "of ceiling",
-            "p50 ms",
-            "p99 ms",
-            "max RSS MB",
-            "CPU s/1000",
-            "bytes/event",
-            "ready s",
-            "verify/s",
-        ];
-        let targets = targets(bench).into_iter().map(|target| {
+    pub fn new(bench: &Bench, section: Section) -> Self {
+        let figures = match section {
+            Section::Sales => sales(bench),
+            Section::Replicas => replicas(bench),
+            Section::Against => against(bench),
+        };
+        let targets = targets(bench, section).into_iter().map(|target| {
             let met = if target.met { "met" } else { "MISSED" };
-            vec![target.what, target.asked, target.measured, met.to_owned()]
+            vec![target.what, target.asked, target.measured, target.rate, met.to_owned()]
         });
-        Self {
-            figures: (heads, figures),
-            targets: (vec!["figure", "target", "measured", ""], targets.collect()),
-        }
+        let targets =
+            Rows { heads: vec!["figure", "target", "measured", "events/s", ""], rows: targets.collect() };
+        Self { tables: [figures, targets].into_iter().filter(|table| !table.rows.is_empty()).collect() }
     }
 
     pub fn text(&self) -> String {
-        [&self.figures, &self.targets].map(|table| drawn(table, presets::UTF8_HORIZONTAL_ONLY)).join("\n\n")
+        self.drawn(presets::UTF8_HORIZONTAL_ONLY)
     }
 
     pub fn markdown(&self) -> String {
-        [&self.figures, &self.targets].map(|table| drawn(table, presets::ASCII_MARKDOWN)).join("\n\n")
+        self.drawn(presets::ASCII_MARKDOWN)
+    }
+
+    fn drawn(&self, style: TableStyle) -> String {
+        self.tables.iter().map(|table| drawn(table, style)).collect::<Vec<_>>().join("\n\n")
     }
 }
 
-fn drawn((heads, rows): &(Vec<&str>, Vec<Vec<String>>), style: TableStyle) -> String {
+fn drawn(rows: &Rows, style: TableStyle) -> String {
     let mut table = Table::new();
-    table.load_style(style).set_header(heads.iter());
-    table.add_rows(rows);
+    table.load_style(style).set_header(rows.heads.iter());
+    table.add_rows(&rows.rows);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
 }
 
+fn sales(bench: &Bench) -> Rows {
+    let mut variants: Vec<Variant> = bench.samples.iter().map(|sample| sample.variant).collect();
+    variants.retain(|variant| variant.section() == Section::Sales);
+    variants.sort_unstable();
+    variants.dedup();
+    let heads = vec![
+        "variant",
+        "events/s",
+        "of ceiling",
+        "p50 ms",
+        "p99 ms",
+        "max RSS MB",
+        "CPU s/1000",
+        "bytes/event",
+        "ready s",
+        "verify/s",
+    ];
+    Rows { heads, rows: variants.into_iter().map(|variant| row(bench, variant)).collect() }
+}
+
 fn row(bench: &Bench, variant: Variant) -> Vec<String> {
-    let of = |figure: fn(&Sample) -> f64| median(bench, variant, |sample| Some(figure(sample)));
-    let show = |value: Option<f64>, digits: usize| {
-        value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
-    };
+    let verify_rate = |sample: &Sample| sample.verified.map(|(events, seconds)| figure(events) / seconds);
     vec![
         name(variant, bench.size.growth),
-        show(of(|sample| sample.seen.rate), 0),
-        show(share(bench, variant).map(|share| share * 100.0), 0) + " %",
-        show(of(|sample| sample.seen.p50_ms), 1),
-        show(of(|sample| sample.seen.p99_ms), 1),
+        rate(bench, variant),
+        percent(share(bench, variant)),
+        of(bench, variant, |sample| sample.seen.p50_ms, 1),
+        of(bench, variant, |sample| sample.seen.p99_ms, 1),
         show(most(bench, variant, |sample| sample.used.peak_mb), 0),
-        show(of(|sample| sample.used.cpu_s * 1_000.0 / figure(sample.events)), 3),
+        of(bench, variant, cpu_s_of_thousand, 3),
         show(median(bench, variant, |sample| sample.bytes_per_event), 0),
-        show(of(|sample| sample.ready_s), 2),
-        show(
-            median(bench, variant, |sample| {
-                sample.verified.map(|(events, seconds)| figure(events) / seconds)
-            }),
-            0,
-        ),
+        of(bench, variant, |sample| sample.ready_s, 2),
+        show(median(bench, variant, verify_rate), 0),
     ]
 }
 
@@ -103,7 +107,104 @@ fn name(variant: Variant, growth: u64) -> String {
         Variant::Half(kind) => format!("{}: half the capacity offered", kind.name()),
         Variant::Small(kind) => format!("{}: 1 000 invoices stored", kind.name()),
         Variant::Large(kind) => format!("{}: {} invoices stored", kind.name(), thousands(growth)),
+        Variant::Replicas(commit, count) => format!("{count}, {}", commit_name(commit)),
+        Variant::Against(kind, side) => format!("{}: {side:?}", kind.name()),
     }
+}
+
+/// Who confirms a commit, in words.
+pub fn commit_name(commit: Commit) -> String {
+    match commit {
+        Commit::Flushed => "flushed by the server".to_owned(),
+        Commit::Standby => format!("confirmed by a standby after {} ms", STANDBY_DELAY.as_millis()),
+    }
+}
+
+fn replicas(bench: &Bench) -> Rows {
+    let variants = Commit::ALL
+        .into_iter()
+        .flat_map(|commit| COUNTS.into_iter().map(move |count| (commit, count)))
+        .filter(|(commit, count)| measured(bench, Variant::Replicas(*commit, *count)));
+    let rows = variants.map(|(commit, count)| {
+        let variant = Variant::Replicas(commit, count);
+        vec![
+            name(variant, 0),
+            rate(bench, variant),
+            percent(ratio(bench, variant, Variant::Replicas(commit, 1))),
+            of(bench, variant, |sample| sample.seen.p50_ms, 1),
+            of(bench, variant, |sample| sample.seen.p99_ms, 1),
+            show(most(bench, variant, |sample| sample.used.peak_mb), 0),
+            of(bench, variant, cpu_s_of_thousand, 3),
+        ]
+    });
+    let heads = vec![
+        "replicas, commits",
+        "events/s",
+        "of one replica",
+        "p50 ms",
+        "p99 ms",
+        "max RSS MB",
+        "CPU s/1000",
+    ];
+    Rows { heads, rows: rows.collect() }
+}
+
+fn against(bench: &Bench) -> Rows {
+    let kinds = Kind::ALL.into_iter().filter(|kind| measured(bench, Variant::Against(*kind, Side::This)));
+    let rows = kinds.map(|kind| {
+        let (this, other) = (Variant::Against(kind, Side::This), Variant::Against(kind, Side::Other));
+        let both = |figure: fn(&Sample) -> f64, digits| {
+            [other, this].map(|side| of(bench, side, figure, digits)).join(" → ")
+        };
+        let ratio = ratio(bench, this, other);
+        vec![
+            format!("{}: durable sales", kind.name()),
+            rate(bench, other),
+            rate(bench, this),
+            ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2} ×")),
+            both(|sample| sample.seen.p50_ms, 1),
+            both(|sample| sample.seen.p99_ms, 1),
+            both(cpu_s_of_thousand, 3),
+            [other, this]
+                .map(|side| show(median(bench, side, |sample| sample.bytes_per_event), 0))
+                .join(" → "),
+        ]
+    });
+    let heads = vec![
+        "other build → this build",
+        "other events/s",
+        "this events/s",
+        "ratio",
+        "p50 ms",
+        "p99 ms",
+        "CPU s/1000",
+        "bytes/event",
+    ];
+    Rows { heads, rows: rows.collect() }
+}
+
+fn measured(bench: &Bench, variant: Variant) -> bool {
+    bench.samples.iter().any(|sample| sample.variant == variant)
+}
+
+fn rate(bench: &Bench, variant: Variant) -> String {
+    of(bench, variant, |sample| sample.seen.rate, 0)
+}
+
+fn cpu_s_of_thousand(sample: &Sample) -> f64 {
+    sample.used.cpu_s * 1_000.0 / figure(sample.events)
+}
+
+fn of(bench: &Bench, variant: Variant, figure: fn(&Sample) -> f64, digits: usize) -> String {
+    show(median(bench, variant, |sample| Some(figure(sample))), digits)
+}
+
+fn percent(share: Option<f64>) -> String {
+    show(share.map(|share| share * 100.0), 0) + " %"
+}
+
+fn show(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
 fn thousands(count: u64) -> String {
@@ -111,79 +212,4 @@ fn thousands(count: u64) -> String {
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(" ")
-}
-
-fn targets(bench: &Bench) -> Vec<Target> {
-    let mut targets = Vec::new();
-    let mut at_least = |what: String, least: f64, measured: Option<f64>, percent: bool| {
-        let shown =
-            |value: f64| if percent { format!("{:.0} %", value * 100.0) } else { format!("{value:.1} ×") };
-        if let Some(measured) = measured {
-            let (asked, met) = (format!("≥ {}", shown(least)), measured >= least);
-            targets.push(Target { what, asked, measured: shown(measured), met });
-        }
-    };
-    for (kind, of_ceiling, of_naive) in [(Kind::Sqlite, 0.45, 4.0), (Kind::Postgres, 0.35, 2.5)] {
-        let (name, durable) = (kind.name(), Variant::Durable(kind));
-        at_least(format!("{name}: durable sales, of the ceiling"), of_ceiling, share(bench, durable), true);
-        let naive = ratio(bench, durable, Variant::OneByOne(kind));
-        at_least(format!("{name}: against a transaction each"), of_naive, naive, false);
-        let growth = ratio(bench, Variant::Large(kind), Variant::Small(kind));
-        at_least(format!("{name}: rate with the large ledger, of the small one's"), 0.9, growth, true);
-    }
-    let mut at_most = |what: String, most: f64, unit: &str, measured: Option<f64>| {
-        if let Some(measured) = measured {
-            let (asked, met) = (format!("≤ {most} {unit}"), measured <= most);
-            targets.push(Target { what, asked, measured: format!("{measured:.1} {unit}"), met });
-        }
-    };
-    for kind in Kind::ALL {
-        let (name, half) = (kind.name(), Variant::Half(kind));
-        let p99 = median(bench, half, |sample| Some(sample.seen.p99_ms));
-        at_most(format!("{name}: p99 at half of the capacity"), 50.0, "ms", p99);
-        let large = Variant::Large(kind);
-        let ready = most(bench, large, |sample| sample.ready_s);
-        at_most(format!("{name}: start to ready on the large ledger"), 1.0, "s", ready);
-        let (small, grown) = (Variant::Small(kind), most(bench, large, |sample| sample.used.peak_mb));
-        let small = most(bench, small, |sample| sample.used.peak_mb);
-        let more = grown.zip(small).map(|(grown, small)| grown - small);
-        at_most(format!("{name}: memory more with the large ledger (flat)"), 10.0, "MB", more);
-    }
-    let daemons = bench.samples.iter().filter(|sample| sample.variant != Variant::Ceiling);
-    let peak = daemons.map(|sample| sample.used.peak_mb).reduce(f64::max);
-    at_most("resident at most, any run".to_owned(), 100.0, "MB", peak);
-    targets
-}
-
-/// The median over rounds of the share of the ceiling of the same round. Growth has no ceiling of its own.
-fn share(bench: &Bench, variant: Variant) -> Option<f64> {
-    if matches!(variant, Variant::Small(_) | Variant::Large(_) | Variant::Half(_)) {
-        let ceiling = median(bench, Variant::Ceiling, |sample| Some(sample.seen.rate))?;
-        return Some(median(bench, variant, |sample| Some(sample.seen.rate))? / ceiling);
-    }
-    ratio(bench, variant, Variant::Ceiling)
-}
-
-/// The median over rounds of the ratio of two rates of the same round.
-fn ratio(bench: &Bench, of: Variant, to: Variant) -> Option<f64> {
-    median(bench, of, |sample| {
-        let same = |other: &&Sample| other.variant == to && other.round == sample.round;
-        Some(sample.seen.rate / bench.samples.iter().find(same)?.seen.rate)
-    })
-}
-
-fn median(bench: &Bench, variant: Variant, figure: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
-    let samples = bench.samples.iter().filter(|sample| sample.variant == variant);
-    let mut figures: Vec<f64> = samples.filter_map(figure).collect();
-    figures.sort_unstable_by(f64::total_cmp);
-    let upper = figures.get(figures.len() / 2)?;
-    if figures.len() % 2 == 1 {
-        return Some(*upper);
-    }
-    Some(f64::midpoint(*figures.get(figures.len() / 2 - 1)?, *upper))
-}
-
-fn most(bench: &Bench, variant: Variant, figure: impl Fn(&Sample) -> f64) -> Option<f64> {
-    let samples = bench.samples.iter().filter(|sample| sample.variant == variant);
-    samples.map(figure).reduce(f64::max)
 }

@@ -18,8 +18,13 @@ local clock = ffi.new("struct bench_time")
 
 local threads = 0
 
+-- The threads take turns at the replicas; each has all its connections at one.
+local ports = {}
+for port in os.getenv("BENCH_PORTS"):gmatch("%d+") do ports[#ports + 1] = port end
+
 function setup(thread)
    thread:set("id", threads)
+   thread.addr = wrk.lookup("127.0.0.1", ports[threads % #ports + 1])[1]
    threads = threads + 1
 end
 

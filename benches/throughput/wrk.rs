@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use crate::events::{Part, THREADS};
+use crate::events::Part;
 use crate::process::Running;
 
 const SCRIPT: &str = include_str!("wrk.lua");
@@ -43,17 +43,22 @@ pub fn version() -> anyhow::Result<String> {
     Ok(text.split(" Copyright").next().unwrap_or_default().trim().to_owned())
 }
 
-/// Sends these events to a port of this machine. An answer other than 2xx, or none, is an error.
-pub fn send(port: u16, events: &Part<'_>, pace: Pace, directory: &Path) -> anyhow::Result<Seen> {
+/// Sends these events to ports of this machine, a thread for each slice; the ports take turns. An answer other than 2xx,
+/// or none, is an error.
+pub fn send(ports: &[u16], events: &Part<'_>, pace: Pace, directory: &Path) -> anyhow::Result<Seen> {
+    let (count, first) = (events.slices.len(), ports.first().context("nobody listens")?);
+    ensure!(count.is_multiple_of(ports.len()), "{count} threads are no multiple of the replicas");
+    ensure!(pace.connections.is_multiple_of(count), "connections are no multiple of {count} threads");
     let script = directory.join("wrk.lua");
     std::fs::write(&script, SCRIPT)?;
     let slices = events.slices.iter().map(|(offset, count)| format!("{offset}:{count}"));
     let mut command = Command::new("wrk");
     command
-        .args(["--threads", &THREADS.to_string(), "--connections", &pace.connections.to_string()])
+        .args(["--threads", &count.to_string(), "--connections", &pace.connections.to_string()])
         .args(["--duration", &LIMIT.as_secs().to_string(), "--timeout", "30s", "--latency", "--script"])
         .arg(&script)
-        .arg(format!("http://127.0.0.1:{port}/webhooks/stripe"))
+        .arg(format!("http://127.0.0.1:{first}/webhooks/stripe"))
+        .env("BENCH_PORTS", ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" "))
         .env("BENCH_FILE", events.path)
         .env("BENCH_BYTES", events.bytes.to_string())
         .env("BENCH_SLICES", slices.collect::<Vec<_>>().join(" "))
@@ -68,7 +73,7 @@ pub fn send(port: u16, events: &Part<'_>, pace: Pace, directory: &Path) -> anyho
     let lines = lines_of(&mut wrk)?;
     let ended = Instant::now() + LIMIT;
     let (mut threads, mut text) = (Vec::new(), Vec::new());
-    while threads.len() < THREADS {
+    while threads.len() < count {
         let patience = ended.saturating_duration_since(Instant::now());
         let line = lines.recv_timeout(patience);
         let line = line.with_context(|| format!("wrk did not get all answers: {}", text.join(" | ")))?;

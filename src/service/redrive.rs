@@ -151,7 +151,7 @@ impl Lookup<'_> {
         refunds: &[(RefundId, RefundFacts)],
     ) -> Result<Settled, ServiceError> {
         match self.post(db, self.facts(links, refunds)).await {
-            Err(error) if !error.passing().is_some() => {
+            Err(error) if error.passing().is_none() => {
                 tracing::error!(payment = %self.payment, ?error, "a payment cannot be settled");
                 self.put_off(db, 1).await
             }
