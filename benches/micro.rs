@@ -83,7 +83,7 @@ fn state() -> State {
 
 /// Takes in events; returns how many entries they post.
 fn posted(state: &State, events: &[InboundEvent]) -> usize {
-    let mut unit = UnitOfWork::over(state, Stamp { at: NOW, seq: 1 });
+    let mut unit = UnitOfWork::over(state, Stamp { now: NOW, at: NOW, seq: 1 });
     for event in events {
         unit.receive(&event.event, black_box(&event.extraction)).unwrap();
     }

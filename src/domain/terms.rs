@@ -208,7 +208,7 @@ impl Terms {
             ),
             (limits_fit, "recurrence", "limits are at least 1, and months at most 1200"),
             (is_percentage || self.tiers.is_empty(), "tiers", "only a percentage has tiers"),
-            (tiers_ascend, "tiers", "referral_numbers from 1 on, each greater than the one before"),
+            (tiers_ascend, "tiers", "referral numbers from 1 on, each greater than the one before"),
             (self.tiers.len() <= LIST_LIMIT, "tiers", "at most 1000"),
             (is_percentage || self.product_rates.is_empty(), "product_rates", "only a percentage has them"),
             (self.product_rates.len() <= LIST_LIMIT, "product_rates", "at most 1000"),

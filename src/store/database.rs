@@ -277,11 +277,14 @@ impl Database {
         if self.connections.get_database_backend() != DatabaseBackend::Postgres {
             return Ok(());
         }
+        let version = self.postgres("SELECT version()").await?;
+        if version.contains("CockroachDB") || version.contains("Aurora DSQL") {
+            return Err(StoreError::NotDurable(format!(
+                "{version} lacks row locks or triggers that the ledger needs; use PostgreSQL 15 or later"
+            )));
+        }
         for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
-            let show = Statement::from_string(DatabaseBackend::Postgres, format!("SHOW {setting}"));
-            let row = self.connections.query_one_raw(show).await?;
-            let value: String = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-            if value == "off" {
+            if self.postgres(&format!("SHOW {setting}")).await? == "off" {
                 return Err(StoreError::NotDurable(format!(
                     "PostgreSQL runs with {setting} = off and may lose acknowledged events; turn it \
                      on, or set database.accept_loss_of_acknowledged_events"
@@ -289,6 +292,13 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// The one text that PostgreSQL answers.
+    async fn postgres(&self, sql: &str) -> Result<String, StoreError> {
+        let row =
+            self.connections.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await?;
+        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
     }
 }
 

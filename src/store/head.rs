@@ -24,6 +24,9 @@ use crate::domain::ledger::{Changes, Stamp};
 const PLANNER: &str = "set_config('enable_seqscan', 'off', TRUE), \
      set_config('plan_cache_mode', 'force_generic_plan', TRUE), set_config('jit', 'off', TRUE)";
 
+/// Seconds that a clock may be behind the last commit without a word.
+const CLOCK_TOLERANCE_S: i64 = 60;
+
 /// The head as it was locked.
 pub type Head = ledger_head::Model;
 
@@ -50,8 +53,13 @@ impl Database {
         let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
         let txn = self.begin().await?;
         let head = lock(&txn).await?;
-        if !memory.is_of(&head) {
-            memory.clear();
+        memory.begin(&head);
+        let behind_s = head.last_posted_at.saturating_sub(now.unix());
+        if behind_s > CLOCK_TOLERANCE_S {
+            tracing::warn!(
+                behind_s,
+                "this machine's clock is behind the last commit of the ledger: entries are dated like that commit"
+            );
         }
         let next = Head {
             id: head.id,

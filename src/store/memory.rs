@@ -22,7 +22,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An empty memory of at most so many codes, programs and promoters: with one more, all are forgotten.
+    /// An empty memory of at most so many codes, programs and promoters from one transaction to the next: with one more,
+    /// all are forgotten.
     pub fn bounded(rows_limit: usize) -> Self {
         Self {
             head: None,
@@ -34,10 +35,17 @@ impl Memory {
         }
     }
 
-    /// True when nobody has written since this process did. Until the next [`Self::set_head`] it is not: a transaction that
-    /// breaks off leaves a memory that is not trusted.
-    pub(super) fn is_of(&mut self, head: &Head) -> bool {
-        self.head.take().is_some_and(|known| known == *head)
+    /// Begins a transaction with this head: forgets everything when somebody else has written since this process did, or
+    /// when more is remembered than the settings allow. Until the next [`Self::set_head`] the memory is not trusted, so a
+    /// transaction that breaks off leaves nothing behind.
+    pub(super) fn begin(&mut self, head: &Head) {
+        let is_true = self.head.take().is_some_and(|known| known == *head);
+        let tables =
+            [self.codes.len(), self.promotion_codes.len(), self.programs.len(), self.promoters.len()];
+        let rows = tables.into_iter().fold(0, usize::saturating_add);
+        if !is_true || rows > self.rows_limit {
+            self.clear();
+        }
     }
 
     /// The memory is true as long as this is the head.
@@ -91,11 +99,6 @@ impl Memory {
 
     /// Remembers what was fetched for `needs`.
     pub(super) fn remember(&mut self, needs: &Needs, fetched: &Fetched) {
-        let tables =
-            [self.codes.len(), self.promotion_codes.len(), self.programs.len(), self.promoters.len()];
-        if tables.into_iter().fold(0_usize, usize::saturating_add) > self.rows_limit {
-            self.clear();
-        }
         for code in &needs.codes {
             self.codes.entry(code.clone()).or_default();
         }

@@ -20,7 +20,7 @@ pub async fn commit(mut txn: LedgerTxn, changes: &Changes) -> Result<(), StoreEr
     programs::upsert(&mut batch, changes, txn.stamp().at)?;
     promoters::upsert(&mut batch, changes)?;
     codes::upsert(&mut batch, changes)?;
-    inbox::upsert(&mut batch, changes, txn.stamp().at)?;
+    inbox::upsert(&mut batch, changes, txn.stamp().now)?;
     invoices::upsert(&mut batch, changes)?;
     payments::upsert(&mut batch, changes)?;
     customers::upsert(&mut batch, changes)?;

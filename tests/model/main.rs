@@ -1,5 +1,5 @@
 //! The rules of the ledger against a second, simpler telling of them: whatever Stripe, the host and operators say, in
-//! whatever order and however often, the book holds exactly what `model.rs` works out from the whole set of facts.
+//! whatever order and however often, the ledger holds exactly what `model.rs` works out from the whole set of facts.
 //!
 //! `REFERRALD_TEST_HISTORIES` says how many histories are tried, `REFERRALD_TEST_SEED` repeats a run.
 

@@ -1,6 +1,6 @@
 //! The rules once more, worked out from scratch: `semantics.md` §3 to §5 in plain loops and 128 bits. It shares nothing
 //! with the domain but the data types, and looks at the whole set of what was told; what goes by arrival, uses of codes
-//! and referral_numbers, it gives after every step.
+//! and referral numbers, it gives after every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 

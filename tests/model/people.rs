@@ -1,5 +1,5 @@
 //! Who is who, and who referred whom: `semantics.md` §5. Everything is looked up in the whole list of what was told;
-//! only uses of codes and referral_numbers are kept as they were given, since they go by arrival.
+//! only uses of codes and referral numbers are kept as they were given, since they go by arrival.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ pub struct Referral<'a> {
     pub terms: &'a Terms,
     /// They are not the first terms of the program.
     pub later_terms: bool,
-    pub referral_number: u32,
+    pub number: u32,
     /// The customer looks like its own promoter.
     pub is_own: bool,
     pub released: bool,
@@ -226,7 +226,7 @@ impl<'a> People<'a> {
                 program,
                 terms,
                 later_terms,
-                referral_number: self.referral_number(customer, (promoter, program)).unwrap_or(0),
+                number: self.referral_number(customer, (promoter, program)).unwrap_or(0),
                 is_own: self.is_own(customer, promoter),
                 released: self.decision(customer, promoter) == Some(ReviewDecision::Released),
             });
@@ -234,14 +234,14 @@ impl<'a> People<'a> {
         Err(reasons.first().copied().unwrap_or(NoCommission::NotReferred))
     }
 
-    /// The smallest referral_number of the names of a customer.
+    /// The smallest referral number of the names of a customer.
     fn referral_number(&self, customer: &Customer, group: (&PromoterId, &ProgramKey)) -> Option<u32> {
         let own =
             self.redemptions.iter().filter(|redemption| self.present(&redemption.customer) == *customer);
         own.filter(|redemption| redemption.group == group).map(|redemption| redemption.referral_number).min()
     }
 
-    /// After a whole step: gives a use of its code, and an referral_number, to every referral that was made by it. Where a step
+    /// After a whole step: gives a use of its code, and a referral number, to every referral that was made by it. Where a step
     /// makes several, users come before customers, and each by name.
     pub fn give(&mut self) {
         let customers: BTreeSet<Customer> =

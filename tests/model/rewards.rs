@@ -158,7 +158,7 @@ impl<'a> Model<'a> {
             Reward::Percentage(own) => {
                 let mut rate = own;
                 for tier in &terms.tiers {
-                    if referral.referral_number >= tier.from_number {
+                    if referral.number >= tier.from_number {
                         rate = tier.rate;
                         features.insert("a tier");
                     }

@@ -1,4 +1,4 @@
-//! Makes a history on which the book and the model differ as small as it gets, and tells it.
+//! Makes a history on which the ledger and the model differ as small as it gets, and tells it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const SIMPLER: [fn(&mut Terms); 13] = [
     |terms| terms.hold_days = 0,
 ];
 
-/// Leaves out steps, then facts of events, then what was set up, as long as the book still differs from the model.
+/// Leaves out steps, then facts of events, then what was set up, as long as the ledger still differs from the model.
 fn shrink(mut history: History, mut wrong: String) -> (History, String) {
     loop {
         let smaller = without_steps(&history)

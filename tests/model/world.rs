@@ -24,7 +24,7 @@ pub struct World {
     /// The code that is named most, and its promotion code.
     pub favourite: (&'static str, &'static str),
     /// What operators think of each promoter and user, then customer: they never contradict themselves.
-    verdicts: Vec<ReviewDecision>,
+    decisions: Vec<ReviewDecision>,
 }
 
 pub struct Invoice {
@@ -78,10 +78,10 @@ impl World {
         let decision = |random: &mut Random| {
             random.pick(&[ReviewDecision::Released, ReviewDecision::Released, ReviewDecision::Refused])
         };
-        let verdicts = (0..PROMOTERS.len() * (USERS + CUSTOMERS)).map(|_| decision(random)).collect();
+        let decisions = (0..PROMOTERS.len() * (USERS + CUSTOMERS)).map(|_| decision(random)).collect();
         let favourite =
             random.pick(&[("ANNA", "promo_anna"), ("ANNA", "promo_anna"), (LATE, LATE_PROMOTION)]);
-        Self { setup, invoices, payments, refunds, disputes, stripe_customers, favourite, verdicts }
+        Self { setup, invoices, payments, refunds, disputes, stripe_customers, favourite, decisions }
     }
 
     /// Says that a charge belongs to its payment intent, as events do that name both.
@@ -120,7 +120,7 @@ impl World {
         let of_user = |user: &UserId| (0..USERS).find(|number| user.as_str() == format!("user_{number}"));
         let customer = self.stripe_customers[place].as_ref().and_then(of_user).unwrap_or(USERS + place);
         let promoter = PROMOTERS.iter().position(|name| promoter.as_str() == *name).unwrap();
-        self.verdicts[customer * PROMOTERS.len() + promoter]
+        self.decisions[customer * PROMOTERS.len() + promoter]
     }
 }
 

@@ -152,7 +152,7 @@ fn check_referral(state: &State, customer: &Customer, report: &mut Report) -> Re
     if state.referral_number_of(customer, &referral.promoter, &referral.program)
         != Some(referral.referral_number)
     {
-        report.violate(format!("{id}: its referral_number is not the one that was given"));
+        report.violate(format!("{id}: its number is not the one that was given"));
     }
     if referral.held != state.looks_like(customer, &referral.promoter) {
         report.violate(format!("{id}: whether it is held is not what the facts say"));
