@@ -1,7 +1,7 @@
 //! Every SQL statement, and the way between rows and domain values. Nothing here decides anything.
 //!
-//! [`database`] connects; [`head`] begins and ends the transactions that change the ledger, under its one lock; [`fetch`]
-//! reads what the domain says it needs, [`save`] writes what it has changed, each many tables in one statement (`batch`);
+//! [`database`] connects; [`head`] begins and ends the transactions that change the ledger, under its one lock; `fetch`
+//! reads what the domain says it needs, `save` writes what it has changed, each many tables in one statement (`batch`);
 //! [`memory`] keeps what claims are judged by. The rest is one file a family of tables: its selections, its upserts, and
 //! the way between its rows and values side by side.
 

@@ -9,7 +9,7 @@ use crate::domain::{
     Referral, RefundFacts, RefundId, Review, StripeCustomerId, TermsVersion, UserId,
 };
 
-/// What the store found for [`Needs`].
+/// What the store found for what was needed.
 #[derive(Debug, Default)]
 pub struct Fetched {
     /// Event and type, for those that the inbox has.
