@@ -166,8 +166,9 @@ const STATEMENTS: [&str; 27] = [
         ended BOOLEAN NOT NULL,
         PRIMARY KEY (stripe_customer_id, id)
     )",
-    // Readers of the indexes: what waits for a payment; what is looked up next; whether refunds are ever told by id, of
-    // which only their events pay for it; payloads to drop, which grows at its end only and shrinks as they are dropped.
+    // Readers of the indexes: what waits for a payment; what is looked up next; what `replay` runs again; whether refunds
+    // are ever told by id, of which only their events pay for it; payloads to drop, which grows at its end only and shrinks
+    // as they are dropped.
     "CREATE TABLE event (
         id TEXT NOT NULL,
         api_version TEXT NOT NULL,
@@ -188,7 +189,7 @@ const STATEMENTS: [&str; 27] = [
     )",
     "CREATE INDEX event_parked ON event (parked_on) WHERE parked_on IS NOT NULL;
     CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE parked_on IS NOT NULL;
-    CREATE INDEX event_quarantined ON event (id) WHERE outcome = 'quarantined';
+    CREATE INDEX event_replayed ON event (outcome, id) WHERE outcome IN ('parked', 'quarantined');
     CREATE INDEX event_refund ON event (received_at)
         WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed');
     CREATE INDEX event_payload ON event (received_at) WHERE has_payload",

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::LevelFilter;
 use migration::{MAKE_HEAD, Migrator, MigratorTrait, SchemaManager};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -40,6 +41,9 @@ const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 /// Pages of SQLite's log (64 MB) at which a transaction itself writes them back. Until then that is done beside it
 /// ([`Database::checkpoint`]): it takes longer than many a batch.
 const LOG_PAGES: &str = "16384";
+/// The text of a statement, never its values, is logged for whoever asks for `sqlx=trace`: the test of their plans does.
+/// Statements that are slow are told apart nowhere.
+const LOG_LEVEL: LevelFilter = LevelFilter::Trace;
 
 /// The database of the daemon.
 #[derive(Debug, Clone)]
@@ -106,7 +110,8 @@ impl Database {
             .pragma("temp_store", "MEMORY")
             .pragma("wal_autocheckpoint", LOG_PAGES)
             .statement_cache_capacity(STATEMENTS_KEPT)
-            .disable_statement_logging();
+            .log_statements(LOG_LEVEL)
+            .log_slow_statements(LevelFilter::Off, Duration::MAX);
         let pool = |size| {
             SqlitePoolOptions::new()
                 .max_connections(size)
@@ -152,7 +157,8 @@ impl Database {
                 ("client_min_messages", "error"),
                 ("default_transaction_isolation", "read committed"),
             ])
-            .disable_statement_logging();
+            .log_statements(LOG_LEVEL)
+            .log_slow_statements(LevelFilter::Off, Duration::MAX);
         // A pool only says that it waited in vain; one connection of its own says why.
         let first = tokio::time::timeout(Self::FIRST_CONNECTION, options.connect()).await;
         let first = first.map_err(|_elapsed| connection_error(sqlx::Error::PoolTimedOut))?;

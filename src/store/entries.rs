@@ -138,7 +138,7 @@ pub async fn balances(
     sums.into_iter().map(balance).collect()
 }
 
-/// The entries of these invoices, oldest first, at most `limit`.
+/// The entries of these invoices, by invoice, oldest first, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away, or a row cannot be read.
@@ -149,8 +149,10 @@ pub async fn of_invoices(
 ) -> Result<Vec<PostedEntry>, StoreError> {
     let ids = invoices.into_iter().map(InvoiceId::as_str);
     let query = ledger_entry::Entity::find().filter(one_of(db, ledger_entry::Column::InvoiceId, ids));
-    let rows = query.order_by_asc(ledger_entry::Column::Id).limit(limit).all(db).await?;
-    rows.into_iter().map(entry_view).collect()
+    // By id alone, PostgreSQL would walk through all entries in the order of their ids as long as they are few, and go on
+    // doing so with a plan that it keeps.
+    let query = query.order_by_asc(ledger_entry::Column::InvoiceId).order_by_asc(ledger_entry::Column::Id);
+    query.limit(limit).all(db).await?.into_iter().map(entry_view).collect()
 }
 
 /// Invoices that have entries but are not known as paid: there must be none.

@@ -19,10 +19,11 @@ use crate::domain::Timestamp;
 use crate::domain::ledger::{Changes, Stamp};
 
 /// What a transaction reads, it reads by key. PostgreSQL, when it has not analyzed a table yet, takes it for small, and
-/// keeps a plan that looks at all of its rows long after it has grown; and it would plan each statement anew, five times
-/// or for ever. These settings end with the transaction.
-const PLANNER: &str = "set_config('enable_seqscan', 'off', TRUE), \
-     set_config('plan_cache_mode', 'force_generic_plan', TRUE), set_config('jit', 'off', TRUE)";
+/// keeps a plan that looks at all of its rows, or joins all of them with the rows of a batch, long after it has grown; and
+/// it would plan each statement anew, five times or for ever. These settings end with the transaction.
+const PLANNER: &str = "set_config('enable_seqscan', 'off', TRUE), set_config('enable_hashjoin', 'off', TRUE), \
+     set_config('enable_mergejoin', 'off', TRUE), set_config('plan_cache_mode', 'force_generic_plan', TRUE), \
+     set_config('jit', 'off', TRUE)";
 
 /// Seconds that a clock may be behind the last commit without a word.
 const CLOCK_TOLERANCE_S: i64 = 60;

@@ -26,6 +26,7 @@ mod logs;
 mod moves;
 mod one_writer;
 mod order;
+mod plans;
 mod races;
 mod redrive;
 mod replay;

@@ -1,0 +1,64 @@
+//! The plan of every statement that the API and the hot path send: none reads all of a table that grows. A daemon that logs
+//! its statements lives through a long story (`story.rs`); each statement that it logged is then explained by its
+//! database (`planner.rs`). `verify` reads everything and is not asked.
+
+mod planner;
+mod story;
+
+use std::collections::BTreeSet;
+
+use crate::support::World;
+
+/// The tables that grow with what Stripe tells and with who is referred. The others grow with what operators set up.
+const GROWING: [&str; 17] = [
+    "claim",
+    "claim_used_up",
+    "commission",
+    "credit_note",
+    "customer_email",
+    "dispute",
+    "event",
+    "invoice",
+    "ledger_entry",
+    "payment",
+    "payment_link",
+    "redemption",
+    "referral",
+    "refund",
+    "review",
+    "stripe_customer",
+    "subscription",
+];
+
+/// Fewer than this on either database, and the story has not been told or its statements were not seen.
+const STATEMENTS_AT_LEAST: usize = 100;
+
+async fn every_plan_reads_by_key(world: World) {
+    let (world, logged) = story::told_on(world).await;
+    let is_about_growing = |sql: &&String| GROWING.iter().any(|table| names(sql, table));
+    let statements: BTreeSet<String> = logged.iter().filter(is_about_growing).cloned().collect();
+    println!("{} statements", statements.len());
+    assert!(statements.len() >= STATEMENTS_AT_LEAST, "only {} statements", statements.len());
+    for table in GROWING {
+        let is_written = format!("INSERT INTO {table} ");
+        assert!(statements.iter().any(|sql| sql.contains(&is_written)), "nobody writes {table}");
+        let is_read = |sql: &&String| {
+            sql.contains(&format!("FROM {table} ")) || sql.contains(&format!("FROM \"{table}\" "))
+        };
+        assert!(statements.iter().any(|sql| is_read(&sql)), "nobody reads {table}");
+    }
+    let scans = planner::scans(&world, &logged, &statements).await;
+    let told: Vec<String> = scans.iter().map(|(step, sql)| format!("{step}\n    {sql}\n")).collect();
+    assert!(told.is_empty(), "{} of {} statements:\n{}", told.len(), statements.len(), told.join("\n"));
+}
+
+/// True when a statement names a table, and not only a longer word.
+fn names(sql: &str, table: &str) -> bool {
+    sql.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == table)
+}
+
+on_both_databases! {
+    async fn no_query_of_the_api_or_the_hot_path_reads_all_of_a_growing_table(world: World) {
+        every_plan_reads_by_key(world).await;
+    }
+}

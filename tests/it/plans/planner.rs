@@ -1,0 +1,136 @@
+//! Asks a database how it would run a statement, and finds where it would read all of a growing table.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
+
+use super::GROWING;
+use crate::support::World;
+
+/// Reading on along an index without a key is right here: words of the statement, steps of its plans, and why.
+const WALKS: [(&str, [&str; 2], &str); 5] = [
+    (
+        r#"FROM "commission" ORDER BY "commission"."invoice_id" ASC LIMIT"#,
+        ["USING COVERING INDEX sqlite_autoindex_commission_1", "Index Only Scan using commission_pkey"],
+        "the first page of a list",
+    ),
+    (
+        r#"FROM "referral" WHERE "referral"."customer" IS NOT NULL ORDER BY "referral"."id" ASC LIMIT"#,
+        ["USING INDEX sqlite_autoindex_referral_1", "Index Scan using referral_pkey"],
+        "the first page of a list",
+    ),
+    (
+        r#"SELECT "event"."id" FROM "event" LIMIT"#,
+        ["USING COVERING INDEX sqlite_autoindex_event_1", "Index Only Scan using event_pkey"],
+        "any event, to know that there is one",
+    ),
+    (
+        "SELECT 1 AS seen FROM event WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed') LIMIT 1",
+        ["USING INDEX event_refund", "using event_refund"],
+        "any of an index that has no other events",
+    ),
+    (
+        r#"SELECT COUNT(*) AS num_items FROM (SELECT "event"."id""#,
+        ["USING INDEX event_parked", "on event_parked"],
+        "all of what waits, which an operator keeps small",
+    ),
+];
+
+/// Where these statements read all of a growing table, as their database plans them: the step of the plan and the statement.
+pub async fn scans(
+    world: &World,
+    logged: &BTreeSet<String>,
+    statements: &BTreeSet<String>,
+) -> Vec<(String, String)> {
+    let options = ConnectOptions::new(&world.url).max_connections(1).sqlx_logging(false).to_owned();
+    let db = Database::connect(options).await.unwrap();
+    if world.is_sqlite() {
+        // A new parent is checked against its children only while a foreign key is violated (`FkIfZero`), yet the plan
+        // tells of that scan. Parents of ours are never deleted.
+        db.execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
+    } else {
+        // With the settings of the planner under which the daemon does its work.
+        db.execute_unprepared(&format!("BEGIN; {}", lock(logged))).await.unwrap();
+    }
+    let mut found = Vec::new();
+    for sql in statements {
+        let steps = if world.is_sqlite() { on_sqlite(&db, sql).await } else { on_postgres(&db, sql).await };
+        let steps = steps.into_iter().filter(|step| !is_a_walk(sql, step));
+        found.extend(steps.map(|step| (step, sql.clone())));
+    }
+    db.close().await.unwrap();
+    found
+}
+
+fn is_a_walk(sql: &str, step: &str) -> bool {
+    WALKS.iter().any(|(words, walks, _)| sql.contains(words) && walks.iter().any(|walk| step.contains(walk)))
+}
+
+/// The statement that locks the ledger, and sets up the planner for what follows it (`store/head.rs`).
+fn lock(logged: &BTreeSet<String>) -> &str {
+    logged.iter().find(|sql| sql.ends_with("FROM ledger_head WHERE id = 1 FOR UPDATE")).unwrap()
+}
+
+/// `SCAN table` reads all of it, also `USING INDEX`; an automatic index is made of all of it each time.
+async fn on_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // A batch that writes is several statements.
+    for one in sql.split("; ").filter(|one| !one.trim().is_empty()) {
+        for step in lines(db, &format!("EXPLAIN QUERY PLAN {one}"), 3).await {
+            let mut words = step.split_whitespace();
+            let (how, table) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            if GROWING.contains(&table) && (how == "SCAN" || step.contains("AUTOMATIC")) {
+                found.push(step);
+            }
+        }
+    }
+    found
+}
+
+/// `Seq Scan` reads all of it, and so does the scan of an index without a condition.
+async fn on_postgres(db: &DatabaseConnection, sql: &str) -> Vec<String> {
+    let types: Vec<&str> = (1..=parameters(sql)).map(|number| type_of(sql, number)).collect();
+    let (types, values) = (types.join(", "), vec!["NULL"; types.len()].join(", "));
+    let [types, values] =
+        [types, values].map(|list| if list.is_empty() { list } else { format!("({list})") });
+    let prepared = db.execute_unprepared(&format!("PREPARE asked {types} AS {sql}")).await;
+    prepared.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let plan = lines(db, &format!("EXPLAIN (COSTS OFF) EXECUTE asked {values}"), 0).await;
+    db.execute_unprepared("DEALLOCATE asked").await.unwrap();
+    let mut found = Vec::new();
+    for (at, line) in plan.iter().enumerate() {
+        let node = line.trim_start().trim_start_matches("->").trim_start();
+        let Some((how, on)) = node.split_once(" on ") else { continue };
+        let is_growing = GROWING.contains(&on.split_whitespace().next().unwrap_or_default());
+        let mut properties = plan.iter().skip(at + 1).take_while(|line| !line.contains("->"));
+        let has_key = properties.any(|line| line.trim_start().starts_with("Index Cond:"));
+        // Names an index; its table stands above it.
+        let is_bitmap = how == "Bitmap Index Scan";
+        let is_index = is_bitmap || how.starts_with("Index ");
+        if (is_growing && how.contains("Seq Scan")) || ((is_growing || is_bitmap) && is_index && !has_key) {
+            found.push(node.to_owned());
+        }
+    }
+    found
+}
+
+/// The type of a parameter where the statement does not say it and the driver does.
+fn type_of(sql: &str, number: usize) -> &'static str {
+    if sql.contains(&format!("substring(${number} FROM")) { "bytea" } else { "unknown" }
+}
+
+/// The number of parameters of a statement: the greatest `$n`.
+fn parameters(sql: &str) -> usize {
+    let numbers = sql.split('$').skip(1).filter_map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
+    numbers.max().unwrap_or(0)
+}
+
+/// One text of every row.
+async fn lines(db: &DatabaseConnection, sql: &str, column: usize) -> Vec<String> {
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    rows.iter().map(|row| row.try_get_by_index(column).unwrap()).collect()
+}
