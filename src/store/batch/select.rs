@@ -62,6 +62,10 @@ impl BatchSelect {
         } else {
             keys.collect::<serde_json::Value>().to_string().into()
         };
+        // Several tables are selected by the same keys: they travel once.
+        if let Some(known) = self.keys.iter().position(|known| *known == value) {
+            return Keys(known.saturating_add(1));
+        }
         self.keys.push(value);
         Keys(self.keys.len())
     }
