@@ -112,6 +112,8 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
     let limits: Vec<_> =
         limits.map(|(code, max)| Number { key: code.folded(), number: max.map(i64::from) }).collect();
     if !limits.is_empty() {
+        // The same code may have been redeemed just now.
+        batch.end_statement();
         batch.update("code", "max_uses = incoming.number", &columns, is_code, &limits)?;
     }
     Ok(())

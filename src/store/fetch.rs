@@ -61,26 +61,21 @@ async fn fetch_part(
     of_programs.read(&answers, fetched)?;
     of_promoters.read(&answers, fetched)?;
     memory.remember(needs, fetched);
-    let mut rows = of_referrals.rows(&answers, fetched)?;
-    let mut slots = Vec::new();
+    let rows = of_referrals.rows(&answers, fetched)?;
+    let mut rivals = Vec::new();
     for (group, first) in &needs.slots {
-        let rivals = referrals::rivals(db, group, *first).await?;
-        slots.push((group.clone(), rivals.len()));
-        rows.extend(rivals);
+        rivals.push((group.clone(), referrals::rivals(db, group, *first).await?));
     }
     // Referrals come with the terms that they are frozen to.
-    let programs: BTreeSet<ProgramKey> = rows.iter().map(|row| ProgramKey::new(&row.program_key)).collect();
+    let all_rows = rows.iter().chain(rivals.iter().flat_map(|(_, rows)| rows));
+    let programs: BTreeSet<ProgramKey> = all_rows.map(|row| ProgramKey::new(&row.program_key)).collect();
     let unknown = programs.into_iter().filter(|program| memory.versions(program).is_none()).collect();
     programs::remember(db, memory, unknown).await?;
-    let mut referrals = rows.into_iter().map(|row| referrals::referral(row, memory));
-    let of_slots: usize = slots.iter().map(|(_, rivals)| rivals).sum();
-    let touched = referrals.len().saturating_sub(of_slots);
-    for _ in 0..touched {
-        fetched.referrals.extend(referrals.next().transpose()?.flatten());
+    for row in rows {
+        fetched.referrals.extend(referrals::referral(row, memory)?);
     }
-    for (group, rivals) in slots {
-        let rivals: Result<Vec<_>, StoreError> = referrals.by_ref().take(rivals).collect();
-        fetched.slots.push((group, referrals::slots(rivals?)));
+    for (group, rows) in rivals {
+        fetched.slots.push((group, referrals::slots(rows, memory)?));
     }
     Ok(())
 }

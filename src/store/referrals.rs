@@ -70,13 +70,21 @@ pub(super) async fn rivals(
     Ok(rows.all(db).await?)
 }
 
-/// The reward slots that referrals take.
-pub(super) fn slots(referrals: Vec<Option<Referral>>) -> BTreeMap<Customer, RewardSlot> {
-    let slot = |known: Referral| {
-        let limit = known.terms.max_rewards_per_promoter;
-        Some((known.customer, RewardSlot { qualified: known.qualified?, limit }))
-    };
-    referrals.into_iter().flatten().filter_map(slot).collect()
+/// The reward slots that those referrals take.
+pub(super) fn slots(
+    rows: Vec<referral::Model>,
+    memory: &Memory,
+) -> Result<BTreeMap<Customer, RewardSlot>, StoreError> {
+    let mut slots = BTreeMap::new();
+    for row in rows {
+        if let Some(known) = referral(row, memory)?
+            && let Some(qualified) = known.qualified
+        {
+            let limit = known.terms.max_rewards_per_promoter;
+            slots.insert(known.customer, RewardSlot { qualified, limit });
+        }
+    }
+    Ok(slots)
 }
 
 /// Adds new and changed referrals. Those that became one with another first give up their customer.
@@ -93,6 +101,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
         let (set, is_merged) =
             ("customer = NULL, merged_into = incoming.merged_into", "referral.id = incoming.id");
         batch.update("referral", set, &columns, is_merged, &merged.collect::<Vec<_>>())?;
+        batch.end_statement();
     }
     batch.rows::<referral::Entity>(changes.referrals.iter().map(row), OnConflict::Overwrite)
 }

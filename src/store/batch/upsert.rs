@@ -131,7 +131,8 @@ impl BatchUpsert {
         format!("INSERT INTO {table} ({columns}) SELECT {values} FROM {source} WHERE TRUE {on_conflict}")
     }
 
-    /// Adds an update of `table` by rows of these columns: `set` and `condition` name them as `incoming.<column>`.
+    /// Adds an update of `table` by rows of these columns: `set` and `condition` name them as `incoming.<column>`. One
+    /// statement may touch a row once: whoever writes it again ends the statement between.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a row cannot be written as JSON.
@@ -147,7 +148,9 @@ impl BatchUpsert {
             let rows = self.json(table, some)?;
             let source = incoming(self.backend, &rows, columns);
             self.push(format!("UPDATE {table} SET {set} FROM {source} WHERE {condition}"));
-            self.end_statement();
+            if some.len() == KEYS_PER_STATEMENT {
+                self.end_statement();
+            }
         }
         Ok(())
     }
