@@ -10,7 +10,7 @@ use sea_orm::{
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::database::Txn;
 use super::error::{StoreError, corrupt};
-use super::head::LedgerTxn;
+use super::head::Next;
 use super::invoices::is_of_whole_customer;
 use super::select::one_of;
 use super::values::currency;
@@ -60,14 +60,10 @@ impl Selected {
 }
 
 /// Adds the entries to post, numbered and dated by the head.
-pub(super) fn upsert(
-    batch: &mut BatchUpsert,
-    changes: &Changes,
-    txn: &mut LedgerTxn,
-) -> Result<(), StoreError> {
-    let posted_at = txn.stamp().at;
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next) -> Result<(), StoreError> {
+    let posted_at = next.stamp().at;
     let rows: Vec<_> =
-        changes.entries.iter().map(|entry| row(entry, txn.next_entry_id(), posted_at)).collect();
+        changes.entries.iter().map(|entry| row(entry, next.next_entry_id(), posted_at)).collect();
     batch.rows::<ledger_entry::Entity>(rows.into_iter(), OnConflict::Refuse)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::ConnectionTrait;
 
-use super::batch::BatchSelect;
+use super::batch::{Answers, BatchSelect};
 use super::error::StoreError;
 use super::memory::Memory;
 use super::select::KEYS_PER_STATEMENT;
@@ -37,29 +37,10 @@ async fn fetch_part(
     needs: &Needs,
     fetched: &mut Fetched,
 ) -> Result<(), StoreError> {
-    let mut batch = BatchSelect::new(db);
-    let of_events = inbox::select(&mut batch, needs);
-    let of_payments = payments::select(&mut batch, needs);
-    let of_invoices = invoices::select(&mut batch, needs);
-    let of_entries = entries::select(&mut batch, needs);
-    let of_commissions = commissions::select(&mut batch, needs);
-    let of_customers = customers::select(&mut batch, needs);
-    let of_claims = claims::select(&mut batch, needs);
-    let of_referrals = referrals::select(&mut batch, needs);
-    let of_codes = codes::select(&mut batch, needs);
-    let of_programs = programs::select(&mut batch, needs);
-    let of_promoters = promoters::select(&mut batch, needs);
+    let mut batch = BatchSelect::new(db.get_database_backend());
+    let selected = Selected::of(&mut batch, needs);
     let answers = batch.fetch(db).await?;
-    of_events.read(&answers, fetched)?;
-    of_payments.read(&answers, fetched)?;
-    of_invoices.read(&answers, fetched)?;
-    of_entries.read(&answers, fetched)?;
-    of_commissions.read(&answers, fetched)?;
-    of_customers.read(&answers, fetched)?;
-    of_claims.read(&answers, fetched)?;
-    of_codes.read(&answers, fetched)?;
-    of_programs.read(&answers, fetched)?;
-    of_promoters.read(&answers, fetched)?;
+    let of_referrals = selected.read(&answers, fetched)?;
     memory.remember(needs, fetched);
     let rows = of_referrals.rows(&answers, fetched)?;
     let mut rivals = Vec::new();
@@ -78,4 +59,54 @@ async fn fetch_part(
         fetched.slots.push((group, referrals::slots(rows, memory)?));
     }
     Ok(())
+}
+
+/// What each family of tables selects.
+#[derive(Debug)]
+pub(super) struct Selected {
+    events: inbox::Selected,
+    payments: payments::Selected,
+    invoices: invoices::Selected,
+    entries: entries::Selected,
+    commissions: commissions::Selected,
+    customers: customers::Selected,
+    claims: claims::Selected,
+    referrals: referrals::Selected,
+    codes: codes::Selected,
+    programs: programs::Selected,
+    promoters: promoters::Selected,
+}
+
+impl Selected {
+    /// Adds the selections of all families to a statement.
+    pub(super) fn of(batch: &mut BatchSelect, needs: &Needs) -> Self {
+        Self {
+            events: inbox::select(batch, needs),
+            payments: payments::select(batch, needs),
+            invoices: invoices::select(batch, needs),
+            entries: entries::select(batch, needs),
+            commissions: commissions::select(batch, needs),
+            customers: customers::select(batch, needs),
+            claims: claims::select(batch, needs),
+            referrals: referrals::select(batch, needs),
+            codes: codes::select(batch, needs),
+            programs: programs::select(batch, needs),
+            promoters: promoters::select(batch, needs),
+        }
+    }
+
+    /// Reads all but the referrals, whose terms are still to be found.
+    fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<referrals::Selected, StoreError> {
+        self.events.read(answers, fetched)?;
+        self.payments.read(answers, fetched)?;
+        self.invoices.read(answers, fetched)?;
+        self.entries.read(answers, fetched)?;
+        self.commissions.read(answers, fetched)?;
+        self.customers.read(answers, fetched)?;
+        self.claims.read(answers, fetched)?;
+        self.codes.read(answers, fetched)?;
+        self.programs.read(answers, fetched)?;
+        self.promoters.read(answers, fetched)?;
+        Ok(self.referrals)
+    }
 }

@@ -39,7 +39,14 @@ pub struct LedgerTxn {
     /// What this process remembers; true while the lock is held.
     pub memory: OwnedMutexGuard<Memory>,
     head: Head,
-    next: Head,
+    /// The head that it leaves when it commits.
+    pub(super) next: Next,
+}
+
+/// The head that a transaction leaves, and the time at which it does so.
+#[derive(Debug)]
+pub struct Next {
+    head: Head,
     now: Timestamp,
 }
 
@@ -62,14 +69,8 @@ impl Database {
                 "this machine's clock is behind the last commit of the ledger: entries are dated like that commit"
             );
         }
-        let next = Head {
-            id: head.id,
-            seq: head.seq.saturating_add(1),
-            writer: self.writer.to_string(),
-            last_entry_id: head.last_entry_id,
-            last_posted_at: head.last_posted_at.max(now.unix()),
-        };
-        Ok(LedgerTxn { txn, memory, head, next, now })
+        let next = Next::after(&head, &self.writer, now);
+        Ok(LedgerTxn { txn, memory, head, next })
     }
 }
 
@@ -88,28 +89,47 @@ async fn lock(txn: &Txn) -> Result<Head, StoreError> {
     head.ok_or_else(|| StoreError::NotMigrated)
 }
 
-impl LedgerTxn {
-    /// When this transaction is done, for the ids and times that it gives.
-    pub fn stamp(&self) -> Stamp {
-        Stamp { now: self.now, at: Timestamp::from_unix(self.next.last_posted_at), seq: self.next.seq }
+impl Next {
+    /// The head that `writer` leaves when it commits after this one.
+    pub(super) fn after(head: &Head, writer: &str, now: Timestamp) -> Self {
+        let next = Head {
+            id: head.id,
+            seq: head.seq.saturating_add(1),
+            writer: writer.to_owned(),
+            last_entry_id: head.last_entry_id,
+            last_posted_at: head.last_posted_at.max(now.unix()),
+        };
+        Self { head: next, now }
+    }
+
+    /// When the transaction is done.
+    pub(super) const fn stamp(&self) -> Stamp {
+        Stamp { now: self.now, at: Timestamp::from_unix(self.head.last_posted_at), seq: self.head.seq }
     }
 
     /// The number of the next ledger entry.
-    pub(super) fn next_entry_id(&mut self) -> i64 {
-        self.next.last_entry_id = self.next.last_entry_id.saturating_add(1);
-        self.next.last_entry_id
+    pub(super) const fn next_entry_id(&mut self) -> i64 {
+        self.head.last_entry_id = self.head.last_entry_id.saturating_add(1);
+        self.head.last_entry_id
     }
 
     /// Raises the head, as the last statement of a batch.
     pub(super) fn raise(&self, batch: &mut BatchUpsert) {
-        let seq = batch.value(self.next.seq.into());
-        let writer = batch.value(self.next.writer.clone().into());
-        let last_entry_id = batch.value(self.next.last_entry_id.into());
-        let last_posted_at = batch.value(self.next.last_posted_at.into());
+        let seq = batch.value(self.head.seq.into());
+        let writer = batch.value(self.head.writer.clone().into());
+        let last_entry_id = batch.value(self.head.last_entry_id.into());
+        let last_posted_at = batch.value(self.head.last_posted_at.into());
         batch.push(format!(
             "UPDATE ledger_head SET seq = {seq}, writer = {writer}, last_entry_id = {last_entry_id}, \
              last_posted_at = {last_posted_at} WHERE id = 1"
         ));
+    }
+}
+
+impl LedgerTxn {
+    /// When this transaction is done, for the ids and times that it gives.
+    pub const fn stamp(&self) -> Stamp {
+        self.next.stamp()
     }
 
     /// Commits what was written together with the raised head.
@@ -122,7 +142,7 @@ impl LedgerTxn {
         match txn.commit().await {
             Ok(()) => {
                 memory.follow(changes);
-                memory.set_head(next);
+                memory.set_head(next.head);
                 Ok(())
             }
             Err(error) => {

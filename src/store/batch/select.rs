@@ -50,8 +50,8 @@ pub struct Answers(Option<QueryResult>);
 
 impl BatchSelect {
     /// Selects nothing yet.
-    pub fn new(db: &impl ConnectionTrait) -> Self {
-        Self { backend: db.get_database_backend(), selections: Vec::new(), keys: Vec::new() }
+    pub const fn new(backend: DatabaseBackend) -> Self {
+        Self { backend, selections: Vec::new(), keys: Vec::new() }
     }
 
     /// Keys that are texts.
@@ -149,9 +149,13 @@ impl BatchSelect {
         if self.selections.is_empty() {
             return Ok(Answers(None));
         }
+        Ok(Answers(db.query_one_raw(self.into_statement()).await?))
+    }
+
+    /// The statement as it is sent.
+    pub fn into_statement(self) -> Statement {
         let sql = format!("SELECT {}", self.selections.join(", "));
-        let statement = Statement::from_sql_and_values(self.backend, sql, self.keys);
-        Ok(Answers(db.query_one_raw(statement).await?))
+        Statement::from_sql_and_values(self.backend, sql, self.keys)
     }
 }
 

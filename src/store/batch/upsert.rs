@@ -47,13 +47,8 @@ pub struct BatchUpsert {
 
 impl BatchUpsert {
     /// Writes nothing yet.
-    pub fn new(txn: &Txn) -> Self {
-        Self {
-            backend: txn.get_database_backend(),
-            full: Vec::new(),
-            statements: Vec::new(),
-            values: Vec::new(),
-        }
+    pub const fn new(backend: DatabaseBackend) -> Self {
+        Self { backend, full: Vec::new(), statements: Vec::new(), values: Vec::new() }
     }
 
     /// Adds rows of a table; no key may be among them twice.
@@ -186,12 +181,17 @@ impl BatchUpsert {
     ///
     /// # Errors
     /// [`StoreError`] when the database is away or refuses a row; the transaction must then be rolled back.
-    pub async fn write(mut self, txn: &Txn) -> Result<(), StoreError> {
-        self.end_statement();
-        for statement in self.full {
+    pub async fn write(self, txn: &Txn) -> Result<(), StoreError> {
+        for statement in self.into_statements() {
             txn.execute_raw(statement).await?;
         }
         Ok(())
+    }
+
+    /// The statements as they are sent.
+    pub fn into_statements(mut self) -> Vec<Statement> {
+        self.end_statement();
+        self.full
     }
 }
 
