@@ -95,7 +95,7 @@ impl Demo {
         self.send("which payment paid it", &link, 200, "recorded").await?;
         let half = Sample { refunded_minor: SALE_MINOR / 2, ..first };
         self.send("half of it is refunded", &event(&half, "charge.refunded")?, 200, "posted").await?;
-        self.send("the refund itself, told once more", &event(&half, "refund.created")?, 200, "recorded")
+        self.send("the same refund, reported again", &event(&half, "refund.created")?, 200, "recorded")
             .await?;
 
         let early = sale("in_early", "cus_early");

@@ -1,5 +1,5 @@
 //! The attribution handler: claims that events carry, in a checkout session, a customer, a discount, or an invoice; and
-//! what else is told of customers.
+//! what else events report of customers.
 
 use super::policy::{Policy, Rejection};
 use crate::domain::{

@@ -1,6 +1,6 @@
 //! Settling parked events: Stripe is asked which invoices the payment has paid that an event waits for.
 //!
-//! No transaction is open while Stripe is asked. What it answers becomes facts as if an event had told them, with one
+//! No transaction is open while Stripe is asked. What it answers becomes facts as if an event had brought them, with one
 //! transaction for each payment, so two replicas that ask about the same payment post the same, and post it once.
 
 use std::collections::BTreeMap;
@@ -88,16 +88,16 @@ pub async fn settle_parked(
     Ok(round)
 }
 
-/// The refunds of a payment by id: only so a refund that no event has told, or that has failed since, is booked exactly.
-/// A key that may not list refunds is no reason not to settle what events have told.
+/// The refunds of a payment by id: only so a refund that no event reports, or that has failed since, is booked exactly.
+/// A key that may not list refunds is no reason not to settle what events report.
 async fn refunds(api: &StripeApi, payment: &PaymentId) -> Result<Vec<(RefundId, RefundFacts)>, ApiError> {
     match api.refunds_of(payment).await {
         Err(error @ ApiError::Refused { status: 401 | 403 }) => {
-            tracing::warn!(%payment, ?error, "stripe.secret_key may not read refunds: those told by events count");
+            tracing::warn!(%payment, ?error, "stripe.secret_key may not read refunds: those in events count");
             Ok(Vec::new())
         }
         Err(error) if error.is_of_the_object() => {
-            tracing::info!(%payment, ?error, "the refunds of a payment cannot be listed: those told by events count");
+            tracing::info!(%payment, ?error, "the refunds of a payment cannot be listed: those in events count");
             Ok(Vec::new())
         }
         listed => listed,

@@ -16,7 +16,7 @@ pub struct Sample {
     pub invoice: String,
     /// `cus_…`.
     pub customer: String,
-    /// What the invoice is about, in minor units; 0 when only its refund is told of.
+    /// What the invoice is about, in minor units; 0 when only its refund is reported.
     pub amount_minor: i64,
     /// What is refunded in all, in minor units.
     pub refunded_minor: i64,

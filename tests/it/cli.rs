@@ -36,7 +36,7 @@ fn the_demo_shows_every_event_and_checks_every_figure() {
         "invoice.paid           the same event again               200 duplicate",
         "invoice_payment.paid   which payment paid it              200 recorded",
         "charge.refunded        half of it is refunded             200 posted",
-        "refund.created         the refund itself, told once more  200 recorded",
+        "refund.created         the same refund, reported again    200 recorded",
         "charge.refunded        a refund before its sale           200 parked",
         "invoice.paid           now the sale arrives               200 posted",
         "invoice.paid           a sale with a forged signature     400 signature_mismatch",

@@ -77,7 +77,7 @@ struct ReferralBody {
     claimed_at: i64,
 }
 
-/// Records a claim. 201 when it told something new, else 200; the body is the referral that holds now. Repeating the
+/// Records a claim. 201 when it says something new, else 200; the body is the referral that holds now. Repeating the
 /// call is safe with or without an `Idempotency-Key`: the same claim of the same customer changes nothing.
 pub async fn create(
     _: Admin,

@@ -60,7 +60,7 @@ pub async fn verify(db: &Database, progress: impl Fn(u64) + Send) -> Result<Repo
         report.violate(format!("code {code} says that {uses} uses were given, which is not what was given"));
     }
     for invoice in entries::invoices_without_facts(&snapshot.txn, PAGE).await? {
-        report.violate(format!("{invoice} has entries but was never told to be paid"));
+        report.violate(format!("{invoice} has entries but no event reports it as paid"));
     }
     check_referrals(&mut snapshot, &mut report).await?;
     snapshot.end().await?;

@@ -38,7 +38,7 @@ pub struct Referred {
     pub referral: Referral,
     /// The Stripe customer that the request named.
     pub stripe_customer: Option<StripeCustomerId>,
-    /// False when the request told nothing new.
+    /// False when the request says nothing new.
     pub is_new: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::store::Database;
 use crate::store::entries;
 use crate::store::snapshot::Snapshot;
 
-/// Entries of one invoice that are told.
+/// Entries of one invoice that are shown.
 const ENTRIES_LIMIT: u64 = 200;
 
 /// `None` when nothing is known of such an invoice.
@@ -22,38 +22,38 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
     let state = snapshot.load(Needs { invoices: [id.clone()].into(), ..Needs::default() }).await?;
     let entries = entries::of_invoices(&snapshot.txn, [&id], ENTRIES_LIMIT).await?;
     snapshot.end().await?;
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     let Some(invoice) = state.invoice(&id) else {
         let payments = state.payments.payments_of(&id);
         if payments.is_empty() && state.payments.credit_notes_of(&id).next().is_none() {
             return Ok(None);
         }
-        told.push(format!("Invoice {id} is not known as paid, so it earns nothing yet."));
-        losses(&state, &id, None, &mut told);
-        return Ok(Some(told));
+        lines.push(format!("Invoice {id} is not known as paid, so it earns nothing yet."));
+        losses(&state, &id, None, &mut lines);
+        return Ok(Some(lines));
     };
     let currency = invoice.snapshot.currency;
-    paid(&id, invoice, &mut told);
+    paid(&id, invoice, &mut lines);
     let Some((assessment, referral)) = state.assessor().assess(&id)? else { return Ok(None) };
-    earned(&state, invoice, &assessment, referral, &mut told);
-    losses(&state, &id, Some(currency), &mut told);
-    outcome(&state, &id, &assessment, currency, now, &mut told);
-    posted(&state, &id, &assessment, referral, currency, &entries, &mut told);
-    Ok(Some(told))
+    earned(&state, invoice, &assessment, referral, &mut lines);
+    losses(&state, &id, Some(currency), &mut lines);
+    outcome(&state, &id, &assessment, currency, now, &mut lines);
+    posted(&state, &id, &assessment, referral, currency, &entries, &mut lines);
+    Ok(Some(lines))
 }
 
-fn paid(id: &InvoiceId, invoice: &PaidInvoice, told: &mut Vec<String>) {
+fn paid(id: &InvoiceId, invoice: &PaidInvoice, lines: &mut Vec<String>) {
     let claim = &invoice.snapshot;
     let shown = |minor| claim.currency.display(minor);
     let stripe_customer =
         claim.stripe_customer.as_ref().map_or("of no customer".to_owned(), |id| format!("of customer {id}"));
     let (amount, total) = (shown(claim.amount_paid_minor), shown(claim.total_minor));
-    told.push(format!(
+    lines.push(format!(
         "Invoice {id} {stripe_customer} was paid at {}: {amount} of a total of {total} ({}).",
         invoice.paid_at, claim.event
     ));
     if invoice.conflict {
-        told.push(
+        lines.push(
             "Events contradict each other about its customer, currency or amount; the one with the greatest amount is \
              used. Compare it with Stripe."
                 .to_owned(),
@@ -66,22 +66,22 @@ fn earned(
     invoice: &PaidInvoice,
     assessment: &Assessment,
     referral: Option<&Referral>,
-    told: &mut Vec<String>,
+    lines: &mut Vec<String>,
 ) {
     let currency = invoice.snapshot.currency;
     let Some(referral) = referral else {
         let why = assessment.reason.map_or("there is no referral", words::reason);
-        told.push(format!("It earns nothing ({}): {why}.", reason_word(assessment)));
+        lines.push(format!("It earns nothing ({}): {why}.", reason_word(assessment)));
         if let Some(stripe_customer) = &invoice.snapshot.stripe_customer {
             let customer = state.customers.customer_named(stripe_customer);
-            told.extend(claims(state, &customer));
+            lines.extend(claims(state, &customer));
         }
         return;
     };
-    told.push(words::referral(referral));
+    lines.push(words::referral(referral));
     let base = currency.display(assessment.base_minor);
     let reward = words::reward(referral, currency);
-    told.push(if let Some(reason) = assessment.reason {
+    lines.push(if let Some(reason) = assessment.reason {
         let (word, why) = (reason.as_str(), words::reason(reason));
         format!("Its terms are {reward}; but it earns nothing ({word}): {why}.")
     } else {
@@ -90,10 +90,10 @@ fn earned(
         format!("Its terms are {reward}: the base is {base}{rate}, so it earned {earned}.")
     });
     if let Some(cap) = referral.terms.cap_minor.filter(|cap| *cap == assessment.commission_minor) {
-        told.push(format!("That is the cap of its terms, {}.", currency.display(cap)));
+        lines.push(format!("That is the cap of its terms, {}.", currency.display(cap)));
     }
     if assessment.unseen_lines {
-        told.push(
+        lines.push(
             "The event did not show all lines of the invoice: rates of products were picked by those that it showed."
                 .to_owned(),
         );
@@ -104,14 +104,14 @@ fn earned(
 pub fn claims(state: &State, customer: &Customer) -> Vec<String> {
     let mut claims: Vec<_> = state.customers.claims_of(customer).collect();
     claims.sort_by_key(|claim| claim.order());
-    let told = claims.into_iter().map(|claim| {
+    let lines = claims.into_iter().map(|claim| {
         let (source, judged) = (claim.source.as_str(), words::judged(state, claim, customer));
         format!("Claim {} names {} ({source}, made at {}): {judged}.", claim.id, claim.code, claim.claimed_at)
     });
-    told.collect()
+    lines.collect()
 }
 
-fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, told: &mut Vec<String>) {
+fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut Vec<String>) {
     let shown =
         |minor: i64| currency.map_or_else(|| format!("{minor} minor units"), |known| known.display(minor));
     for payment in state.payments.payments_of(id) {
@@ -130,18 +130,18 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, told: &mut 
         let part = link.map_or("what its other payments leave of it".to_owned(), shown);
         let shared =
             if others.len() > 1 { format!("; it also pays {}", others.join(", ")) } else { String::new() };
-        told.push(format!("Payment {payment}{charges} pays {part}{shared}."));
+        lines.push(format!("Payment {payment}{charges} pays {part}{shared}."));
         for (refund, facts) in state.payments.refunds_of_payment(&payment) {
             let (amount, state) = (shown(facts.amount_minor), words::refund_state(facts.state));
-            told.push(format!("Refund {refund} of {payment}: {amount}, {state}."));
+            lines.push(format!("Refund {refund} of {payment}: {amount}, {state}."));
         }
         let refunded = state.payments.amount_refunded(&payment);
         if refunded > 0 {
-            told.push(format!("Its charge says that {} of it was refunded in all.", shown(refunded)));
+            lines.push(format!("Its charge says that {} of it was refunded in all.", shown(refunded)));
         }
         for (dispute, facts) in state.payments.disputes_of_payment(&payment) {
             let amount = facts.currency.display(facts.amount_minor);
-            told.push(format!(
+            lines.push(format!(
                 "Dispute {dispute} of {payment}: {amount}, {}.",
                 words::dispute_state(facts.state)
             ));
@@ -149,7 +149,7 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, told: &mut 
     }
     for (note, facts) in state.payments.credit_notes_of(id) {
         let state = if facts.void { "void, so it takes nothing" } else { "paid back outside Stripe" };
-        told.push(format!("Credit note {note}: {}, {state}.", shown(facts.amount_minor)));
+        lines.push(format!("Credit note {note}: {}, {state}.", shown(facts.amount_minor)));
     }
 }
 
@@ -159,7 +159,7 @@ fn outcome(
     assessment: &Assessment,
     currency: Currency,
     now: Timestamp,
-    told: &mut Vec<String>,
+    lines: &mut Vec<String>,
 ) {
     if assessment.reason.is_some() {
         return;
@@ -173,7 +173,7 @@ fn outcome(
     let net = shown(assessment.net_minor());
     let status = CommissionStatus::of(state, id, assessment, now).as_str();
     let available_at = assessment.available_at;
-    told.push(if taken.is_empty() {
+    lines.push(if taken.is_empty() {
         format!("Nothing was taken back: {net} may be paid out from {available_at} on ({status}).")
     } else {
         format!("Of that {}: {net} is left, from {available_at} on ({status}).", taken.join(" and "))
@@ -187,10 +187,10 @@ fn posted(
     referral: Option<&Referral>,
     currency: Currency,
     entries: &[PostedEntry],
-    told: &mut Vec<String>,
+    lines: &mut Vec<String>,
 ) {
     for entry in entries {
-        told.push(format!(
+        lines.push(format!(
             "Entry {}: {} {} for {}, because of {}, posted at {}.",
             entry.id,
             entry.kind.as_str(),
@@ -204,7 +204,7 @@ fn posted(
     let mut targets = targets(assessment, referral, currency);
     sums.retain(|_, sum| *sum != 0);
     targets.retain(|_, target| *target != 0);
-    told.push(if sums == targets {
+    lines.push(if sums == targets {
         "The ledger holds exactly this.".to_owned()
     } else {
         "The ledger does NOT hold this: run `referrald verify`.".to_owned()
