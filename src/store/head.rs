@@ -58,7 +58,7 @@ impl Database {
         let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
         let txn = self.begin().await?;
         let head = lock(&txn).await?;
-        if !memory.is_of(&head) {
+        if !memory.is_of(&head) || memory.is_full() {
             memory.clear();
         }
         let next = Next::after(&head, &self.writer, now);

@@ -22,7 +22,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An empty memory of at most so many codes, programs and promoters: with one more, all are forgotten.
+    /// An empty memory of at most so many codes, programs and promoters: with one more, all are forgotten before the next
+    /// transaction. Within one nothing is: what it has recalled may need what it has not.
     pub fn bounded(rows_limit: usize) -> Self {
         Self {
             head: None,
@@ -43,6 +44,13 @@ impl Memory {
     /// The memory is true as long as this is the head.
     pub(super) fn set_head(&mut self, head: Head) {
         self.head = Some(head);
+    }
+
+    /// True when it is to be forgotten before the next transaction.
+    pub(super) fn is_full(&self) -> bool {
+        let tables =
+            [self.codes.len(), self.promotion_codes.len(), self.programs.len(), self.promoters.len()];
+        tables.into_iter().fold(0_usize, usize::saturating_add) > self.rows_limit
     }
 
     /// Forgets everything.
@@ -91,11 +99,6 @@ impl Memory {
 
     /// Remembers what was fetched for `needs`.
     pub(super) fn remember(&mut self, needs: &Needs, fetched: &Fetched) {
-        let tables =
-            [self.codes.len(), self.promotion_codes.len(), self.programs.len(), self.promoters.len()];
-        if tables.into_iter().fold(0_usize, usize::saturating_add) > self.rows_limit {
-            self.clear();
-        }
         for code in &needs.codes {
             self.codes.entry(code.clone()).or_default();
         }
