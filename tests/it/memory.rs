@@ -90,15 +90,15 @@ async fn varied_history(world: &World) -> Held {
                 }
             }
         }
-        let sent: Vec<(u16, Value)> =
+        let answers: Vec<(u16, Value)> =
             join_all(events.iter().map(|event| post_event(&world.client, &world.daemon, event))).await;
-        assert!(sent.iter().all(|(status, _)| *status == 200), "{sent:?}");
+        assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
     }
     held_by(world).await
 }
 
 async fn held_by(world: &World) -> Held {
-    let users: BTreeMap<String, String> = world
+    let names: BTreeMap<String, String> = world
         .listed("promoter")
         .iter()
         .map(|row| ["promoter", "user_id"].map(|field| row[field].as_str().unwrap().to_owned()))
@@ -107,7 +107,7 @@ async fn held_by(world: &World) -> Held {
     let mut sums = BTreeMap::new();
     for entry in world.all("/v1/entries").await {
         let word = |field: &str| entry[field].as_str().unwrap().to_owned();
-        let key = [word("invoice"), users[&word("promoter")].clone(), word("kind")];
+        let key = [word("invoice"), names[&word("promoter")].clone(), word("kind")];
         *sums.entry(key).or_default() += entry["amount"].as_i64().unwrap();
     }
     sums.retain(|_, sum| *sum != 0);
@@ -312,7 +312,7 @@ impl Proxy {
 
 async fn hand_on(mut client: TcpStream, address: String, keeps_answers: Arc<AtomicBool>) {
     let mut server = TcpStream::connect(address).await.unwrap();
-    let (mut asked, mut answered) = ([0; 65_536], [0; 65_536]);
+    let (mut asked, mut answered) = ([0; 8_192], [0; 8_192]);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
@@ -323,7 +323,7 @@ async fn hand_on(mut client: TcpStream, address: String, keeps_answers: Arc<Atom
                 let is_commit = asked[..length].windows(6).any(|word| word == b"COMMIT");
                 if is_commit && keeps_answers.swap(false, Ordering::SeqCst) {
                     // It is committed when PostgreSQL has answered.
-                    server.read(&mut answered).await.unwrap();
+                    assert_ne!(server.read(&mut answered).await.unwrap(), 0);
                     return;
                 }
             }

@@ -41,7 +41,7 @@ struct Story {
 pub async fn told_on(mut world: World) -> (World, BTreeSet<String>) {
     world.daemon = Daemon::start(&world.url, &[LOG]);
     let mut story = Story { world, calls: BTreeSet::new(), logs: String::new() };
-    story.set_up().await;
+    story.set_up();
     story.histories("a", false).await;
     story.histories("b", true).await;
     story.losers().await;
@@ -114,7 +114,7 @@ impl Story {
         self.world.send(event).await;
     }
 
-    async fn set_up(&mut self) {
+    fn set_up(&mut self) {
         for (program, promoter, code, terms, more) in PROGRAMS {
             let create = ["program", "create", program].into_iter().chain(terms.split(' '));
             self.run(&create.collect::<Vec<_>>());
@@ -284,8 +284,9 @@ impl Story {
         for (list, filters) in lists {
             for set in 0..1_usize << filters.len() {
                 let named = filters.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
-                let named: String = named.map(|(_, (field, value))| format!("&{field}={value}")).collect();
-                self.get(&format!("{list}?limit=3{named}")).await;
+                let named = named.map(|(_, (field, value))| format!("{field}={value}"));
+                let query = ["limit=3".to_owned()].into_iter().chain(named).collect::<Vec<_>>().join("&");
+                self.get(&format!("{list}?{query}")).await;
             }
         }
         self.get("/v1/commissions/in_n").await;
