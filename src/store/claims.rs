@@ -42,26 +42,27 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     }
     if let Some(since) = needs.claims_naming.values().min() {
         let named = batch.texts(needs.claims_naming.keys().map(String::as_str));
-        let (is_named, is_carried) = (batch.is_in("code_key", named), batch.is_in("code_key", named));
-        let carried =
-            batch.is_among("code_key", &format!("SELECT id FROM promotion_code WHERE {is_carried}"));
-        let since = batch.number(since.unix());
-        selected.claims.push(
-            batch.rows::<claim::Entity>(&format!("({is_named} OR {carried}) AND claimed_at >= {since}")),
-        );
+        let carried = format!("SELECT id FROM promotion_code WHERE {}", batch.is_in("code_key", named));
+        let codes = format!("{} UNION ALL {carried}", batch.listed(named));
+        selected.claims.push(since_then(batch, &codes, *since));
     }
     if let Some(since) = needs.claims_in.values().min() {
         let programs = batch.texts(needs.claims_in.keys().map(ProgramKey::as_str));
         let codes = format!("SELECT key FROM code WHERE {}", batch.is_in("program_key", programs));
         let promotions =
             format!("SELECT id FROM promotion_code WHERE {}", batch.is_among("code_key", &codes));
-        let (named, carried) = (batch.is_among("code_key", &codes), batch.is_among("code_key", &promotions));
-        let since = batch.number(since.unix());
-        selected
-            .claims
-            .push(batch.rows::<claim::Entity>(&format!("({named} OR {carried}) AND claimed_at >= {since}")));
+        let codes = format!("{codes} UNION ALL {promotions}");
+        selected.claims.push(since_then(batch, &codes, *since));
     }
     selected
+}
+
+/// The claims that name one of the codes that a query gives and were made then or later. One query for the codes and what
+/// they carry: between two conditions PostgreSQL would read the whole index for `claimed_at` as long as it is small.
+fn since_then(batch: &mut BatchSelect, codes: &str, since: Timestamp) -> Selection<claim::Model> {
+    let is_named = batch.is_among("code_key", codes);
+    let since = batch.number(since.unix());
+    batch.rows::<claim::Entity>(&format!("{is_named} AND claimed_at >= {since}"))
 }
 
 impl Selected {

@@ -40,10 +40,7 @@ impl Memory {
     /// transaction that breaks off leaves nothing behind.
     pub(super) fn begin(&mut self, head: &Head) {
         let is_true = self.head.take().is_some_and(|known| known == *head);
-        let tables =
-            [self.codes.len(), self.promotion_codes.len(), self.programs.len(), self.promoters.len()];
-        let rows = tables.into_iter().fold(0, usize::saturating_add);
-        if !is_true || rows > self.rows_limit {
+        if !is_true || self.is_full() {
             self.clear();
         }
     }
@@ -51,6 +48,12 @@ impl Memory {
     /// The memory is true as long as this is the head.
     pub(super) fn set_head(&mut self, head: Head) {
         self.head = Some(head);
+    }
+
+    fn is_full(&self) -> bool {
+        let tables =
+            [self.codes.len(), self.promotion_codes.len(), self.programs.len(), self.promoters.len()];
+        tables.into_iter().fold(0_usize, usize::saturating_add) > self.rows_limit
     }
 
     /// Forgets everything.

@@ -23,6 +23,7 @@ mod ledger;
 mod lints;
 mod lockstep;
 mod logs;
+mod memory;
 mod moves;
 mod one_writer;
 mod order;

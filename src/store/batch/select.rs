@@ -86,6 +86,15 @@ impl BatchSelect {
         }
     }
 
+    /// The query that gives these keys, which are texts.
+    pub fn listed(&self, keys: Keys) -> String {
+        if self.backend == DatabaseBackend::Postgres {
+            format!("SELECT unnest(${}::text[])", keys.0)
+        } else {
+            format!("SELECT value FROM json_each(?{})", keys.0)
+        }
+    }
+
     /// The condition that a column is one of what a query gives. PostgreSQL gets an array: it then asks the index for
     /// each, where it would otherwise compare all rows of the table with the query.
     pub fn is_among(&self, column: &str, query: &str) -> String {

@@ -1,10 +1,10 @@
 //! Asks a database how it would run a statement, and finds where it would read all of a growing table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
-use super::GROWING;
+use super::{GROWING, names};
 use crate::support::World;
 
 /// Reading on along an index without a key is right here: words of the statement, steps of its plans, and why.
@@ -52,9 +52,14 @@ pub async fn scans(
         // With the settings of the planner under which the daemon does its work.
         db.execute_unprepared(&format!("BEGIN; {}", lock(logged))).await.unwrap();
     }
+    let first_columns = if world.is_sqlite() { BTreeMap::new() } else { first_columns(&db).await };
     let mut found = Vec::new();
     for sql in statements {
-        let steps = if world.is_sqlite() { on_sqlite(&db, sql).await } else { on_postgres(&db, sql).await };
+        let steps = if world.is_sqlite() {
+            on_sqlite(&db, sql).await
+        } else {
+            on_postgres(&db, &first_columns, sql).await
+        };
         let steps = steps.into_iter().filter(|step| !is_a_walk(sql, step));
         found.extend(steps.map(|step| (step, sql.clone())));
     }
@@ -87,8 +92,12 @@ async fn on_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     found
 }
 
-/// `Seq Scan` reads all of it, and so does the scan of an index without a condition.
-async fn on_postgres(db: &DatabaseConnection, sql: &str) -> Vec<String> {
+/// `Seq Scan` reads all of it, and so does the scan of an index whose condition does not name its first column.
+async fn on_postgres(
+    db: &DatabaseConnection,
+    first_columns: &BTreeMap<String, String>,
+    sql: &str,
+) -> Vec<String> {
     let types: Vec<&str> = (1..=parameters(sql)).map(|number| type_of(sql, number)).collect();
     let (types, values) = (types.join(", "), vec!["NULL"; types.len()].join(", "));
     let [types, values] =
@@ -101,17 +110,28 @@ async fn on_postgres(db: &DatabaseConnection, sql: &str) -> Vec<String> {
     for (at, line) in plan.iter().enumerate() {
         let node = line.trim_start().trim_start_matches("->").trim_start();
         let Some((how, on)) = node.split_once(" on ") else { continue };
-        let is_growing = GROWING.contains(&on.split_whitespace().next().unwrap_or_default());
+        let on = on.split_whitespace().next().unwrap_or_default();
+        // A bitmap scan of an index names the index; its table stands above it.
+        let index = how.split_once(" using ").map(|(_, index)| index);
+        let index = index.or_else(|| (how == "Bitmap Index Scan").then_some(on));
         let mut properties = plan.iter().skip(at + 1).take_while(|line| !line.contains("->"));
-        let has_key = properties.any(|line| line.trim_start().starts_with("Index Cond:"));
-        // Names an index; its table stands above it.
-        let is_bitmap = how == "Bitmap Index Scan";
-        let is_index = is_bitmap || how.starts_with("Index ");
-        if (is_growing && how.contains("Seq Scan")) || ((is_growing || is_bitmap) && is_index && !has_key) {
+        let key = properties.find(|line| line.trim_start().starts_with("Index Cond:"));
+        let has_key = |index| key.is_some_and(|key| names(key, &first_columns[index]));
+        let is_growing = GROWING.contains(&on) || Some(on) == index;
+        if is_growing && (how.contains("Seq Scan") || index.is_some_and(|index| !has_key(index))) {
             found.push(node.to_owned());
         }
     }
     found
+}
+
+/// The first column of each index.
+async fn first_columns(db: &DatabaseConnection) -> BTreeMap<String, String> {
+    let columns = "SELECT CAST(CAST(indexrelid AS regclass) AS TEXT) || ' ' || pg_get_indexdef(indexrelid, 1, TRUE) \
+                   FROM pg_index WHERE CAST(CAST(indexrelid AS regclass) AS TEXT) NOT LIKE 'pg_%'";
+    let columns = lines(db, columns, 0).await;
+    let columns = columns.iter().map(|line| line.split_once(' ').unwrap());
+    columns.map(|(index, column)| (index.to_owned(), column.to_owned())).collect()
 }
 
 /// The type of a parameter where the statement does not say it and the driver does.

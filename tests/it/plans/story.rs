@@ -284,8 +284,9 @@ impl Story {
         for (list, filters) in lists {
             for set in 0..1_usize << filters.len() {
                 let named = filters.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
-                let query: Vec<_> = named.map(|(_, (field, value))| format!("{field}={value}")).collect();
-                self.get(&format!("{list}?limit=3&{}", query.join("&"))).await;
+                let named = named.map(|(_, (field, value))| format!("{field}={value}"));
+                let query = ["limit=3".to_owned()].into_iter().chain(named).collect::<Vec<_>>().join("&");
+                self.get(&format!("{list}?{query}")).await;
             }
         }
         self.get("/v1/commissions/in_n").await;

@@ -146,6 +146,21 @@ impl World {
         self.sql("DELETE FROM claim WHERE id = 'clm_newer'").await;
     }
 
+    /// The next commit of a daemon that has posted something ends its connection before it is done; PostgreSQL only.
+    pub async fn break_the_next_commit(&self) {
+        self.sql(
+            "CREATE SEQUENCE commits;
+             CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 -- A sequence is not rolled back.
+                 IF nextval('commits') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE CONSTRAINT TRIGGER break_off AFTER INSERT ON ledger_entry DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW EXECUTE FUNCTION break_off()",
+        )
+        .await;
+    }
+
     /// All invoices are in this currency from now on; a newer version may know some that an older one does not.
     pub async fn change_currency(&self, currency: &str) {
         self.sql(&format!("UPDATE invoice SET currency = '{currency}'")).await;
