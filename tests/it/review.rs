@@ -5,7 +5,7 @@ use crate::support::events::*;
 use crate::support::people::*;
 use crate::support::{self, post_event, post_raw};
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, TransactionTrait};
 use serde_json::{Value, json};
 
 const T: i64 = 1_736_000_000;
@@ -165,11 +165,9 @@ on_both_databases! {
         claimed(&world, "ANNA", "cus_1", now - 10 * day).await;
         let id = world.referrals().await[0]["id"].as_str().unwrap().to_owned();
         // Somebody holds the ledger; an earlier claim waits for it, and then a move.
-        let holder = world.connection().await;
-        holder.execute_unprepared(if world.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await.unwrap();
-        if !world.is_sqlite() {
-            holder.execute_unprepared("SELECT seq FROM ledger_head FOR UPDATE").await.unwrap();
-        }
+        let connection = world.connection().await;
+        let holder = connection.begin().await.unwrap();
+        holder.execute_unprepared("UPDATE ledger_head SET seq = seq WHERE id = 1").await.unwrap();
         let earlier = json!({ "code": "ANNA", "customer": "cus_1", "claimed_at": now - 30 * day });
         let claim = world.post_referral(&earlier);
         let moved = async {
@@ -179,11 +177,27 @@ on_both_databases! {
         };
         let release = async {
             tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
-            holder.execute_unprepared("ROLLBACK").await.unwrap();
+            holder.rollback().await.unwrap();
         };
         let (claim, moved, ()) = tokio::join!(claim, moved, release);
         assert_eq!((claim.0, moved.0), (201, 200), "{claim:?} {moved:?}");
         assert_eq!(moved.1["claimed_at"], json!(now - 30 * day), "{moved:?}");
+    }
+
+    #[ignore = "found: the cause is the claim with the smallest id, not the one that wins"]
+    async fn what_a_late_code_posts_names_the_claim_that_wins(world: World) {
+        world.program("default", "--rate 10").await;
+        world.promoter("anna").await;
+        let mut later = told("cus_1", "LATE", T + 10);
+        later["id"] = json!("evt_a");
+        let mut first = told("cus_1", "LATE", T);
+        first["id"] = json!("evt_b");
+        world.send(&later).await;
+        world.send(&first).await;
+        world.send(&paid("in_1", "cus_1", T + 20)).await;
+        world.code("LATE", "anna", "default").await;
+        let cause = world.entries_of("in_1").await[0]["cause"].as_str().unwrap().to_owned();
+        assert!(cause.starts_with("clm_evt_b_"), "{cause}");
     }
 
     async fn codes_of_any_case_are_one(world: World) {
