@@ -3,7 +3,8 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-/// Replaces `{number}` (a numeric primary key) and `{bytes}` by the words of the database.
+/// Replaces `{number}` (a numeric primary key) and `{bytes}` by the words of the database. Texts are ordered by their
+/// bytes, whatever the collation of the database: the order of ids decides who is served first.
 pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
     let (number, bytes) = if backend == DatabaseBackend::Sqlite {
         // Only under this very name it is the key of the table itself, and not of an index beside it.
@@ -13,7 +14,8 @@ pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
     } else {
         return Err(DbErr::Custom(format!("referrald runs on SQLite and PostgreSQL, not on {backend:?}")));
     };
-    Ok(sql.replace("{number}", number).replace("{bytes}", bytes))
+    let text = if backend == DatabaseBackend::Sqlite { "TEXT" } else { "TEXT COLLATE \"C\"" };
+    Ok(sql.replace("{number}", number).replace("{bytes}", bytes).replace(" TEXT", &format!(" {text}")))
 }
 
 /// The statements that make the database refuse to delete rows of `table`, or to change these columns of it (all

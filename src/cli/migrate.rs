@@ -11,6 +11,7 @@ use crate::store::Database;
 pub async fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let db = Database::connect(&settings.database).await.context("database.url")?;
     let applied = db.migrate().await.context("applying migrations")?;
+    db.close().await.context("closing the database")?;
     if applied.is_empty() {
         println!("nothing to apply");
     }

@@ -156,6 +156,12 @@ impl Claim {
         (moved, self.claimed_at, self.source.precedence(), &self.code, &self.id)
     }
 
+    /// Where one event or act makes several referrals, the one with the smaller key is given its number, and a use of its
+    /// code, first; at equal keys the customer whose id comes first.
+    pub fn turn(&self) -> (Timestamp, u16) {
+        (self.claimed_at, self.source.precedence())
+    }
+
     /// Who the claim says it is about: a claim that names a user is about that user. `None` for a claim about nobody,
     /// which its makers refuse.
     pub fn named_customer(&self) -> Option<Customer> {

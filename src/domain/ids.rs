@@ -75,8 +75,12 @@ impl Code {
     }
 }
 
-/// Simple case folding: by way of upper case, so that letters with two small forms are one.
+/// Simple case folding: by way of upper case, so that letters with two small forms are one. Only the dotless i, whose upper
+/// case is that of another letter, stays itself.
 fn fold(c: char) -> char {
+    if c == 'ı' {
+        return c;
+    }
     let upper = only(c.to_uppercase()).unwrap_or(c);
     only(upper.to_lowercase()).unwrap_or(upper)
 }
@@ -132,11 +136,11 @@ const BASE32: [char; 32] = [
 
 /// An id of ours: a prefix, and the 128 bits of a `UUIDv7` in 26 characters of base32. It sorts by the time, then by the
 /// number of the commit, then by `index` within that commit.
-pub fn sortable_id(prefix: &str, at: Timestamp, seq: i64, index: u16) -> String {
+pub fn sortable_id(prefix: &str, at: Timestamp, seq: i64, index: u32) -> String {
     let millis = u128::try_from(at.unix()).unwrap_or(0).saturating_mul(1_000) & 0xffff_ffff_ffff;
     let seq = u128::try_from(seq).unwrap_or(0) & 0xff_ffff_ffff;
     // 74 bits that are ours: 12 before the variant of the UUID and 62 after it.
-    let own = seq << 34 | u128::from(index) << 18;
+    let own = seq << 34 | u128::from(index);
     let uuid = millis << 80 | 0x7 << 76 | (own >> 62) << 64 | 0b10 << 62 | own & 0x3fff_ffff_ffff_ffff;
     encoded(prefix, uuid)
 }

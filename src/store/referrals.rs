@@ -164,10 +164,6 @@ pub struct Found {
     pub customer: Customer,
     /// Who earns.
     pub promoter: PromoterId,
-    /// `claimed_at` of its claim.
-    pub claimed_at: Timestamp,
-    /// Its frozen lookback in seconds.
-    pub lookback_s: i64,
 }
 
 /// How often a merged referral is followed to the one that it became one with.
@@ -231,7 +227,5 @@ fn found(row: referral::Model) -> Result<Option<Found>, StoreError> {
         customer: customer("referral", &name)?,
         id: ReferralId::new(row.id),
         promoter: PromoterId::new(row.promoter_id),
-        claimed_at: Timestamp::from_unix(row.claimed_at),
-        lookback_s: row.lookback_s,
     }))
 }

@@ -9,6 +9,19 @@
 #[macro_use]
 mod support;
 
+// The generator of the model's histories, which `partial` tells to the real store.
+#[path = "../model/acts.rs"]
+mod acts;
+#[path = "../model/history.rs"]
+mod history;
+#[allow(dead_code, reason = "orders are shuffled by the model only")]
+#[path = "../model/random.rs"]
+mod random;
+#[path = "../model/setup.rs"]
+mod setup;
+#[path = "../model/world.rs"]
+mod world;
+
 mod attribution;
 mod cli;
 mod codes;
@@ -27,11 +40,13 @@ mod memory;
 mod moves;
 mod one_writer;
 mod order;
+mod partial;
 mod plans;
 mod races;
 mod redrive;
 mod replay;
 mod retention;
+mod review;
 mod rewards;
 mod settings;
 mod statuses;

@@ -242,10 +242,16 @@ impl<'a> People<'a> {
     }
 
     /// After a whole step: gives a use of its code, and a referral number, to every referral that was made by it. Where a step
-    /// makes several, users come before customers, and each by name.
+    /// makes several, they go by the time and the precedence of their claims, then by name.
     pub fn give(&mut self) {
         let customers: BTreeSet<Customer> =
             self.claims.iter().filter_map(|claim| self.party_of_claim(claim)).collect();
+        let mut customers: Vec<Customer> = customers.into_iter().collect();
+        let turn = |customer: &Customer| {
+            let referral = self.referral(customer).ok()?;
+            Some((referral.claim.claimed_at, referral.claim.source.precedence()))
+        };
+        customers.sort_by_cached_key(turn);
         for customer in customers {
             while let Ok(referral) = self.referral(&customer) {
                 let own = self

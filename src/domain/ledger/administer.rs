@@ -9,8 +9,8 @@ use super::values::PromoterFacts;
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::{
-    Cause, ClaimId, Code, Customer, EmailHash, MoneyError, ProgramKey, PromoterId, Terms, TermsVersion,
-    Timestamp,
+    Cause, Claim, ClaimId, Code, Customer, EmailHash, MoneyError, ProgramKey, PromoterId, Terms,
+    TermsVersion, Timestamp,
 };
 
 impl UnitOfWork {
@@ -173,13 +173,22 @@ impl UnitOfWork {
     }
 
     fn judge_all(&mut self, claims: Vec<(Customer, ClaimId)>) -> Result<usize, MoneyError> {
-        let mut concerned: BTreeMap<Customer, BTreeSet<ClaimId>> = BTreeMap::new();
+        let mut of_customer: BTreeMap<Customer, BTreeSet<ClaimId>> = BTreeMap::new();
         for (customer, claim) in claims {
-            concerned.entry(customer).or_default().insert(claim);
+            of_customer.entry(customer).or_default().insert(claim);
         }
+        let state = &self.state;
+        let first = |(customer, claims): (Customer, BTreeSet<ClaimId>)| {
+            let winner = state.winner(&customer).filter(|winner| claims.contains(&winner.id));
+            let known = claims.iter().filter_map(|claim| state.customers.claim(claim));
+            let claim = winner.or_else(|| known.min_by_key(|claim| claim.order()))?.clone();
+            Some((customer, claim))
+        };
+        let mut concerned: Vec<(Customer, Claim)> = of_customer.into_iter().filter_map(first).collect();
+        // Those who claimed first are served first.
+        concerned.sort_by_key(|(_, claim)| claim.turn());
         let before = self.changed.referrals.len();
-        for (customer, claims) in concerned {
-            let Some(claim) = claims.into_iter().next() else { continue };
+        for (customer, Claim { id: claim, .. }) in concerned {
             let mut touched = Touched { changed: true, ..Touched::default() };
             // The reason of an invoice changes even where no referral comes of it.
             touched.customers.insert(customer.clone());

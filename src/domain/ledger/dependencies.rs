@@ -146,16 +146,23 @@ impl State {
             self.codes.values().map(|facts| (facts.owner.promoter.clone(), facts.owner.program.clone()));
         let of_referrals =
             self.referrals.values().map(|known| (known.promoter.clone(), known.program.clone()));
-        let groups: BTreeSet<Group> =
-            owners.chain(of_referrals).filter(|group| self.limits_rewards(group)).collect();
+        let groups: BTreeSet<Group> = owners.chain(of_referrals).collect();
+        let slots =
+            groups.into_iter().filter_map(|group| self.missing_rivals(&group).map(|first| (group, first)));
+        Needs { slots: slots.collect(), ..Needs::default() }
+    }
+
+    /// How many of the first rivals of a group must be loaded, when fewer are. An act that makes a code or changes terms
+    /// asks again after it has.
+    pub(super) fn missing_rivals(&self, group: &Group) -> Option<u32> {
+        if self.is_whole || !self.limits_rewards(group) {
+            return None;
+        }
         let loaded = u32::try_from(self.fetched.customers.len()).unwrap_or(u32::MAX);
-        let first = |group: &Group| {
-            let of_program = self.versions.iter().filter(|version| version.program == group.1);
-            let limits = of_program.filter_map(|version| version.terms.max_rewards_per_promoter);
-            limits.max().unwrap_or(0).saturating_add(loaded).saturating_add(1)
-        };
-        let slots = groups.iter().map(|group| (group.clone(), first(group))).collect();
-        Needs { slots, ..Needs::default() }
+        let of_program = self.versions.iter().filter(|version| version.program == group.1);
+        let limits = of_program.filter_map(|version| version.terms.max_rewards_per_promoter);
+        let first = limits.max().unwrap_or(0).saturating_add(loaded).saturating_add(1);
+        self.fetched.slots.get(group).is_none_or(|fetched| *fetched < first).then_some(first)
     }
 
     /// Takes in what was fetched, and notes what it leads to.

@@ -83,25 +83,19 @@ impl UnitOfWork {
         paid_at: Timestamp,
         touched: &mut Touched,
     ) {
-        let stripe_customer = snapshot.stripe_customer.clone();
-        if let Some(of) = &stripe_customer {
-            self.state.invoices_of.entry(of.clone()).or_default().insert(id.clone());
-        }
-        let changed = match self.state.invoices.get_mut(&id) {
-            None => {
-                self.state.invoices.insert(id.clone(), PaidInvoice::new(snapshot, paid_at));
-                true
-            }
-            Some(invoice) => {
-                let before = invoice.clone();
-                invoice.merge(snapshot, paid_at);
-                let changed = *invoice != before;
-                touched.stripe_customers.extend(before.snapshot.stripe_customer.filter(|_| changed));
-                changed
+        touched.stripe_customers.extend(snapshot.stripe_customer.clone());
+        let before = self.state.remove_invoice(&id);
+        let invoice = match before.clone() {
+            None => PaidInvoice::new(snapshot, paid_at),
+            Some(mut known) => {
+                known.merge(snapshot, paid_at);
+                known
             }
         };
+        let changed = before.as_ref() != Some(&invoice);
+        self.state.add_invoice(id.clone(), invoice);
         if changed {
-            touched.stripe_customers.extend(stripe_customer);
+            touched.stripe_customers.extend(before.and_then(|before| before.snapshot.stripe_customer));
             touched.paid.insert(id.clone());
             self.changed.invoices.insert(id.clone());
             touched.changed = true;
@@ -232,6 +226,10 @@ impl UnitOfWork {
         let claimed: BTreeSet<Customer> = touched.claimed.iter().map(present).collect();
         let named = touched.named.iter().chain(&touched.customers).map(present);
         let customers: BTreeSet<Customer> = named.chain(claimed.iter().cloned()).collect();
+        let mut customers: Vec<Customer> = customers.into_iter().collect();
+        if customers.len() > 1 {
+            customers.sort_by_cached_key(|customer| self.state.winner(customer).map(Claim::turn));
+        }
         for customer in customers {
             let before = self.state.referrals.get(&customer).cloned();
             self.attribute(&customer);

@@ -15,6 +15,11 @@ impl UnitOfWork {
             Some(referral) => self.state.qualified(referral)?,
             None => None,
         };
+        if let Some(group) = &group
+            && let Some(first) = self.state.missing_rivals(group)
+        {
+            self.missing.slots.insert(group.clone(), first);
+        }
         if let Some(Qualifying::Lost) = qualified {
             self.require_all_of(customer);
         }

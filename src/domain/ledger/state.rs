@@ -58,7 +58,7 @@ pub struct State {
     pub inbox: BTreeMap<EventId, Option<String>>,
     /// Invoices known as paid.
     pub(super) invoices: BTreeMap<InvoiceId, PaidInvoice>,
-    /// By every customer that they were ever told to be of.
+    /// By the customer that they are of now.
     pub(super) invoices_of: BTreeMap<StripeCustomerId, BTreeSet<InvoiceId>>,
     /// Who competes for the reward slots of a promoter, in programs that limit them: the first ones, as many as the
     /// limits and the loaded customers can move.
@@ -72,7 +72,7 @@ pub struct State {
     /// Claims that are about to be made.
     pub(super) new_claims: Vec<Claim>,
     /// This is a whole ledger, kept in memory: nothing is ever missing.
-    is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
 impl State {
@@ -95,6 +95,16 @@ impl State {
         self.invoices.insert(id, invoice);
     }
 
+    /// Takes out an invoice that is about to be added again with what one more event says of it.
+    pub(super) fn remove_invoice(&mut self, id: &InvoiceId) -> Option<PaidInvoice> {
+        let invoice = self.invoices.remove(id)?;
+        let stripe_customer = invoice.snapshot.stripe_customer.as_ref();
+        if let Some(own) = stripe_customer.and_then(|of| self.invoices_of.get_mut(of)) {
+            own.remove(id);
+        }
+        Some(invoice)
+    }
+
     /// An invoice, if it is known as paid.
     pub fn invoice(&self, id: &InvoiceId) -> Option<&PaidInvoice> {
         self.invoices.get(id)
@@ -111,7 +121,7 @@ impl State {
         Some(self.customers.customer_named(stripe_customer))
     }
 
-    /// The loaded invoices that were ever told to be of a customer.
+    /// The loaded invoices of a customer.
     pub(super) fn invoices_of_customer(&self, customer: &Customer) -> BTreeSet<InvoiceId> {
         let names = self.customers.stripe_customers_of(customer);
         names.iter().filter_map(|name| self.invoices_of.get(name)).flatten().cloned().collect()
@@ -120,11 +130,7 @@ impl State {
     /// The loaded paid invoices of a customer, by (`paid_at`, id).
     pub fn paid_invoices_of(&self, customer: &Customer) -> Vec<(&InvoiceId, &PaidInvoice)> {
         let ids = self.invoices_of_customer(customer).into_iter();
-        let paid = ids.filter_map(|id| self.invoices.get_key_value(&id));
-        // A later event may have given an invoice to another customer.
-        let is_own =
-            |(id, _): &(&InvoiceId, &PaidInvoice)| self.customer_of_invoice(id).as_ref() == Some(customer);
-        let mut paid: Vec<_> = paid.filter(is_own).collect();
+        let mut paid: Vec<_> = ids.filter_map(|id| self.invoices.get_key_value(&id)).collect();
         paid.sort_by_key(|(id, invoice)| (invoice.paid_at, *id));
         paid
     }

@@ -24,7 +24,7 @@ pub struct UnitOfWork {
     pub(super) changed: Changed,
     pub(super) missing: Needs,
     stamp: Stamp,
-    ids: u16,
+    ids: u32,
 }
 
 impl UnitOfWork {

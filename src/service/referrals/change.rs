@@ -171,9 +171,9 @@ async fn move_to(
         user,
         code: Code::new(name("code", code)?),
         source: ClaimSource::Move,
-        claimed_at: claimed_at.unwrap_or(found.claimed_at),
+        claimed_at: claimed_at.unwrap_or(now),
         moved_at: Some(now),
-        lookback_s: found.lookback_s,
+        lookback_s: 0,
         invitation_method: None,
     };
     let mut needs = Needs::default();
@@ -190,7 +190,9 @@ async fn move_to(
         let last = state.customers.claims_of(&customer).filter_map(|known| known.moved_at).max();
         let after_last = last.map(|last| last.minus_seconds(-1));
         let moved_at = claim.moved_at.max(after_last);
-        unit.refer(Claim { moved_at, ..claim.clone() }, None)?;
+        let Some(referral) = state.referrals.get(&customer) else { return Err(unknown("of this customer")) };
+        let (claimed_at, lookback_s) = (claimed_at.unwrap_or(referral.claimed_at), referral.lookback_s);
+        unit.refer(Claim { claimed_at, moved_at, lookback_s, ..claim.clone() }, None)?;
         present(unit, &customer)
     })
     .await

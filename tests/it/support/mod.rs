@@ -88,6 +88,11 @@ impl World {
         Self::on(template::postgres().await, directory)
     }
 
+    /// On a database that the test has made.
+    pub fn at(url: String) -> Self {
+        Self::on(url, tempfile::tempdir().unwrap())
+    }
+
     fn on(url: String, directory: TempDir) -> Self {
         let daemon = Daemon::start(&url, &[]);
         Self {
