@@ -7,7 +7,7 @@ _default:
 demo:
     cargo run --locked -- demo
 
-# All tests, on SQLite and on a private PostgreSQL; with a filter only those, without documentation tests.
+# All tests, on SQLite and on a private PostgreSQL; with a filter only those.
 test *filter:
     scripts/test {{filter}}
 

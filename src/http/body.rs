@@ -101,8 +101,11 @@ fn too_large(limit_bytes: usize) -> Problem {
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let invalid = |detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail);
-    let read = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| invalid(format!("{}: {}", error.path(), error.inner())))?;
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { "the body".to_owned() } else { path };
+        invalid(format!("{place}: {}", error.inner()))
+    })?;
     json.end().map_err(|error| invalid(error.to_string()))?;
     Ok(read)
 }

@@ -68,6 +68,7 @@ impl From<DbErr> for StoreError {
             Class::Busy => Self::Busy(Some(error)),
             Class::Lost => Self::Lost(error),
             Class::Rejected => Self::Rejected(error),
+            Class::NotMigrated => Self::NotMigrated,
         }
     }
 }
@@ -78,12 +79,17 @@ enum Class {
     Busy,
     Lost,
     Rejected,
+    NotMigrated,
 }
 
 fn class(error: &DbErr) -> Class {
     if let Some(refusal) = refusal(error) {
         let code = refusal.code().unwrap_or_default();
-        return if is_of_sqlite(refusal) { of_sqlite(&code) } else { of_postgres(&code) };
+        return match is_of_sqlite(refusal) {
+            true if refusal.message().starts_with("no such table") => Class::NotMigrated,
+            true => of_sqlite(&code),
+            false => of_postgres(&code),
+        };
     }
     let is_lost = matches!(of_driver(error), Some(SqlxError::Io(_) | SqlxError::Protocol(_)));
     if is_lost { Class::Lost } else { Class::Away }
@@ -109,6 +115,7 @@ fn is_of_sqlite(refusal: &dyn DatabaseError) -> bool {
 fn of_postgres(code: &str) -> Class {
     match (code, code.get(..2)) {
         ("55P03", _) => Class::Busy,
+        ("42P01", _) => Class::NotMigrated,
         // A serialization failure, a deadlock, an administrator who ended the session, a connection that failed.
         ("40001" | "40P01" | "57P01", _) | (_, Some("08")) => Class::Lost,
         ("P0001", _) | (_, Some("21" | "22" | "23" | "54")) => Class::Rejected,

@@ -106,7 +106,7 @@ on_both_databases! {
         says(&world.cli_ok(&["explain", "in_1"]), &["so it earned 5.00 USD.", &format!("because of {}", id(&first))]);
         let path = format!("/v1/referrals/{}", referral["id"].as_str().unwrap());
         world.expect("posted", &customer("customer.updated", "cus_1", "anna@example.com")).await;
-        says(&world.cli_ok(&["explain", "cus_1"]), &["The referral is held.", "release or refuse it"]);
+        says(&world.cli_ok(&["explain", "cus_1"]), &["The referral has the status held.", "release or refuse it"]);
         says(&world.cli_ok(&["explain", "anna"]), &["Referrals: 1 held.", "is held: release or refuse it."]);
         world.change(&path, json!({ "status": "released" })).await;
         says(&world.cli_ok(&["explain", "in_1"]), &["commission 5.00 USD for prm_", "because of rev_"]);
@@ -148,7 +148,7 @@ on_both_databases! {
                 "names ANNA (api, made at ",
                 ": valid.",
                 "User u1 was referred by promoter prm_",
-                "The referral is active.",
+                "The referral has the status active.",
                 "earned 10.00 USD, 10.00 USD of it is left (pending).",
             ]);
         }

@@ -99,7 +99,6 @@ on_both_databases! {
 /// A session that takes the lock and sleeps: others wait, then they are told to come again, and when it is gone they need
 /// nobody's help.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs ledger_head"]
 async fn a_stalled_holder_makes_others_wait_and_its_end_sets_them_free() {
     let world = World::postgres().await;
     world.with_anna("10").await;

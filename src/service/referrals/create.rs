@@ -129,7 +129,7 @@ fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), S
             || email.is_some_and(|email| promoter.emails.contains(&email))
     });
     if is_promoter {
-        let message = "code: it belongs to this very user; nobody can refer themselves";
+        let message = "code: it belongs to this very person, by user or e-mail; nobody can refer themselves";
         return Err(ServiceError::refused(RefusalCode::SelfReferral, message));
     }
     facts.judge(claim, &state.versions).map_err(refusal)?;

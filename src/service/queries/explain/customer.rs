@@ -44,7 +44,7 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
         Ok(referral) => {
             told.push(words::referral(referral));
             let view = referrals::view(&snapshot, &state, referral).await?;
-            told.push(format!("The referral is {}.", view.status.as_str()));
+            told.push(format!("The referral has the status {}.", view.status.as_str()));
             if referral.held {
                 told.push(format!("It earns nothing: {}.", words::reason(NoCommission::SelfReferral)));
             }
