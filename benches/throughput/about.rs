@@ -8,7 +8,6 @@ use anyhow::{Context, ensure};
 use crate::ledger::{self, Kind};
 use crate::plan::{Bench, Commit, Section};
 use crate::replicas::REPLICA_PACE;
-use crate::report::commit_name;
 use crate::statistics::middle;
 
 const HEAD: &str =
@@ -86,7 +85,7 @@ fn events_of(bench: &Bench, section: Section) -> u64 {
 fn commits(bench: &Bench) -> String {
     let of_one = |commit| {
         let times = bench.commits_ms.iter().filter(|(of, _)| *of == commit).map(|(_, ms)| *ms);
-        Some(format!("{:.1} ms, {}", middle(times.collect())?, commit_name(commit)))
+        Some(format!("{:.1} ms, {}", middle(times.collect())?, commit.in_words()))
     };
     Commit::ALL.into_iter().filter_map(of_one).collect::<Vec<_>>().join("; ")
 }

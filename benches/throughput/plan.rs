@@ -1,6 +1,7 @@
 //! What is run and what it showed: every variant in every round, so that what else the machine does meets them all.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use referrald::clock;
@@ -67,7 +68,18 @@ pub enum Commit {
 
 impl Commit {
     pub const ALL: [Self; 2] = [Self::Flushed, Self::Standby];
+
+    /// Who confirms it.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Flushed => "flushed by the server".to_owned(),
+            Self::Standby => format!("confirmed by a standby after {} ms", STANDBY_DELAY.as_millis()),
+        }
+    }
 }
+
+/// How long the standby takes.
+pub const STANDBY_DELAY: Duration = Duration::from_millis(5);
 
 /// Which of two builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

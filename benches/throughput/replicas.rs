@@ -1,11 +1,9 @@
 //! The runs of one, two and three daemons on one PostgreSQL, with the same connections in all: commits that the server
 //! flushes by itself, and commits for which it waits for a standby.
 
-use std::time::Duration;
-
 use crate::events::Mix;
 use crate::ledger::Kind;
-use crate::plan::{Bench, Commit, Run, Variant};
+use crate::plan::{Bench, Commit, Run, STANDBY_DELAY, Variant};
 use crate::standby::{Standby, commit_ms};
 use crate::wrk::Pace;
 
@@ -15,8 +13,6 @@ pub const COUNTS: [usize; 3] = [1, 2, 3];
 const REPLICA_THREADS: usize = 6;
 /// The multiple of the threads that is next to 64.
 pub const REPLICA_PACE: Pace = Pace { connections: 66, rate: None };
-/// After which the standby confirms what it was sent.
-pub const STANDBY_DELAY: Duration = Duration::from_millis(5);
 
 impl Bench {
     /// All rounds, where PostgreSQL is measured at all.

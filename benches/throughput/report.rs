@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table, TableStyle, presets};
 
 use crate::ledger::Kind;
 use crate::plan::{Bench, Commit, Sample, Section, Side, Variant, figure};
-use crate::replicas::{COUNTS, STANDBY_DELAY};
+use crate::replicas::COUNTS;
 use crate::statistics::{median, most, ratio, share};
 use crate::targets::targets;
 
@@ -107,16 +107,8 @@ fn name(variant: Variant, growth: u64) -> String {
         Variant::Half(kind) => format!("{}: half the capacity offered", kind.name()),
         Variant::Small(kind) => format!("{}: 1 000 invoices stored", kind.name()),
         Variant::Large(kind) => format!("{}: {} invoices stored", kind.name(), thousands(growth)),
-        Variant::Replicas(commit, count) => format!("{count}, {}", commit_name(commit)),
+        Variant::Replicas(commit, count) => format!("{count}, {}", commit.in_words()),
         Variant::Against(kind, side) => format!("{}: {side:?}", kind.name()),
-    }
-}
-
-/// Who confirms a commit, in words.
-pub fn commit_name(commit: Commit) -> String {
-    match commit {
-        Commit::Flushed => "flushed by the server".to_owned(),
-        Commit::Standby => format!("confirmed by a standby after {} ms", STANDBY_DELAY.as_millis()),
     }
 }
 

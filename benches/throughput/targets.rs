@@ -2,7 +2,6 @@
 
 use crate::ledger::Kind;
 use crate::plan::{Bench, Commit, Section, Variant};
-use crate::report::commit_name;
 use crate::statistics::{median, most, rate, ratio, share};
 
 /// A figure with its target.
@@ -97,7 +96,7 @@ fn of_replicas(bench: &Bench) -> Vec<Option<Target>> {
     let with_standby = |count| {
         let commit = Commit::Standby;
         let variant = Variant::Replicas(commit, count);
-        let what = format!("replicas: {count}, {}", commit_name(commit));
+        let what = format!("replicas: {count}, {}", commit.in_words());
         at_least(what, 2_000.0, Unit::Events, rate(bench, variant))
     };
     vec![of_one(2), of_one(3), with_standby(1), with_standby(2), with_standby(3)]
