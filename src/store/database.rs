@@ -134,7 +134,9 @@ impl Database {
                 Ok(is_clean)
             })
         });
-        let writer = writer.connect_with(options.clone()).await.map_err(connection_error)?;
+        let writer = writer.connect_with(options.clone()).await;
+        // That another process turns on WAL at this moment is a reason to try again, not to give up.
+        let writer = writer.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
         let checkpointer = pool(1).connect_lazy_with(options.clone().create_if_missing(false));
         let readers = pool(settings.read_connections).connect_lazy_with(options.read_only(true));
         let checkpointer = SqlxSqliteConnector::from_sqlx_sqlite_pool(checkpointer);
