@@ -3,7 +3,7 @@
 use super::error::ServiceError;
 use crate::domain::Timestamp;
 use crate::domain::ledger::{Needs, State, UnitOfWork};
-use crate::store::{Database, LedgerTxn, StoreError, commit, fetch};
+use crate::store::{Database, StoreError, commit, load};
 
 /// How often an act may find that more must be loaded. Each time brings it nearer to the end of what is connected; few
 /// acts need a second time.
@@ -43,7 +43,7 @@ async fn change_once<T>(
     let mut state = State::default();
     state.require(needs.clone());
     for _ in 0..ROUNDS_LIMIT {
-        load(&mut txn, &mut state).await?;
+        load(&txn.txn, &mut txn.memory, &mut state).await?;
         let mut unit = UnitOfWork::over(&state, txn.stamp());
         let done = act(&mut unit);
         if let Some(missing) = unit.take_missing() {
@@ -59,12 +59,4 @@ async fn change_once<T>(
         return done;
     }
     Err(StoreError::Endless.into())
-}
-
-async fn load(txn: &mut LedgerTxn, state: &mut State) -> Result<(), StoreError> {
-    while let Some(needs) = state.next_needs() {
-        let fetched = fetch(&txn.txn, &mut txn.memory, &needs).await?;
-        state.supply(&needs, fetched);
-    }
-    Ok(())
 }

@@ -12,17 +12,26 @@ use super::{
     claims, codes, commissions, customers, entries, inbox, invoices, payments, programs, promoters, referrals,
 };
 use crate::domain::ProgramKey;
-use crate::domain::ledger::{Fetched, Needs};
+use crate::domain::ledger::{Fetched, Needs, State};
 
-/// Fetches what is needed, and remembers what claims are judged by.
+/// Loads what a state is known to need, and all that it depends on.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away, or a row cannot be read.
-pub async fn fetch(
+pub async fn load(
     db: &impl ConnectionTrait,
     memory: &mut Memory,
-    needs: &Needs,
-) -> Result<Fetched, StoreError> {
+    state: &mut State,
+) -> Result<(), StoreError> {
+    while let Some(needs) = state.next_needs() {
+        let fetched = fetch(db, memory, &needs).await?;
+        state.supply(&needs, fetched);
+    }
+    Ok(())
+}
+
+/// Fetches what is needed, and remembers what claims are judged by.
+async fn fetch(db: &impl ConnectionTrait, memory: &mut Memory, needs: &Needs) -> Result<Fetched, StoreError> {
     let mut left = needs.clone();
     let mut fetched = memory.recall(&mut left);
     while let Some(part) = left.take_part(KEYS_PER_STATEMENT) {

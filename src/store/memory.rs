@@ -64,11 +64,10 @@ impl Memory {
     /// Takes out of `needs` what is remembered.
     pub(super) fn recall(&self, needs: &mut Needs) -> Fetched {
         let mut found = Fetched::default();
-        needs.codes.retain(|code| match self.codes.get(code) {
+        needs.codes.retain(|code| match self.codes.get_key_value(code) {
             None => true,
-            Some(known) => {
-                // The code itself is shown as it was made, not as it was named.
-                let shown = self.codes.get_key_value(code).map_or(code, |(shown, _)| shown);
+            // The code itself is shown as it was made, not as it was named.
+            Some((shown, known)) => {
                 found.codes.extend(known.clone().map(|facts| (shown.clone(), facts)));
                 false
             }

@@ -30,6 +30,5 @@ mod values;
 
 pub use database::{Database, Txn};
 pub use error::StoreError;
-pub use fetch::fetch;
-pub use head::LedgerTxn;
+pub use fetch::load;
 pub use save::commit;

@@ -8,7 +8,7 @@ use sea_orm::{
 
 use super::database::{Database, Txn};
 use super::error::StoreError;
-use super::fetch::fetch;
+use super::fetch::load;
 use super::memory::Memory;
 use crate::domain::InvoiceId;
 use crate::domain::ledger::{Needs, State};
@@ -44,10 +44,7 @@ impl Snapshot {
     pub async fn load(&mut self, needs: Needs) -> Result<State, StoreError> {
         let mut state = State::default();
         state.require(needs);
-        while let Some(needs) = state.next_needs() {
-            let fetched = fetch(&self.txn, &mut self.memory, &needs).await?;
-            state.supply(&needs, fetched);
-        }
+        load(&self.txn, &mut self.memory, &mut state).await?;
         Ok(state)
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::support::api::{call, next_second, refusal};
 use crate::support::events::*;
 use crate::support::people::*;
-use crate::support::scenarios::{Step, scenarios};
+use crate::support::scenarios::{PROGRAMS, Step, scenarios};
 use crate::support::{Daemon, World, eventually, now, post_event};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -45,15 +45,6 @@ async fn numbers(world: &World) -> Vec<u64> {
 async fn another_like(world: &World) -> World {
     if world.is_sqlite() { World::sqlite() } else { World::postgres().await }
 }
-
-/// Programs with their promoters and codes, as the histories of the tests of orders want them.
-const PROGRAMS: [(&str, &str, &str, &str); 5] = [
-    ("default", "anna", "ANNA", "--rate 10"),
-    ("other", "bert", "BERT", "--rate 20"),
-    ("once", "cara", "CARA", "--rate 50 --one-time"),
-    ("few", "dora", "DORA", "--rate 10 --max-rewards-per-promoter 1"),
-    ("month", "emil", "EMIL", "--rate 10 --months 1"),
-];
 
 /// What a ledger holds: Σ by (invoice, promoter, kind), and the reason of every commission.
 type Held = (BTreeMap<[String; 3], i64>, BTreeMap<String, String>);

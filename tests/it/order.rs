@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::support;
-use crate::support::scenarios::{Scenario, Step, scenarios};
+use crate::support::scenarios::{PROGRAMS, Scenario, Step, scenarios};
 use crate::support::{SECRET, World, now};
 use referrald::domain::catalog::NewCode;
 use referrald::domain::ledger::{PromoterFacts, Stamp};
@@ -74,15 +74,6 @@ fn inbound(event: &Value) -> InboundEvent {
     let policy = Policy { livemode: false, account: None, metadata_keys: keys, lookback_s: 86_400 };
     InboundEvent::prepare(&signed, &policy).unwrap()
 }
-
-/// Program, promoter, code, and the terms as arguments of `program create`.
-const PROGRAMS: [(&str, &str, &str, &str); 5] = [
-    ("default", "anna", "ANNA", "--rate 10"),
-    ("other", "bert", "BERT", "--rate 20"),
-    ("once", "cara", "CARA", "--rate 50 --one-time"),
-    ("few", "dora", "DORA", "--rate 10 --max-rewards-per-promoter 1"),
-    ("month", "emil", "EMIL", "--rate 10 --months 1"),
-];
 
 fn terms(program: &str) -> Terms {
     let percentage = |bps| Terms::percentage(BasisPoints::new(bps).unwrap(), CommissionBase::NetOfTax, 30);

@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// What a unit of work has to write. Amounts are minor units.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// New events with their outcomes, in the order in which they were applied.
     pub events: Vec<(Arc<NewEvent>, Outcome)>,
@@ -90,26 +90,7 @@ pub struct CatalogChanges {
 impl Changes {
     /// True when there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-            && self.outcomes.is_empty()
-            && self.invoices.is_empty()
-            && self.payments.is_empty()
-            && self.links.is_empty()
-            && self.refunds.is_empty()
-            && self.disputes.is_empty()
-            && self.credit_notes.is_empty()
-            && self.subscriptions.is_empty()
-            && self.stripe_customers.is_empty()
-            && self.emails.is_empty()
-            && self.claims.is_empty()
-            && self.used_up.is_empty()
-            && self.redemptions.is_empty()
-            && self.reviews.is_empty()
-            && self.referrals.is_empty()
-            && self.merged.is_empty()
-            && self.commissions.is_empty()
-            && self.entries.is_empty()
-            && self.catalog == CatalogChanges::default()
+        *self == Self::default()
     }
 }
 

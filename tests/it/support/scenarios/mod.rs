@@ -7,6 +7,15 @@ use serde_json::{Value, json};
 
 use super::events::*;
 
+/// What the histories want: program, promoter, code, and the terms as arguments of `program create`.
+pub const PROGRAMS: [(&str, &str, &str, &str); 5] = [
+    ("default", "anna", "ANNA", "--rate 10"),
+    ("other", "bert", "BERT", "--rate 20"),
+    ("once", "cara", "CARA", "--rate 50 --one-time"),
+    ("few", "dora", "DORA", "--rate 10 --max-rewards-per-promoter 1"),
+    ("month", "emil", "EMIL", "--rate 10 --months 1"),
+];
+
 /// One step of a history.
 #[derive(Debug, Clone)]
 pub enum Step {
