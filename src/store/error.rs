@@ -114,7 +114,8 @@ fn is_of_sqlite(refusal: &dyn DatabaseError) -> bool {
 /// known or not, is the server's trouble or ours: an event is never blamed for it.
 fn of_postgres(code: &str) -> Class {
     match (code, code.get(..2)) {
-        ("55P03", _) => Class::Busy,
+        // A lock that somebody else holds; a table, or its type, that somebody else makes at this moment.
+        ("55P03" | "42P07" | "42710", _) => Class::Busy,
         ("42P01", _) => Class::NotMigrated,
         // A serialization failure, a deadlock, an administrator who ended the session, a connection that failed.
         ("40001" | "40P01" | "57P01", _) | (_, Some("08")) => Class::Lost,
