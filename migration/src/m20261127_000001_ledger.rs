@@ -12,7 +12,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 27] = [
+const STATEMENTS: [&str; 28] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -56,7 +56,7 @@ const STATEMENTS: [&str; 27] = [
         code TEXT NOT NULL CHECK (code <> ''),
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
-        created_at BIGINT NOT NULL,
+        made_at BIGINT NOT NULL,
         max_uses BIGINT CHECK (max_uses >= 0),
         uses BIGINT NOT NULL CHECK (uses >= 0)
     );
@@ -115,10 +115,14 @@ const STATEMENTS: [&str; 27] = [
     "CREATE TABLE redemption (
         customer TEXT NOT NULL,
         code_key TEXT NOT NULL REFERENCES code (key),
+        PRIMARY KEY (customer, code_key)
+    )",
+    "CREATE TABLE referral_number (
+        customer TEXT NOT NULL,
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
-        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
-        PRIMARY KEY (customer, code_key)
+        number BIGINT NOT NULL CHECK (number > 0),
+        PRIMARY KEY (customer, promoter_id, program_key)
     )",
     // So that nobody has to look for the greatest number.
     "CREATE TABLE referral_counter (
@@ -149,7 +153,7 @@ const STATEMENTS: [&str; 27] = [
         program_version BIGINT NOT NULL,
         claimed_at BIGINT NOT NULL,
         lookback_s BIGINT NOT NULL,
-        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
+        referral_number BIGINT CHECK (referral_number > 0),
         void BOOLEAN NOT NULL,
         held BOOLEAN NOT NULL,
         qualified_at BIGINT,
@@ -293,7 +297,7 @@ const EVENT_IDENTITY: [&str; 6] =
     ["id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
 
 /// Tables whose rows nobody may change or delete.
-const ONLY_INSERTED: [&str; 8] = [
+const ONLY_INSERTED: [&str; 9] = [
     "ledger_entry",
     "claim",
     "claim_used_up",
@@ -301,6 +305,7 @@ const ONLY_INSERTED: [&str; 8] = [
     "program_version",
     "promotion_code",
     "redemption",
+    "referral_number",
     "review",
 ];
 

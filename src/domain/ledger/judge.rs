@@ -1,12 +1,11 @@
 //! What claims come to, from the loaded facts.
 
-use std::collections::BTreeMap;
-
 use super::state::State;
-use crate::domain::attribution::{Redemption, ReviewDecision};
+use super::values::Group;
+use crate::domain::attribution::ReviewDecision;
 use crate::domain::codes::CodeFacts;
 use crate::domain::{
-    Claim, ClaimId, Code, Customer, NoCommission, ProgramKey, PromoterId, Referral, TermsVersion,
+    Claim, ClaimId, ClaimSource, Code, Customer, NoCommission, PromoterId, Referral, TermsVersion,
 };
 
 /// Equal claims of one customer that wait for their code to be made; a further one changes nothing that can be told.
@@ -19,8 +18,9 @@ pub enum Judged<'s> {
     Valid(&'s Code, &'s CodeFacts, &'s TermsVersion),
     /// It makes none.
     Refused(NoCommission),
-    /// It names a promotion code that no code carries: kept, and no reason.
-    NotCarried,
+    /// It does not mean a code of ours: a promotion code that no code carries, or a reference of the host that named no
+    /// code at that time. Kept, and no reason.
+    NoReason,
 }
 
 impl State {
@@ -43,7 +43,7 @@ impl State {
             is_equal
                 && match self.judge(known, &customer) {
                     Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
-                    Judged::Refused(_) | Judged::NotCarried => {
+                    Judged::Refused(_) | Judged::NoReason => {
                         waiting = waiting.saturating_add(1);
                         waiting >= WAITING_LIMIT
                     }
@@ -71,7 +71,7 @@ impl State {
         let Some(named) = claim.named_customer() else { return false };
         let customer = self.customers.present(&named);
         let comes_before = |known: &Claim| {
-            known.order() < claim.order() && !matches!(self.judge(known, &customer), Judged::NotCarried)
+            known.order() < claim.order() && !matches!(self.judge(known, &customer), Judged::NoReason)
         };
         !self.customers.claims_of(&customer).any(comes_before)
     }
@@ -81,13 +81,17 @@ impl State {
         let code = if claim.source.names_promotion_code() {
             match self.promotion_codes.get(&claim.code) {
                 Some(code) => code,
-                None => return Judged::NotCarried,
+                None => return Judged::NoReason,
             }
         } else {
             &claim.code
         };
-        let Some((code, facts)) = self.codes.get_key_value(code) else {
-            return Judged::Refused(NoCommission::UnknownCode);
+        let is_reference = claim.source == ClaimSource::CheckoutReference;
+        let (code, facts) = match self.codes.get_key_value(code) {
+            Some((_, facts)) if is_reference && facts.made_at > claim.claimed_at => return Judged::NoReason,
+            Some(known) => known,
+            None if is_reference => return Judged::NoReason,
+            None => return Judged::Refused(NoCommission::UnknownCode),
         };
         let judged = match self.frozen_version(claim, customer) {
             Some(version) => Ok(version),
@@ -119,29 +123,17 @@ impl State {
         self.customers.claims_of(customer).filter(valid).min_by_key(|claim| claim.order())
     }
 
-    /// What was given to a customer when a code made a referral of it, under any of its names.
-    pub fn redemption(&self, customer: &Customer, code: &Code) -> Option<&Redemption> {
-        let of_code = |name: Customer| self.redemptions.get(&name)?.get(code);
-        self.customers
-            .names_of(customer)
-            .into_iter()
-            .filter_map(of_code)
-            .min_by_key(|redemption| redemption.referral_number)
+    /// True when a code has made a referral of a customer, under any of its names.
+    pub fn has_redeemed(&self, customer: &Customer, code: &Code) -> bool {
+        let mut names = self.customers.names_of(customer).into_iter();
+        names.any(|name| self.redemptions.get(&name).is_some_and(|codes| codes.contains(code)))
     }
 
     /// The referral number that was given to a customer in a promoter's program: of several, under several names, the
     /// smallest.
-    pub fn referral_number_of(
-        &self,
-        customer: &Customer,
-        promoter: &PromoterId,
-        program: &ProgramKey,
-    ) -> Option<u32> {
+    pub fn referral_number_of(&self, customer: &Customer, group: &Group) -> Option<u32> {
         let names = self.customers.names_of(customer).into_iter();
-        let redemptions = names.filter_map(|name| self.redemptions.get(&name)).flat_map(BTreeMap::values);
-        let redemptions = redemptions
-            .filter(|redemption| redemption.promoter == *promoter && redemption.program == *program);
-        redemptions.map(|redemption| redemption.referral_number).min()
+        names.filter_map(|name| self.referral_numbers.get(&name)?.get(group).copied()).min()
     }
 
     /// What an operator said of (customer, promoter). Should both have been said under different names of a customer, the
@@ -182,7 +174,7 @@ impl State {
         let refused =
             self.customers.claims_of(customer).filter_map(|claim| match self.judge(claim, customer) {
                 Judged::Refused(reason) => Some((claim.order(), reason)),
-                Judged::Valid(..) | Judged::NotCarried => None,
+                Judged::Valid(..) | Judged::NoReason => None,
             });
         Err(refused.min().map_or(NoCommission::NotReferred, |(_, reason)| reason))
     }

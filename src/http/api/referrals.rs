@@ -70,7 +70,7 @@ struct ReferralBody {
     code: String,
     source: &'static str,
     /// Its place among the promoter's referrals in that program, from 1.
-    referral_number: u32,
+    referral_number: Option<u32>,
     /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
     status: &'static str,
     /// Unix seconds.

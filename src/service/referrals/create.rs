@@ -133,7 +133,7 @@ fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), S
         return Err(ServiceError::refused(RefusalCode::SelfReferral, message));
     }
     facts.judge(claim, &state.versions).map_err(refusal)?;
-    let has_use = customers.iter().any(|customer| state.redemption(customer, &claim.code).is_some());
+    let has_use = customers.iter().any(|customer| state.has_redeemed(customer, &claim.code));
     if facts.is_used_up() && !has_use {
         return Err(refusal(NoCommission::CodeUsedUp));
     }
