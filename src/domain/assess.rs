@@ -31,6 +31,8 @@ pub enum NoCommission {
     BeforeReferral,
     /// Less was paid than the program asks for.
     BelowMinimum,
+    /// The customer has paid an invoice before its referral, and the program is for new customers only.
+    ExistingCustomer,
     /// The promoter has as many earning referrals as the program allows.
     RewardExhausted,
     /// The first invoice was paid too long after the claim.
@@ -45,7 +47,7 @@ pub enum NoCommission {
 
 impl NoCommission {
     /// All reasons, in their order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NotReferred,
         Self::UnknownCode,
         Self::CodeInactive,
@@ -56,6 +58,7 @@ impl NoCommission {
         Self::ZeroAmount,
         Self::BeforeReferral,
         Self::BelowMinimum,
+        Self::ExistingCustomer,
         Self::RewardExhausted,
         Self::ConversionWindow,
         Self::DurationOver,
@@ -76,6 +79,7 @@ impl NoCommission {
             Self::ZeroAmount => "zero_amount",
             Self::BeforeReferral => "before_referral",
             Self::BelowMinimum => "below_minimum",
+            Self::ExistingCustomer => "existing_customer",
             Self::RewardExhausted => "reward_exhausted",
             Self::ConversionWindow => "conversion_window",
             Self::DurationOver => "duration_over",

@@ -42,5 +42,5 @@ pub use money::{BasisPoints, Currency, MoneyError};
 pub use outcome::Outcome;
 pub use payments::PaymentGraph;
 pub use status::{CommissionStatus, ReferralStatus};
-pub use terms::{CommissionBase, Recurrence, Reward, Terms, TermsVersion, Tier};
+pub use terms::{CommissionBase, Recurrence, Reward, Terms, TermsVersion, Tier, TiersBy};
 pub use time::Timestamp;

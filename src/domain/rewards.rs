@@ -29,8 +29,8 @@ pub fn earned(
             share(terms, rate_of(terms, rate, referral_number), snapshot, base_minor)?
         }
     };
-    // The cap is an amount of the program's currency; it says nothing about another one.
-    let cap_minor = terms.cap_minor.filter(|_| terms.currency == Some(snapshot.currency)).unwrap_or(i64::MAX);
+    // A cap says nothing about invoices in another currency.
+    let cap_minor = terms.caps.get(&snapshot.currency).copied().unwrap_or(i64::MAX);
     Ok(Earned { commission_minor: uncapped.commission_minor.min(cap_minor), ..uncapped })
 }
 
@@ -124,7 +124,7 @@ mod tests {
         let usd = Some(Currency::USD);
         let flat = Terms { reward: Reward::Flat(700), currency: usd, ..ten_percent() };
         assert_eq!(commission(&flat, 1, &claim("usd", &[]), 10_000), 700);
-        let capped = Terms { cap_minor: Some(250), currency: usd, ..ten_percent() };
+        let capped = Terms { caps: [(Currency::USD, 250)].into(), ..ten_percent() };
         assert_eq!(commission(&capped, 1, &claim("usd", &[]), 10_000), 250);
         assert_eq!(commission(&capped, 1, &claim("usd", &[]), 2_000), 200);
         assert_eq!(commission(&capped, 1, &claim("jpy", &[]), 10_000), 1_000);

@@ -155,6 +155,7 @@ fn refusal(reason: NoCommission) -> ServiceError {
         | NoCommission::ZeroAmount
         | NoCommission::BeforeReferral
         | NoCommission::BelowMinimum
+        | NoCommission::ExistingCustomer
         | NoCommission::RewardExhausted
         | NoCommission::ConversionWindow
         | NoCommission::DurationOver

@@ -20,6 +20,9 @@ pub const fn reason(reason: NoCommission) -> &'static str {
         NoCommission::ZeroAmount => "nothing was paid on it, or nothing but tax",
         NoCommission::BeforeReferral => "it was paid before the customer was referred, beyond the lookback",
         NoCommission::BelowMinimum => "less was paid than the program asks for",
+        NoCommission::ExistingCustomer => {
+            "the customer had paid before it was referred, and the program is for new customers only"
+        }
         NoCommission::RewardExhausted => {
             "the promoter has as many earning referrals as the program allows, and others came first"
         }
