@@ -51,6 +51,7 @@ const STATEMENTS: [&str; 28] = [
     "CREATE TABLE promoter_email (
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         email TEXT NOT NULL,
+        known_since BIGINT NOT NULL,
         PRIMARY KEY (promoter_id, email)
     )",
     // Readers of the indexes: lists of codes by promoter and by program; the claims of a program's codes.
@@ -95,6 +96,7 @@ const STATEMENTS: [&str; 28] = [
     "CREATE TABLE customer_email (
         customer TEXT NOT NULL,
         email_hash {bytes} NOT NULL,
+        told_by TEXT NOT NULL CHECK (told_by <> ''),
         PRIMARY KEY (customer, email_hash)
     )",
     // Readers of the indexes: the claims about a customer, and those that a change of a code or a program concerns.
@@ -140,7 +142,12 @@ const STATEMENTS: [&str; 28] = [
         customer TEXT NOT NULL,
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         decision TEXT NOT NULL CHECK (decision IN ('released', 'refused')),
-        reviewed_at BIGINT NOT NULL
+        reviewed_at BIGINT NOT NULL,
+        reviewed_by TEXT,
+        reason TEXT,
+        covers_user BOOLEAN NOT NULL,
+        covers_email BOOLEAN NOT NULL,
+        CHECK (decision = 'released' OR NOT (covers_user OR covers_email))
     );
     CREATE INDEX review_customer ON review (customer)",
     // Readers of the indexes: the referrals of a promoter, and who competes for its reward slots.

@@ -212,7 +212,7 @@ impl fmt::Display for Customer {
     }
 }
 
-/// What an operator says of a referral that is held because the customer may be its own promoter; for good.
+/// What an operator says of a referral that is held because the customer may be its own promoter; the latest holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReviewDecision {
     /// They are two: the referral earns.
@@ -236,7 +236,16 @@ impl ReviewDecision {
     }
 }
 
-/// A decision on (customer, promoter).
+/// In which ways a customer looks like a promoter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Likeness {
+    /// They are one user of the host.
+    pub user: bool,
+    /// An e-mail ever known of the one was ever known of the other.
+    pub email: bool,
+}
+
+/// A decision on (customer, promoter). Of several the latest by (`reviewed_at`, id) holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
     /// Its id, the cause of what follows from it.
@@ -245,6 +254,36 @@ pub struct Review {
     pub decision: ReviewDecision,
     /// When.
     pub reviewed_at: Timestamp,
+    /// Who said it; only kept and shown.
+    pub reviewed_by: Option<String>,
+    /// Why; only kept and shown.
+    pub reason: Option<String>,
+    /// A release covers that they are one user. A refusal covers nothing: it needs to know nothing.
+    pub covers_user: bool,
+    /// A release covers that they share an e-mail.
+    pub covers_email: bool,
+}
+
+impl Review {
+    /// Of two reviews of one (customer, promoter) the one with the greater key holds.
+    pub fn order(&self) -> (Timestamp, &ReviewId) {
+        (self.reviewed_at, &self.id)
+    }
+
+    /// True when saying this, knowing that, would say nothing that this review does not.
+    pub fn says(&self, decision: ReviewDecision, likeness: Likeness) -> bool {
+        match decision {
+            ReviewDecision::Released => self.releases(likeness),
+            ReviewDecision::Refused => self.decision == decision,
+        }
+    }
+
+    /// True when this is a release that was said knowing all of that: what comes out later holds the referral again.
+    pub const fn releases(&self, likeness: Likeness) -> bool {
+        matches!(self.decision, ReviewDecision::Released)
+            && (self.covers_user || !likeness.user)
+            && (self.covers_email || !likeness.email)
+    }
 }
 
 /// The invoice with which a referral takes its place under `max_rewards_per_promoter`: (`paid_at`, id).

@@ -96,7 +96,7 @@ impl Selected {
         for row in self.reviews.map(|reviews| answers.take(reviews)).transpose()?.unwrap_or_default() {
             let (customer, promoter, said) = review(row)?;
             let known = latest.entry((customer, promoter)).or_insert_with(|| said.clone());
-            if (said.reviewed_at, &said.id) > (known.reviewed_at, &known.id) {
+            if said.order() > known.order() {
                 *known = said;
             }
         }
@@ -178,7 +178,15 @@ fn review(row: review::Model) -> Result<(Customer, PromoterId, Review), StoreErr
     let decision = ReviewDecision::parse(&row.decision);
     let decision = decision.ok_or_else(|| corrupt("review", &row.id, &row.decision))?;
     let reviewed_at = Timestamp::from_unix(row.reviewed_at);
-    let said = Review { id: ReviewId::new(row.id), decision, reviewed_at };
+    let said = Review {
+        id: ReviewId::new(row.id),
+        decision,
+        reviewed_at,
+        reviewed_by: row.reviewed_by,
+        reason: row.reason,
+        covers_user: row.covers_user,
+        covers_email: row.covers_email,
+    };
     Ok((customer("review", &row.customer)?, PromoterId::new(row.promoter_id), said))
 }
 
@@ -189,5 +197,9 @@ fn review_row((customer, promoter, review): &(Customer, PromoterId, Review)) -> 
         promoter_id: promoter.to_string(),
         decision: review.decision.as_str().to_owned(),
         reviewed_at: review.reviewed_at.unix(),
+        reviewed_by: review.reviewed_by.clone(),
+        reason: review.reason.clone(),
+        covers_user: review.covers_user,
+        covers_email: review.covers_email,
     }
 }

@@ -70,8 +70,8 @@ impl Selected {
     }
 }
 
-/// Adds new promoters and e-mails.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+/// Adds new promoters and e-mails, which are known since `at`.
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) -> Result<(), StoreError> {
     #[derive(Debug, Serialize)]
     struct Email<'e> {
         id: &'e str,
@@ -90,6 +90,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
     let emails = first.chain(later).map(|(promoter, email)| promoter_email::Model {
         promoter_id: promoter.to_string(),
         email: email.clone(),
+        known_since: at.unix(),
     });
     batch.rows::<promoter_email::Entity>(emails, OnConflict::Keep)?;
     let present: Vec<Email<'_>> = catalog

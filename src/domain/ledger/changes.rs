@@ -40,8 +40,8 @@ pub struct Changes {
     /// Stripe customers and accounts of which it became known who they are: their user, and the customer that an account
     /// is.
     pub stripe_customers: Vec<(StripeCustomerId, Option<UserId>, Option<StripeCustomerId>)>,
-    /// New e-mails, as their owner was named.
-    pub emails: Vec<(Customer, EmailHash)>,
+    /// New e-mails, as their owner was named, and the event or claim that told them.
+    pub emails: Vec<(Customer, EmailHash, String)>,
     /// New claims.
     pub claims: Vec<Claim>,
     /// Claims refused because their code has no use left.
@@ -154,7 +154,14 @@ impl Changed {
             credit_notes: values(self.credit_notes, |id| payments.credit_note(id).cloned()),
             subscriptions: self.subscriptions.into_iter().map(|((of, id), ended)| (of, id, ended)).collect(),
             stripe_customers: self.stripe_customers.into_iter().map(stripe_customer).collect(),
-            emails: self.emails.into_iter().collect(),
+            emails: self
+                .emails
+                .into_iter()
+                .filter_map(|(customer, email)| {
+                    let told_by = state.customers.email_told_by(&customer, &email)?.to_owned();
+                    Some((customer, email, told_by))
+                })
+                .collect(),
             claims: self.claims.iter().filter_map(|id| state.customers.claim(id).cloned()).collect(),
             used_up: self.used_up.into_iter().collect(),
             code_uses: codes.into_iter().filter_map(uses).collect(),

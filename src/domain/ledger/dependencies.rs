@@ -223,8 +223,8 @@ impl State {
             self.customers.add(claim);
         }
         self.used_up.extend(fetched.used_up);
-        for (customer, email) in fetched.emails {
-            self.customers.add_email(customer, email);
+        for (customer, email, told_by) in fetched.emails {
+            self.customers.add_email(customer, email, &told_by);
         }
         for (customer, code) in fetched.redemptions {
             self.redemptions.entry(customer).or_default().insert(code);

@@ -38,8 +38,8 @@ pub struct Fetched {
     pub claims: Vec<Claim>,
     /// Claims refused because their code had no use left.
     pub used_up: Vec<ClaimId>,
-    /// E-mails of customers as named.
-    pub emails: Vec<(Customer, EmailHash)>,
+    /// E-mails of customers as named, and what told them first.
+    pub emails: Vec<(Customer, EmailHash, String)>,
     /// Redemptions by customers as named.
     pub redemptions: Vec<(Customer, Code)>,
     /// Referral numbers given to customers as named.

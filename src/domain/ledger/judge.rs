@@ -2,10 +2,10 @@
 
 use super::state::State;
 use super::values::Group;
-use crate::domain::attribution::ReviewDecision;
+use crate::domain::attribution::{Likeness, Review, ReviewDecision};
 use crate::domain::codes::CodeFacts;
 use crate::domain::{
-    Claim, ClaimId, ClaimSource, Code, Customer, NoCommission, PromoterId, Referral, TermsVersion,
+    Claim, ClaimId, ClaimSource, Code, Customer, NoCommission, PromoterId, Referral, TermsVersion, Timestamp,
 };
 
 /// Equal claims of one customer that wait for their code to be made; a further one changes nothing that can be told.
@@ -100,7 +100,7 @@ impl State {
         match judged {
             Err(reason) => Judged::Refused(reason),
             Ok(_) if self.used_up.contains(&claim.id) => Judged::Refused(NoCommission::CodeUsedUp),
-            Ok(_) if self.decision_on(customer, &facts.owner.promoter) == Some(ReviewDecision::Refused) => {
+            Ok(_) if self.is_refused(customer, &facts.owner.promoter) => {
                 Judged::Refused(NoCommission::Refused)
             }
             Ok(version) => Judged::Valid(code, facts, version),
@@ -136,31 +136,58 @@ impl State {
         names.filter_map(|name| self.referral_numbers.get(&name)?.get(group).copied()).min()
     }
 
-    /// What an operator said of (customer, promoter). Should both have been said under different names of a customer, the
-    /// refusal counts.
-    pub fn decision_on(&self, customer: &Customer, promoter: &PromoterId) -> Option<ReviewDecision> {
+    /// The latest review of (customer, promoter), under any name of the customer: it holds.
+    pub fn latest_review(&self, customer: &Customer, promoter: &PromoterId) -> Option<&Review> {
         let names = self.customers.names_of(customer).into_iter();
-        names.filter_map(|name| Some(self.reviews.get(&(name, promoter.clone()))?.decision)).max()
+        names
+            .filter_map(|name| self.reviews.get(&(name, promoter.clone())))
+            .max_by_key(|review| review.order())
     }
 
-    /// True when this was said of a customer and any promoter.
+    /// What an operator said last of (customer, promoter), and when.
+    pub fn decision_on(
+        &self,
+        customer: &Customer,
+        promoter: &PromoterId,
+    ) -> Option<(ReviewDecision, Timestamp)> {
+        self.latest_review(customer, promoter).map(|review| (review.decision, review.reviewed_at))
+    }
+
+    /// True when the latest review of (customer, promoter) refused them.
+    pub fn is_refused(&self, customer: &Customer, promoter: &PromoterId) -> bool {
+        matches!(self.decision_on(customer, promoter), Some((ReviewDecision::Refused, _)))
+    }
+
+    /// True when this is what was said last of a customer and any promoter.
     pub fn has_decision(&self, customer: &Customer, decision: ReviewDecision) -> bool {
         let names = self.customers.names_of(customer);
-        self.reviews.iter().any(|((name, _), review)| review.decision == decision && names.contains(name))
+        let mut reviewed = self.reviews.keys().filter(|(name, _)| names.contains(name));
+        reviewed.any(|(_, promoter)| {
+            self.decision_on(customer, promoter).is_some_and(|(said, _)| said == decision)
+        })
     }
 
-    /// True when a customer shares its user or an e-mail with a promoter, and no operator has released it.
-    pub fn looks_like(&self, customer: &Customer, promoter: &PromoterId) -> bool {
-        let Some(facts) = self.promoters.get(promoter) else { return false };
+    /// In which ways a customer looks like a promoter, whatever was said of it.
+    pub fn likeness(&self, customer: &Customer, promoter: &PromoterId) -> Likeness {
+        let Some(facts) = self.promoters.get(promoter) else { return Likeness::default() };
         let is_user = |name: &Customer| match name {
             Customer::User(user) => *user == facts.user,
             Customer::Stripe(stripe_customer) => {
                 self.customers.bound_user(stripe_customer) == Some(&facts.user)
             }
         };
-        let looks = self.customers.names_of(customer).iter().any(is_user)
-            || self.customers.emails_of(customer).any(|email| facts.emails.contains(email));
-        looks && self.decision_on(customer, promoter) != Some(ReviewDecision::Released)
+        Likeness {
+            user: self.customers.names_of(customer).iter().any(is_user),
+            email: self.customers.emails_of(customer).any(|email| facts.emails.contains(email)),
+        }
+    }
+
+    /// True when a customer shares its user or an e-mail with a promoter, and no operator has released it knowing that.
+    pub fn looks_like(&self, customer: &Customer, promoter: &PromoterId) -> bool {
+        let likeness = self.likeness(customer, promoter);
+        let is_released =
+            || self.latest_review(customer, promoter).is_some_and(|review| review.releases(likeness));
+        likeness != Likeness::default() && !is_released()
     }
 
     /// The referral of a customer.

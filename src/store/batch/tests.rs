@@ -87,7 +87,7 @@ fn every_change() -> Changes {
             .map(|ended| (stripe_customer.clone(), SubscriptionId::new(format!("sub_{ended}")), ended))
             .into(),
         stripe_customers: vec![(stripe_customer.clone(), Some(UserId::new("u1")), None)],
-        emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap())],
+        emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap(), "evt_1".to_owned())],
         claims: vec![Claim {
             id: claim.clone(),
             stripe_customer: Some(stripe_customer),
@@ -107,7 +107,15 @@ fn every_change() -> Changes {
         reviews: vec![(
             customer.clone(),
             promoter.clone(),
-            Review { id: ReviewId::new("rev_1"), decision: ReviewDecision::Released, reviewed_at: AT },
+            Review {
+                id: ReviewId::new("rev_1"),
+                decision: ReviewDecision::Released,
+                reviewed_at: AT,
+                reviewed_by: None,
+                reason: None,
+                covers_user: false,
+                covers_email: true,
+            },
         )],
         referrals: vec![Referral {
             id: referral.clone(),
