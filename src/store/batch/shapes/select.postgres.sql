@@ -32,7 +32,7 @@ SELECT
 (SELECT json_agg(json_build_array(key, code, promoter_id, program_key, created_at, max_uses, uses))::text FROM code WHERE key = ANY($10)),
 (SELECT json_agg(json_build_array(code_key, version, valid_from, active, expires_at))::text FROM code_version WHERE code_key = ANY($10)),
 (SELECT json_agg(json_build_array(id, code_key))::text FROM promotion_code WHERE id = ANY($15)),
-(SELECT json_agg(json_build_array(program_key, version, valid_from, active, rate_bps, flat_minor, commission_base, currency, one_time, limit_months, limit_invoices, tiers, product_rates, caps, min_invoices, min_payouts, max_rewards_per_promoter, conversion_window_days, hold_days))::text FROM program_version WHERE program_key = ANY($12)),
+(SELECT json_agg(json_build_array(program_key, version, valid_from, active, rate_bps, flat_minor, commission_base, exclude_shipping, currency, one_time, limit_months, limit_invoices, tiers, tiers_by, product_rates, caps, min_invoices, min_payouts, new_customers_only, max_rewards_per_promoter, conversion_window_days, hold_days))::text FROM program_version WHERE program_key = ANY($12)),
 (SELECT json_agg(json_build_array(id, user_id, email, created_at))::text FROM promoter WHERE id = ANY($14)),
 (SELECT json_agg(json_build_array(promoter_id, email))::text FROM promoter_email WHERE promoter_id = ANY($14)),
 (SELECT json_agg(json_build_array(promoter_id, program_key, last))::text FROM referral_counter WHERE promoter_id = ANY($14)),
