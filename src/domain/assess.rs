@@ -294,7 +294,7 @@ mod tests {
             program: ProgramKey::new("default"),
             terms_version: 1,
             terms: Terms::percentage(BasisPoints::new(rate_bps).unwrap(), base, 30).into(),
-            referral_number: 1,
+            referral_number: Some(1),
             claimed_at: Timestamp::from_unix(1_000_000),
             lookback_s: 86_400,
             void: false,

@@ -25,7 +25,7 @@ pub mod terms;
 pub mod time;
 
 pub use assess::{Assessment, InvoiceContext, NoCommission, assess};
-pub use attribution::{Claim, ClaimSource, Customer, Redemption, Referral, Review, ReviewDecision};
+pub use attribution::{Claim, ClaimSource, Customer, Referral, Review, ReviewDecision};
 pub use codes::{CodeFacts, CodeOwner};
 pub use disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
 pub use email::EmailHash;

@@ -13,13 +13,13 @@ pub struct Earned {
     pub rate: Option<BasisPoints>,
 }
 
-/// C of an invoice for the referral with this number; `base_minor` > 0.
+/// C of an invoice for the referral with this number, if it has been given one; `base_minor` > 0.
 ///
 /// # Errors
 /// [`MoneyError`] when an amount does not fit 64 bits.
 pub fn earned(
     terms: &Terms,
-    referral_number: u32,
+    referral_number: Option<u32>,
     snapshot: &InvoiceSnapshot,
     base_minor: i64,
 ) -> Result<Earned, MoneyError> {
@@ -35,8 +35,8 @@ pub fn earned(
 }
 
 /// The rate of the last tier that begins at or below the referral number, else the program's.
-fn rate_of(terms: &Terms, rate: BasisPoints, referral_number: u32) -> BasisPoints {
-    let reached = terms.tiers.iter().rfind(|tier| tier.from_number <= referral_number);
+fn rate_of(terms: &Terms, rate: BasisPoints, referral_number: Option<u32>) -> BasisPoints {
+    let reached = terms.tiers.iter().rfind(|tier| referral_number >= Some(tier.from_number));
     reached.map_or(rate, |tier| tier.rate)
 }
 
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn commission(terms: &Terms, referral_number: u32, claim: &InvoiceSnapshot, base_minor: i64) -> i64 {
-        earned(terms, referral_number, claim, base_minor).unwrap().commission_minor
+        earned(terms, Some(referral_number), claim, base_minor).unwrap().commission_minor
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Statuses of referrals and commissions: derived whenever they are asked for, never stored.
 
 use super::assess::{Assessment, NoCommission};
-use super::attribution::{Referral, ReviewDecision};
+use super::attribution::Referral;
 use super::ids::InvoiceId;
 use super::ledger::State;
 use super::money::MoneyError;
@@ -43,8 +43,7 @@ impl ReferralStatus {
     /// # Errors
     /// [`MoneyError`] when an amount does not fit.
     pub fn of(state: &State, referral: &Referral, subscriptions: &[bool]) -> Result<Self, MoneyError> {
-        let refused =
-            state.decision_on(&referral.customer, &referral.promoter) == Some(ReviewDecision::Refused);
+        let refused = state.is_refused(&referral.customer, &referral.promoter);
         if referral.held {
             return Ok(Self::Held);
         }

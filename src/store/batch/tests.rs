@@ -87,7 +87,7 @@ fn every_change() -> Changes {
             .map(|ended| (stripe_customer.clone(), SubscriptionId::new(format!("sub_{ended}")), ended))
             .into(),
         stripe_customers: vec![(stripe_customer.clone(), Some(UserId::new("u1")), None)],
-        emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap())],
+        emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap(), "evt_1".to_owned())],
         claims: vec![Claim {
             id: claim.clone(),
             stripe_customer: Some(stripe_customer),
@@ -100,17 +100,22 @@ fn every_change() -> Changes {
             invitation_method: None,
         }],
         used_up: vec![claim.clone()],
-        redemptions: vec![(
-            customer.clone(),
-            code.clone(),
-            Redemption { promoter: promoter.clone(), program: program.clone(), referral_number: 1 },
-        )],
+        redemptions: vec![(customer.clone(), code.clone())],
         code_uses: vec![(code.clone(), 1)],
-        referral_numbers: vec![((promoter.clone(), program.clone()), 1)],
+        referral_numbers: vec![(customer.clone(), (promoter.clone(), program.clone()), 1)],
+        last_referral_numbers: vec![((promoter.clone(), program.clone()), 1)],
         reviews: vec![(
             customer.clone(),
             promoter.clone(),
-            Review { id: ReviewId::new("rev_1"), decision: ReviewDecision::Released, reviewed_at: AT },
+            Review {
+                id: ReviewId::new("rev_1"),
+                decision: ReviewDecision::Released,
+                reviewed_at: AT,
+                reviewed_by: None,
+                reason: None,
+                covers_user: false,
+                covers_email: true,
+            },
         )],
         referrals: vec![Referral {
             id: referral.clone(),
@@ -122,7 +127,7 @@ fn every_change() -> Changes {
             program: program.clone(),
             terms_version: 1,
             terms: terms(),
-            referral_number: 1,
+            referral_number: Some(1),
             claimed_at: AT,
             lookback_s: 0,
             void: false,

@@ -20,11 +20,11 @@ SELECT
 (SELECT json_agg(json_build_array(invoice_id, referral_id, promoter_id, program_key, currency, base_minor, rate_bps, amount_minor, refund_minor, dispute_minor, available_at, reason, unseen_lines))::text FROM commission WHERE invoice_id = ANY($6)),
 (SELECT json_agg(json_build_array(invoice_id, referral_id, promoter_id, program_key, currency, base_minor, rate_bps, amount_minor, refund_minor, dispute_minor, available_at, reason, unseen_lines))::text FROM commission WHERE invoice_id = ANY(ARRAY(SELECT id FROM invoice WHERE stripe_customer_id = ANY($7)))),
 (SELECT json_agg(json_build_array(id, user_id, alias_of))::text FROM stripe_customer WHERE id = ANY($7) OR alias_of = ANY($7) OR user_id = ANY($8)),
-(SELECT json_agg(json_build_array(customer, encode(email_hash, 'hex')))::text FROM customer_email WHERE customer = ANY($9)),
+(SELECT json_agg(json_build_array(customer, encode(email_hash, 'hex'), told_by))::text FROM customer_email WHERE customer = ANY($9)),
 (SELECT json_agg(json_build_array(id, stripe_customer_id, user_id, code, code_key, precedence, claimed_at, moved_at, lookback_s, invitation_method))::text FROM claim WHERE stripe_customer_id = ANY($7) OR user_id = ANY($8)),
 (SELECT json_agg(json_build_array(claim_id))::text FROM claim_used_up WHERE claim_id = ANY(ARRAY(SELECT id FROM claim WHERE stripe_customer_id = ANY($7) OR user_id = ANY($8)))),
 (SELECT json_agg(json_build_array(customer, code_key, promoter_id, program_key, referral_number))::text FROM redemption WHERE customer = ANY($9)),
-(SELECT json_agg(json_build_array(id, customer, promoter_id, decision, reviewed_at))::text FROM review WHERE customer = ANY($9)),
+(SELECT json_agg(json_build_array(id, customer, promoter_id, decision, reviewed_at, reviewed_by, reason, covers_user, covers_email))::text FROM review WHERE customer = ANY($9)),
 (SELECT json_agg(json_build_array(id, stripe_customer_id, user_id, code, code_key, precedence, claimed_at, moved_at, lookback_s, invitation_method))::text FROM claim WHERE code_key = ANY(ARRAY(SELECT unnest($10::text[]) UNION ALL SELECT id FROM promotion_code WHERE code_key = ANY($10))) AND claimed_at >= $11),
 (SELECT json_agg(json_build_array(id, stripe_customer_id, user_id, code, code_key, precedence, claimed_at, moved_at, lookback_s, invitation_method))::text FROM claim WHERE code_key = ANY(ARRAY(SELECT key FROM code WHERE program_key = ANY($12) UNION ALL SELECT id FROM promotion_code WHERE code_key = ANY(ARRAY(SELECT key FROM code WHERE program_key = ANY($12))))) AND claimed_at >= $13),
 (SELECT json_agg(json_build_array(id, customer, merged_into, claim_id, precedence, code, promoter_id, program_key, program_version, claimed_at, lookback_s, referral_number, void, held, qualified_at, qualified_by))::text FROM referral WHERE customer = ANY($9)),
@@ -34,7 +34,7 @@ SELECT
 (SELECT json_agg(json_build_array(id, code_key))::text FROM promotion_code WHERE id = ANY($15)),
 (SELECT json_agg(json_build_array(program_key, version, valid_from, active, rate_bps, flat_minor, commission_base, exclude_shipping, currency, one_time, limit_months, limit_invoices, tiers, tiers_by, product_rates, caps, min_invoices, min_payouts, new_customers_only, max_rewards_per_promoter, conversion_window_days, hold_days))::text FROM program_version WHERE program_key = ANY($12)),
 (SELECT json_agg(json_build_array(id, user_id, email, created_at))::text FROM promoter WHERE id = ANY($14)),
-(SELECT json_agg(json_build_array(promoter_id, email))::text FROM promoter_email WHERE promoter_id = ANY($14)),
+(SELECT json_agg(json_build_array(promoter_id, email, known_since))::text FROM promoter_email WHERE promoter_id = ANY($14)),
 (SELECT json_agg(json_build_array(promoter_id, program_key, last))::text FROM referral_counter WHERE promoter_id = ANY($14)),
 (SELECT json_agg(json_build_array(id, user_id, email, created_at))::text FROM promoter WHERE user_id = ANY($8)),
-(SELECT json_agg(json_build_array(promoter_id, email))::text FROM promoter_email WHERE promoter_id = ANY(ARRAY(SELECT id FROM promoter WHERE user_id = ANY($8))))
+(SELECT json_agg(json_build_array(promoter_id, email, known_since))::text FROM promoter_email WHERE promoter_id = ANY(ARRAY(SELECT id FROM promoter WHERE user_id = ANY($8))))
