@@ -138,6 +138,8 @@ pub struct InvoiceContext {
     pub number: Option<InvoiceNumber>,
     /// The reward slots of the promoter are taken by other referrals.
     pub exhausted: bool,
+    /// The customer has paid an invoice before its referral. Only told where the terms are for new customers only.
+    pub existing: bool,
 }
 
 /// What an invoice earns for the promoter of its referral.
@@ -188,6 +190,11 @@ pub fn assess(
     })
 }
 
+/// True for an invoice by which its customer existed before the referral: something was paid, before the lookback.
+pub fn is_of_before(invoice: &PaidInvoice, referral: &Referral) -> bool {
+    invoice.snapshot.amount_paid_minor > 0 && invoice.paid_at < referral.earns_from()
+}
+
 /// True for an invoice that "first" and "the Nth" count: something was paid, not too little, and not too early; whatever
 /// else keeps it from earning.
 pub fn is_counted(invoice: &PaidInvoice, referral: &Referral) -> bool {
@@ -217,6 +224,8 @@ fn reason(
         Some(NoCommission::BeforeReferral)
     } else if terms.is_below_minimum(snapshot.currency, snapshot.amount_paid_minor) {
         Some(NoCommission::BelowMinimum)
+    } else if context.existing {
+        Some(NoCommission::ExistingCustomer)
     } else if context.exhausted {
         Some(NoCommission::RewardExhausted)
     } else if context.number.is_some_and(converted_late) {

@@ -188,7 +188,7 @@ impl Terms {
             Recurrence::OneTime => true,
             Recurrence::Recurring { months, invoices } => months.is_some() || invoices.is_some(),
         };
-        limited || self.conversion_window_days.is_some()
+        limited || self.conversion_window_days.is_some() || self.new_customers_only
     }
 
     /// True for an invoice of this currency and amount that is too small to earn or to be counted.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::judge::Judged;
 use super::unit::UnitOfWork;
 use super::values::Group;
-use crate::domain::{Claim, Code, Customer, InvoiceId, MoneyError, Referral, ReferralId};
+use crate::domain::{Claim, Code, Customer, InvoiceId, MoneyError, Referral, ReferralId, TiersBy};
 
 impl UnitOfWork {
     /// Chooses the referral of a customer anew from all its claims.
@@ -36,8 +36,12 @@ impl UnitOfWork {
                 // It is refused for good, and not judged valid any more: the next one is.
                 continue;
             }
-            let referral_number =
-                self.state.referral_number_of(customer, &(owner.promoter.clone(), owner.program.clone()));
+            let group = (owner.promoter.clone(), owner.program.clone());
+            let known_number = self.state.referral_number_of(customer, &group);
+            let referral_number = match terms.tiers_by {
+                TiersBy::Signups => Some(known_number.unwrap_or_else(|| self.give_number(customer, group))),
+                TiersBy::Customers => known_number,
+            };
             let known = self.state.referrals.get(customer);
             let (known_id, qualified) =
                 known.map(|known| (known.id.clone(), known.qualified.clone())).unzip();

@@ -100,11 +100,26 @@ impl State {
         match judged {
             Err(reason) => Judged::Refused(reason),
             Ok(_) if self.used_up.contains(&claim.id) => Judged::Refused(NoCommission::CodeUsedUp),
-            Ok(_) if self.is_refused(customer, &facts.owner.promoter) => {
+            Ok(_) if self.refuses(claim, customer, &facts.owner.promoter) => {
                 Judged::Refused(NoCommission::Refused)
             }
             Ok(version) => Judged::Valid(code, facts, version),
         }
+    }
+
+    /// True when the latest review refused this claim's customer to its promoter. A move beats what was said before it.
+    fn refuses(&self, claim: &Claim, customer: &Customer, promoter: &PromoterId) -> bool {
+        let is_later = |said_at: Timestamp| claim.moved_at.is_none_or(|moved_at| said_at >= moved_at);
+        matches!(self.decision_on(customer, promoter), Some((ReviewDecision::Refused, at)) if is_later(at))
+    }
+
+    /// When an operator last moved a customer, or reviewed it for any promoter: what is said next comes later.
+    pub fn last_said_at(&self, customer: &Customer) -> Option<Timestamp> {
+        let names = self.customers.names_of(customer);
+        let reviewed = self.reviews.iter().filter(|((name, _), _)| names.contains(name));
+        let reviewed = reviewed.map(|(_, review)| review.reviewed_at);
+        let moved = self.customers.claims_of(customer).filter_map(|claim| claim.moved_at);
+        reviewed.chain(moved).max()
     }
 
     /// The terms that the present referral of a customer is frozen to, if this claim has made it: a change of code or program

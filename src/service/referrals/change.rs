@@ -204,17 +204,16 @@ async fn move_to(
     ledger::change(db, &needs, now, |unit| {
         let state = unit.state();
         let customer = state.customers.present(&found.customer);
-        let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown_code(&claim.code)) };
-        if state.is_refused(&customer, &facts.owner.promoter) {
-            let message = "code: this customer was refused to its promoter";
-            return Err(ServiceError::refused(RefusalCode::ReferralRefused, message));
+        if !state.codes.contains_key(&claim.code) {
+            return Err(unknown_code(&claim.code));
         }
-        // Another replica's clock may be ahead of ours: the last move counts.
-        let last = state.customers.claims_of(&customer).filter_map(|known| known.moved_at).max();
-        let after_last = last.map(|last| last.minus_seconds(-1));
+        // Another replica's clock may be ahead of ours: the last move counts, and not what was refused before it.
+        let after_last = state.last_said_at(&customer).map(|last| last.minus_seconds(-1));
         let moved_at = claim.moved_at.max(after_last);
         let Some(referral) = state.referrals.get(&customer) else { return Err(unknown("of this customer")) };
-        let (claimed_at, lookback_s) = (claimed_at.unwrap_or(referral.claimed_at), referral.lookback_s);
+        let lookback_s = referral.lookback_s;
+        let known_since = Some(referral.claimed_at).filter(|_| !referral.void);
+        let claimed_at = claimed_at.or(known_since).unwrap_or(now);
         unit.refer(Claim { claimed_at, moved_at, lookback_s, ..claim.clone() }, None)?;
         present(unit, &customer)
     })

@@ -105,7 +105,8 @@ fn claim_of(
     Ok((claim, email.as_deref().and_then(EmailHash::of)))
 }
 
-/// What the request itself shows to be wrong: then it makes no claim.
+/// What the request itself shows to be wrong: then it makes no claim. What is known of its customer beside is no reason to
+/// refuse it: a referral that comes of it is held.
 fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), ServiceError> {
     let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown(&claim.code)) };
     let known_user =
@@ -128,7 +129,7 @@ fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), S
     let (covers_user, covers_email) =
         latest.map_or((false, false), |review| (review.covers_user, review.covers_email));
     let is_promoter = of_promoter.is_some_and(|promoter| {
-        let is_user = claim.user.as_ref().or(known_user) == Some(&promoter.user);
+        let is_user = claim.user.as_ref() == Some(&promoter.user);
         let has_email = email.is_some_and(|email| promoter.emails.contains(&email));
         (is_user && !covers_user) || (has_email && !covers_email)
     });

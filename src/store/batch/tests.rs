@@ -19,7 +19,7 @@ use crate::domain::{
     Assessment, BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, Commission,
     CommissionBase, CreditNoteFacts, CreditNoteId, Currency, Customer, DisputeFacts, DisputeId, DisputeState,
     EmailHash, EventId, InvoiceId, InvoiceSnapshot, Kind, LedgerEntry, Lines, Outcome, PaidInvoice,
-    PaymentFacts, PaymentId, ProgramKey, PromoterId, Redemption, Referral, ReferralId, RefundFacts, RefundId,
+    PaymentFacts, PaymentId, ProgramKey, PromoterId, Referral, ReferralId, RefundFacts, RefundId,
     RefundState, Review, ReviewDecision, ReviewId, StripeCustomerId, SubscriptionId, Terms, TermsVersion,
     Timestamp, UserId,
 };
@@ -176,7 +176,7 @@ fn every_change_of_the_catalog() -> CatalogChanges {
             created_at: AT,
         }],
         promoter_emails: vec![(promoter, "a@example.com".to_owned())],
-        codes: vec![NewCode { code: code.clone(), facts: CodeFacts::unlimited(owner), made_at: AT }],
+        codes: vec![NewCode { code: code.clone(), facts: CodeFacts::unlimited(owner) }],
         code_versions: vec![(code.clone(), version)],
         code_limits: vec![(code.clone(), None)],
         promotion_codes: vec![(Code::promotion("promo_1"), code)],
