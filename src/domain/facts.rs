@@ -337,7 +337,7 @@ mod tests {
         ) {
             let (snapshots, mut shuffled) = snapshots;
             let expected = merged(&snapshots);
-            prop_assert_eq!(merged(&shuffled), expected);
+            prop_assert_eq!(merged(&shuffled), expected.clone());
             shuffled.extend(snapshots);
             prop_assert_eq!(merged(&shuffled), expected);
         }
