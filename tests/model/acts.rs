@@ -95,7 +95,8 @@ fn some_code(random: &mut Random, world: &World) -> String {
 
 pub fn promotions(random: &mut Random, world: &World) -> Vec<String> {
     let promotion = |random: &mut Random| {
-        let any = [PROMOTION_CODES[0].0, PROMOTION_CODES[1].0, LATE_PROMOTION, NO_PROMOTION, SPARE_PROMOTION.0];
+        let any =
+            [PROMOTION_CODES[0].0, PROMOTION_CODES[1].0, LATE_PROMOTION, NO_PROMOTION, SPARE_PROMOTION.0];
         if random.in_percent(50) { world.favourite.1 } else { random.pick(&any) }.to_owned()
     };
     (0..=random.below(2)).map(|_| promotion(random)).collect()

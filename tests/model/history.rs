@@ -2,12 +2,14 @@
 
 use referrald::domain::attribution::Review;
 use referrald::domain::codes::CodeVersion;
-use referrald::domain::{Claim, Code, Customer, PromoterId, StripeCustomerId, TermsVersion, Timestamp, UserId};
+use referrald::domain::{
+    Claim, Code, Customer, PromoterId, StripeCustomerId, TermsVersion, Timestamp, UserId,
+};
 
 use crate::acts::act;
 use crate::random::Random;
 use crate::setup::{LATER_S, Setup};
-use crate::tellings::{credit_note, charge, dispute, invoice_paid, link, refund};
+use crate::tellings::{charge, credit_note, dispute, invoice_paid, link, refund};
 use crate::told::{Address, Event, Said, VERSIONS};
 use crate::world::World;
 

@@ -77,7 +77,8 @@ impl<'a> Money<'a> {
             Said::Invoice(invoice) if invoice.is_paid() => self.take_in_invoice(event, invoice),
             Said::Link(link) if link.is_paid => {
                 let payment = link.record.as_ref().or_else(|| link.by.name());
-                self.links.extend(payment.map(|payment| (link.invoice.as_str(), payment.as_str(), link.amount)));
+                self.links
+                    .extend(payment.map(|payment| (link.invoice.as_str(), payment.as_str(), link.amount)));
             }
             Said::Charge(charge) => self.take_in_charge(event, charge),
             Said::Refund(refund) => self.take_in_refund(refund),
@@ -272,7 +273,8 @@ impl<'a> Money<'a> {
         }
         let mut refunded = 0;
         for (is_older, charge) in self.totals_of(payment) {
-            let released = if is_older { charge.amount - charge.captured.unwrap_or(charge.amount) } else { 0 };
+            let released =
+                if is_older { charge.amount - charge.captured.unwrap_or(charge.amount) } else { 0 };
             refunded = refunded.max(i128::from(charge.refunded - released));
         }
         let mut taken = counted + (refunded - known).max(0);

@@ -318,7 +318,8 @@ impl<'a> People<'a> {
             });
         }
         // Of refused claims the smallest tells the reason, whatever was moved.
-        let smallest = reasons.into_iter().min_by_key(|(claim, _)| (claim.claimed_at, claim.place, &claim.code));
+        let smallest =
+            reasons.into_iter().min_by_key(|(claim, _)| (claim.claimed_at, claim.place, &claim.code));
         Err(smallest.map_or(NoCommission::NotReferred, |(_, reason)| reason))
     }
 }

@@ -105,7 +105,8 @@ pub fn charge(random: &mut Random, world: &World) -> Charge {
         captured = random.pick(&[None, Some(0), Some(amount / 2)]);
     }
     let released = amount - captured.unwrap_or(amount);
-    let refunded = random.pick(&[0, released, released, released + random.amount(), random.amount()]);
+    let any = random.amount();
+    let refunded = random.pick(&[0, released, released, released + any, any]);
     let mut charge = Charge {
         event_type: random.pick(&CHARGES),
         id: payment.charge.clone(),
@@ -154,7 +155,8 @@ pub fn dispute(random: &mut Random, world: &World) -> Dispute {
     let mut transactions = Vec::new();
     for (transaction, currency) in [(0, "usd"), (1, "usd"), (2, "eur")] {
         if random.in_percent(18) {
-            let amount = random.pick(&[-taking.amount, -taking.amount, taking.amount / 2, random.amount() - 1_000]);
+            let any = random.amount() - 1_000;
+            let amount = random.pick(&[-taking.amount, -taking.amount, taking.amount / 2, any]);
             transactions.push((format!("txn_{number}_{transaction}"), amount, currency));
         }
     }

@@ -56,11 +56,8 @@ impl World {
         let stripe_customers: Vec<Option<String>> = (0..stripe_customers).map(|_| user(random)).collect();
         let currency_of_most = currency(random);
         let invoice = |random: &mut Random, number| {
-            let amount = if random.in_percent(50) {
-                random.amount()
-            } else {
-                random.pick(&[500, 1_000, 1_000, 19])
-            };
+            let amount =
+                if random.in_percent(50) { random.amount() } else { random.pick(&[500, 1_000, 1_000, 19]) };
             Invoice {
                 id: format!("in_{number}"),
                 stripe_customer: random.below(stripe_customers.len()),
@@ -92,7 +89,8 @@ impl World {
 
 /// Mostly by its own name, else by that of its account, or by both.
 pub fn named(random: &mut Random, place: usize) -> Named {
-    let (own, account) = random.pick(&[(true, false), (true, false), (true, false), (false, true), (true, true)]);
+    let (own, account) =
+        random.pick(&[(true, false), (true, false), (true, false), (false, true), (true, true)]);
     Named { customer: own.then(|| customer_id(place)), account: account.then(|| account_id(place)) }
 }
 
