@@ -157,9 +157,13 @@ impl Ledger {
 
     fn subscriptions_of(&self, customer: &Customer) -> Vec<bool> {
         let customers = &self.unit.state().customers;
-        let own =
-            self.subscriptions.iter().filter(|((name, _), _)| customers.customer_named(name) == *customer);
-        own.map(|(_, ended)| *ended).collect()
+        let mut own: BTreeMap<&SubscriptionId, bool> = BTreeMap::new();
+        for ((name, subscription), ended) in &self.subscriptions {
+            if customers.customer_named(name) == *customer {
+                *own.entry(subscription).or_default() |= *ended;
+            }
+        }
+        own.into_values().collect()
     }
 
     fn numbers(&self) -> BTreeMap<Customer, u32> {

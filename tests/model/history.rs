@@ -62,8 +62,16 @@ impl History {
         history
     }
 
-    /// A change of a program or a code is valid from the time of the call: what was claimed then or later is told later.
+    /// A change of a program or a code is valid from the time of the call: what was claimed then or later is told later. And
+    /// what operators say has the time of the call: it comes in that order.
     pub fn put_in_time(&mut self) {
+        let is_said = |step: &Step| said_at(step).is_some();
+        let places: Vec<usize> = (0..self.steps.len()).filter(|place| is_said(&self.steps[*place])).collect();
+        let mut said: Vec<Step> = places.iter().map(|place| self.steps[*place].clone()).collect();
+        said.sort_by_key(said_at);
+        for (place, step) in places.into_iter().zip(said) {
+            self.steps[place] = step;
+        }
         let steps = std::mem::take(&mut self.steps);
         let is_change = |step: &Step| matches!(step, Step::AddTerms(_) | Step::AddCodeVersion(..));
         let (changes, mut others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(is_change);
@@ -83,6 +91,15 @@ impl History {
         let place = others.iter().position(is_later).unwrap_or(others.len());
         others.splice(place..place, changes);
         self.steps = others;
+    }
+}
+
+/// When an operator said something of a customer.
+fn said_at(step: &Step) -> Option<Timestamp> {
+    match step {
+        Step::Review(_, _, review) => Some(review.reviewed_at),
+        Step::Claim(claim, _) => claim.moved_at,
+        _ => None,
     }
 }
 
