@@ -345,3 +345,6 @@ fn merge_or_insert<K: Ord + Clone, V: Clone + PartialEq>(
     merge(present, facts);
     *present != before
 }
+
+#[cfg(test)]
+mod tests;
