@@ -287,16 +287,13 @@ impl<'a> Money<'a> {
         taken.min(captured)
     }
 
-    /// True when a dispute takes from an invoice that is not decided.
+    /// True when a dispute that is not decided takes from a payment of an invoice.
     pub fn is_disputed(&self, invoice: &str) -> bool {
         let currency = self.invoices[invoice].told.currency;
         self.disputes.values().any(|dispute| {
             let (state, _, named, _) = dispute.telling;
-            let payment = self.payment(named);
-            let captured = self.captured_or_linked(payment);
-            state == DisputeState::Open
-                && self.is_linked(invoice, payment)
-                && dispute.takes(currency, captured) > 0
+            let takes = dispute.takes(currency, i128::MAX) > 0;
+            state == DisputeState::Open && takes && self.is_linked(invoice, self.payment(named))
         })
     }
 
