@@ -40,8 +40,8 @@ pub fn act(random: &mut Random, world: &World, number: usize) -> Result<Said, St
             Err(Step::LearnOfPromoter(promoter, address(random, MAILBOXES_OF_PROMOTERS)))
         }
         39 => Err(Step::AddTerms(world.setup.later_terms(random, number))),
-        40 | 41 => Err(Step::AddCodeVersion(known_code(random), world.setup.later_code(random, number))),
-        42 => Err(Step::Carry(SPARE_PROMOTION.0, Code::new(SPARE_PROMOTION.1))),
+        40 => Err(Step::AddCodeVersion(known_code(random), world.setup.later_code(random, number))),
+        41 | 42 => Err(Step::Carry(SPARE_PROMOTION.0, Code::new(SPARE_PROMOTION.1))),
         _ if world.setup.by_arrival => {
             Err(Step::Limit(known_code(random), random.pick(&[None, Some(1), Some(2), Some(3)])))
         }
@@ -177,7 +177,7 @@ fn review(random: &mut Random, world: &World, number: usize) -> Step {
     let (customer, _) = some_party(random, world);
     let promoter = PromoterId::new(random.pick(&[PROMOTERS[0], PROMOTERS[0], PROMOTERS[1]]));
     let decisions = [ReviewDecision::Refused, ReviewDecision::Released];
-    let decision = decisions[usize::from(world.setup.releases && random.in_percent(65))];
+    let decision = decisions[usize::from(world.setup.releases && random.in_percent(85))];
     let review = Review {
         id: ReviewId::new(format!("rev_{number:02}")),
         decision,

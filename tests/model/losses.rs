@@ -306,6 +306,35 @@ impl<'a> Money<'a> {
         self.captured(payment).map_or_else(|| self.linked(payment), i128::from)
     }
 
+    /// Notes which rules mattered to what was taken from an invoice.
+    pub fn note_features(&self, invoice: &str, features: &mut BTreeSet<&'static str>) {
+        let mut note = |holds: bool, feature| features.extend(holds.then_some(feature));
+        let currency = self.invoices[invoice].told.currency;
+        let payments = self.merged_links.iter().filter(|((of, _), _)| *of == invoice);
+        let payments: Vec<(&str, bool)> =
+            payments.map(|((_, payment), amount)| (*payment, amount.is_none())).collect();
+        let without_amount = payments.iter().filter(|(payment, without)| {
+            *without && self.captured(payment).is_some_and(|captured| captured > 0)
+        });
+        note(without_amount.count() > 1, "several links without amounts");
+        for (payment, _) in payments {
+            note(self.release(payment).is_some(), "a released rest");
+            for (id, dispute) in &self.disputes {
+                let (_, amount, named, own_currency) = dispute.telling;
+                let takes = dispute.takes(currency, i128::MAX);
+                if self.payment(named) != payment || takes == 0 {
+                    continue;
+                }
+                note(own_currency != currency, "a dispute in another currency");
+                note(takes != i128::from(amount) && takes < i128::MAX, "balance transactions");
+                let told = self.disputes_told.iter().filter(|(_, told)| told.id == *id);
+                note(told.into_iter().any(|(_, told)| told.status == "won"), "a dispute that was won before");
+            }
+        }
+        let notes = self.credit_notes.values();
+        note(notes.into_iter().any(|(void, _, of)| !void && *of == invoice), "a credit note");
+    }
+
     /// What an invoice lost: L when asked for disputes, else R.
     pub fn loss(&self, invoice: &str, with_disputes: bool) -> i128 {
         let told = self.invoices[invoice].told;

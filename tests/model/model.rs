@@ -19,6 +19,8 @@ pub type Sums = BTreeMap<(InvoiceId, PromoterId, Currency, Kind, i64), i128>;
 pub struct Model<'a> {
     pub money: Money<'a>,
     pub people: People<'a>,
+    /// The versions in which each event was told.
+    pub tellings: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
 /// What the model works out.
@@ -56,7 +58,7 @@ pub struct Earned {
 
 impl<'a> Model<'a> {
     pub fn new(setup: &'a Setup) -> Self {
-        Self { money: Money::default(), people: People::new(setup) }
+        Self { money: Money::default(), people: People::new(setup), tellings: BTreeMap::new() }
     }
 
     pub fn of(setup: &'a Setup, steps: &'a [Step]) -> Self {
@@ -72,6 +74,7 @@ impl<'a> Model<'a> {
         let people = &mut self.people;
         match step {
             Step::Event(event) => {
+                self.tellings.entry(&event.id).or_default().insert(event.version);
                 people.take_in(event);
                 self.money.take_in(event);
             }
@@ -112,6 +115,7 @@ impl<'a> Model<'a> {
             };
             let earned = referral.map(|(customer, referral)| {
                 self.note_features(invoice, customer, referral, &mut figures.features);
+                self.money.note_features(invoice, &mut figures.features);
                 let earned = self.earned(invoice, referral, &mut figures.features);
                 self.post(invoice, referral, &earned, &mut figures.sums);
                 earned

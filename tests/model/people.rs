@@ -279,7 +279,8 @@ impl<'a> People<'a> {
         refusal.map(|_| NoCommission::Refused)
     }
 
-    /// The referral of a customer, or why there is none: the reason of its strongest claim.
+    /// The referral of a customer, or why there is none: the reason of its strongest claim. A move is
+    /// the strongest, also when it was refused.
     pub fn referral(&self, customer: &Customer) -> Result<Referral<'a>, NoCommission> {
         let about = |claim: &&Claim<'a>| self.party_of_claim(claim).as_ref() == Some(customer);
         let mut claims: Vec<&Claim<'a>> = self.claims.iter().filter(about).collect();
@@ -288,11 +289,11 @@ impl<'a> People<'a> {
         for claim in claims {
             let Some((code, facts)) = self.code_of(claim) else {
                 let is_reason = !claim.names_promotion_code() && !claim.is_reference();
-                reasons.extend(is_reason.then_some((claim, NoCommission::UnknownCode)));
+                reasons.extend(is_reason.then_some(NoCommission::UnknownCode));
                 continue;
             };
             if let Some(reason) = self.refusal(customer, claim, code, facts) {
-                reasons.push((claim, reason));
+                reasons.push(reason);
                 continue;
             }
             let (promoter, program) = (facts.promoter, facts.program);
@@ -317,10 +318,7 @@ impl<'a> People<'a> {
                 beats_refusal: last_review.is_some() && released.is_none(),
             });
         }
-        // Of refused claims the smallest tells the reason, whatever was moved.
-        let smallest =
-            reasons.into_iter().min_by_key(|(claim, _)| (claim.claimed_at, claim.place, &claim.code));
-        Err(smallest.map_or(NoCommission::NotReferred, |(_, reason)| reason))
+        Err(reasons.first().copied().unwrap_or(NoCommission::NotReferred))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::told::Invoice;
 pub type Referrals<'a> = BTreeMap<Customer, Result<Referral<'a>, NoCommission>>;
 
 /// Rules that the generator must make matter.
-pub const FEATURES: [&str; 30] = [
+pub const FEATURES: [&str; 37] = [
     "a flat reward",
     "a flat reward above its base",
     "a cap",
@@ -47,6 +47,13 @@ pub const FEATURES: [&str; 30] = [
     "a release of an e-mail",
     "paid by hand",
     "contradicting snapshots",
+    "several links without amounts",
+    "a released rest",
+    "a dispute in another currency",
+    "balance transactions",
+    "a dispute that was won before",
+    "a credit note",
+    "two tellings of one event",
 ];
 
 impl<'a> Model<'a> {
@@ -257,6 +264,8 @@ impl<'a> Model<'a> {
         note(referral.likeness.mailbox, "a release of an e-mail");
         note(paid.told.by_hand > 0, "paid by hand");
         note(paid.is_in_conflict(), "contradicting snapshots");
+        let told_again = self.tellings.values().any(|versions| versions.len() > 1);
+        note(told_again, "two tellings of one event");
     }
 }
 

@@ -50,9 +50,9 @@ pub fn invoice_paid(random: &mut Random, world: &World) -> Invoice {
         paid_at: random.in_percent(95).then(|| invoice.paid_at + random.pick(&[0, 0, 10])),
         paid_by,
         subscription: random.in_percent(40).then(|| format!("sub_{}", random.below(3))),
-        metadata: codes(random, world, 8),
-        snapshot: codes(random, world, 8),
-        older_snapshot: codes(random, world, 4),
+        metadata: codes(random, world, 14),
+        snapshot: codes(random, world, 12),
+        older_snapshot: codes(random, world, 6),
         promotions: if random.in_percent(12) { promotions(random, world) } else { Vec::new() },
         email: some_address(random, 5),
     }

@@ -1,7 +1,7 @@
 //! What is true behind a random history: few ids, so that everything meets everything.
 
 use crate::random::Random;
-use crate::setup::{LATE, LATE_PROMOTION, LOOKBACK_S, SECONDS_PER_DAY, Setup};
+use crate::setup::{LATE, LATE_PROMOTION, LOOKBACK_S, SECONDS_PER_DAY, SPARE_PROMOTION, Setup};
 use crate::told::{Named, PaidBy};
 
 /// Users and customers at most.
@@ -50,7 +50,9 @@ pub struct Taking {
 impl World {
     pub fn new(random: &mut Random) -> Self {
         let setup = Setup::new(random);
-        let stripe_customers = random.pick(&[1, 2, 2, 3, CUSTOMERS]);
+        // Few enough that who is released is the one who pays.
+        let most = if setup.releases { 2 } else { CUSTOMERS };
+        let stripe_customers = random.pick(&[1, 2, 2, 3, CUSTOMERS]).min(most);
         let user =
             |random: &mut Random| random.in_percent(60).then(|| format!("user_{}", random.below(USERS)));
         let stripe_customers: Vec<Option<String>> = (0..stripe_customers).map(|_| user(random)).collect();
@@ -73,8 +75,12 @@ impl World {
         let now = setup.now;
         let refunds = (0..=random.below(3)).map(|_| Taking::new(random, &payments, now)).collect();
         let disputes = (0..=random.below(2)).map(|_| Taking::new(random, &payments, now)).collect();
-        let favourite =
-            random.pick(&[("ANNA", "promo_anna"), ("ANNA", "promo_anna"), (LATE, LATE_PROMOTION)]);
+        let favourite = random.pick(&[
+            ("ANNA", "promo_anna"),
+            ("ANNA", "promo_anna"),
+            (LATE, LATE_PROMOTION),
+            (SPARE_PROMOTION.1, SPARE_PROMOTION.0),
+        ]);
         Self { setup, invoices, payments, refunds, disputes, stripe_customers, favourite }
     }
 
