@@ -38,6 +38,7 @@ mod lints;
 mod lockstep;
 mod logs;
 mod memory;
+mod money;
 mod moves;
 mod one_writer;
 mod order;

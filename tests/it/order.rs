@@ -8,9 +8,9 @@ use crate::support::{SECRET, World, now};
 use referrald::domain::catalog::NewCode;
 use referrald::domain::ledger::{PromoterFacts, Stamp};
 use referrald::domain::{
-    BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, EmailHash, Kind,
-    ProgramKey, PromoterId, Recurrence, State, StripeCustomerId, Terms, TermsVersion, Timestamp, UnitOfWork,
-    UserId,
+    BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, Currency,
+    EmailHash, Kind, ProgramKey, PromoterId, Recurrence, Reward, State, StripeCustomerId, Terms,
+    TermsVersion, Timestamp, UnitOfWork, UserId,
 };
 use referrald::handlers::Policy;
 use referrald::service::inbound::InboundEvent;
@@ -86,6 +86,14 @@ fn terms(program: &str) -> Terms {
             let recurrence = Recurrence::Recurring { months: Some(1), invoices: None };
             Terms { recurrence, ..percentage(1_000) }
         }
+        "sold" => {
+            let rates = [("prod_new", 2_000), ("prod_old", 500)];
+            let rate = |(product, bps): (&str, u16)| (product.to_owned(), BasisPoints::new(bps).unwrap());
+            Terms { product_rates: rates.map(rate).into(), ..percentage(1_000) }
+        }
+        "flat" => Terms { reward: Reward::Flat(500), currency: Some(Currency::USD), ..percentage(0) },
+        "capped" => Terms { caps: [(Currency::USD, 50_000)].into(), ..percentage(1_000) },
+        "goods" => Terms { exclude_shipping: true, ..percentage(1_000) },
         _ => percentage(1_000),
     }
 }
