@@ -135,13 +135,18 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut
         let charges =
             if names.is_empty() { String::new() } else { format!(" (charge {})", names.join(", ")) };
         let link = state.payments.link(id, &payment).flatten();
-        let part = link.map_or("what its other payments leave of it".to_owned(), shown);
+        let part = link.map_or_else(
+            || "what its other payments leave of it, and at most what was captured".to_owned(),
+            shown,
+        );
         let shared =
             if others.len() > 1 { format!("; it also pays {}", others.join(", ")) } else { String::new() };
         lines.push(format!("Payment {payment}{charges} pays {part}{shared}."));
+        let release = state.payments.release_of(&payment);
         for (refund, facts) in state.payments.refunds_of_payment(&payment) {
-            let (amount, state) = (shown(facts.amount_minor), words::refund_state(facts.state));
-            lines.push(format!("Refund {refund} of {payment}: {amount}, {state}."));
+            let is_release = release == Some(refund);
+            let word = if is_release { words::RELEASE } else { words::refund_state(facts.state) };
+            lines.push(format!("Refund {refund} of {payment}: {}, {word}.", shown(facts.amount_minor)));
         }
         let refunded = state.payments.amount_refunded(&payment);
         if refunded > 0 {
@@ -149,10 +154,13 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut
         }
         for (dispute, facts) in state.payments.disputes_of_payment(&payment) {
             let amount = facts.currency.display(facts.amount_minor);
-            lines.push(format!(
-                "Dispute {dispute} of {payment}: {amount}, {}.",
-                words::dispute_state(facts.state)
-            ));
+            let word = words::dispute_state(facts.state);
+            lines.push(format!("Dispute {dispute} of {payment}: {amount}, {word}."));
+            let moved = facts.transactions.values().map(|moved| moved.currency.display(moved.amount_minor));
+            let moved: Vec<String> = moved.collect();
+            if !moved.is_empty() {
+                lines.push(format!("On the balance it has moved {}.", moved.join(", ")));
+            }
         }
     }
     for (note, facts) in state.payments.credit_notes_of(id) {
