@@ -25,13 +25,13 @@ pub fn act(random: &mut Random, world: &World, number: usize) -> Result<Said, St
         0..9 => Err(Step::Claim(api_claim(random, world, number), some_address(random, 15))),
         9..13 => Ok(checkout(random, world)),
         13..16 => Ok(customer(random, world, 60, 15)),
-        16..18 => {
+        16 => {
             let named = some_name(random, world);
             let promotion = promotions(random, world).remove(0);
             Ok(Said::Discount { named, promotion })
         }
-        18..22 => Ok(customer(random, world, 0, 100)),
-        22..26 => Ok(subscription(random, world)),
+        17..20 => Ok(customer(random, world, 0, 100)),
+        20..26 => Ok(subscription(random, world)),
         26..28 => Err(bind(random, world)),
         28..35 => Err(review(random, world, number)),
         35..38 => Err(Step::Claim(moved(random, world, number), None)),
@@ -132,7 +132,7 @@ fn subscription(random: &mut Random, world: &World) -> Said {
         named: some_name(random, world),
         status: random.pick(&SUBSCRIPTION_WORDS),
         deleted,
-        metadata: if deleted { Metadata::new() } else { codes(random, world, 25) },
+        metadata: if deleted { Metadata::new() } else { codes(random, world, 40) },
     })
 }
 
@@ -154,8 +154,12 @@ fn api_claim(random: &mut Random, world: &World, number: usize) -> Claim {
 fn moved(random: &mut Random, world: &World, number: usize) -> Claim {
     let (customer, _) = some_party(random, world);
     let code = known_code(random);
+    move_by(random, world, number, customer, code.as_str())
+}
+
+pub fn move_by(random: &mut Random, world: &World, number: usize, customer: Customer, code: &str) -> Claim {
     let moved_at = Some(time_of_act(random, world, number));
-    Claim { moved_at, ..claim_by(random, world, number, ClaimSource::Move, customer, code) }
+    Claim { moved_at, ..claim_by(random, world, number, ClaimSource::Move, customer, Code::new(code)) }
 }
 
 /// No two acts of operators are of one time, so that it is clear which was the last.
@@ -178,7 +182,12 @@ fn review(random: &mut Random, world: &World, number: usize) -> Step {
     let promoter = PromoterId::new(random.pick(&[PROMOTERS[0], PROMOTERS[0], PROMOTERS[1]]));
     let decisions = [ReviewDecision::Refused, ReviewDecision::Released];
     let decision = decisions[usize::from(world.setup.releases && random.in_percent(85))];
-    let review = Review {
+    let review = review_by(random, world, number, decision);
+    Step::Review(customer, promoter, review)
+}
+
+pub fn review_by(random: &mut Random, world: &World, number: usize, decision: ReviewDecision) -> Review {
+    Review {
         id: ReviewId::new(format!("rev_{number:02}")),
         decision,
         reviewed_at: time_of_act(random, world, number),
@@ -186,8 +195,7 @@ fn review(random: &mut Random, world: &World, number: usize) -> Step {
         reason: None,
         covers_user: false,
         covers_email: false,
-    };
-    Step::Review(customer, promoter, review)
+    }
 }
 
 /// A customer or a user, by one of the names.
@@ -199,7 +207,7 @@ fn some_party(random: &mut Random, world: &World) -> (Customer, usize) {
     }
 }
 
-fn claim_by(
+pub fn claim_by(
     random: &mut Random,
     world: &World,
     number: usize,

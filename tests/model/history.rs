@@ -10,6 +10,7 @@ use crate::acts::act;
 use crate::random::Random;
 use crate::setup::{LATER_S, Setup};
 use crate::tellings::{charge, credit_note, dispute, invoice_paid, link, refund};
+use crate::themes::Theme;
 use crate::told::{Address, Event, Said, VERSIONS};
 use crate::world::World;
 
@@ -40,12 +41,13 @@ pub struct History {
 impl History {
     /// Makes a history of up to twenty steps.
     pub fn new(random: &mut Random) -> Self {
-        let world = World::new(random);
-        let length = 3 + random.below(17);
+        let theme = Theme::some(random);
+        let world = World::new(random, theme);
+        let mut steps = theme.steps(random, &world);
+        let length = if steps.is_empty() { 3 + random.below(17) } else { random.below(10) };
         // Some are about what is taken back, some about who is paid for what.
-        let money_percent = random.pick(&[65, 25, 5]);
-        let mut steps: Vec<Step> =
-            (0..length).map(|number| step(random, &world, number, money_percent)).collect();
+        let money_percent = if theme == Theme::Losses { 85 } else { random.pick(&[60, 30, 5]) };
+        steps.extend((0..length).map(|number| step(random, &world, number, money_percent)));
         for place in 0..steps.len() {
             if let (Step::Event(event), true) = (&steps[place], random.in_percent(6)) {
                 let version = random.pick(&VERSIONS);
@@ -112,7 +114,7 @@ fn step(random: &mut Random, world: &World, number: usize, money_percent: usize)
             7..9 => Said::Dispute(dispute(random, world)),
             _ => Said::CreditNote(credit_note(random, world)),
         }
-    } else if random.in_percent(45) {
+    } else if random.in_percent(55) {
         Said::Invoice(Box::new(invoice_paid(random, world)))
     } else {
         match act(random, world, number) {

@@ -18,6 +18,7 @@ mod shrink;
 mod statuses;
 mod stripe;
 mod tellings;
+mod themes;
 mod told;
 mod world;
 

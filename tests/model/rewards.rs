@@ -309,6 +309,10 @@ type Date = (i64, i64, i64);
 /// The date in UTC, counted from 1970 on.
 fn date(unix: i64) -> Date {
     let (mut year, mut month, mut day) = (1970, 1, 1 + unix.div_euclid(SECONDS_PER_DAY));
+    while day > 337 + days_of(year, 2) {
+        day -= 337 + days_of(year, 2);
+        year += 1;
+    }
     while day > days_of(year, month) {
         day -= days_of(year, month);
         (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };

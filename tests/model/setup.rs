@@ -12,6 +12,7 @@ use referrald::domain::{
 };
 
 use crate::random::Random;
+use crate::themes::Theme;
 use crate::told::Address;
 use crate::world::currency;
 
@@ -51,6 +52,7 @@ pub struct Setup {
     pub by_arrival: bool,
     /// Operators may release; that covers what is known by then, so the order of the steps matters.
     pub releases: bool,
+    theme: Theme,
     pub versions: Vec<TermsVersion>,
     /// With the late one.
     pub codes: BTreeMap<&'static str, Code>,
@@ -92,13 +94,14 @@ impl Promoter {
 }
 
 impl Setup {
-    pub fn new(random: &mut Random) -> Self {
+    pub fn new(random: &mut Random, theme: Theme) -> Self {
         // Any day, the last second of a month before a short one, and the last day of a year.
         let now = random.pick(&[1_700_000_000, 1_706_745_590, 1_703_980_800]);
         let mut setup = Self {
             now,
             by_arrival: random.in_percent(33),
-            releases: random.in_percent(40),
+            releases: random.in_percent(if theme == Theme::Reviews { 70 } else { 30 }),
+            theme,
             versions: Vec::new(),
             codes: BTreeMap::new(),
             promoters: BTreeMap::new(),
@@ -155,17 +158,24 @@ impl Setup {
         program: &'static str,
         valid_from: i64,
     ) -> TermsVersion {
-        let terms = terms(random, self.by_arrival).checked().unwrap();
+        let mut terms = terms(random, self.by_arrival);
+        match self.theme {
+            Theme::Places => terms.max_rewards_per_promoter = Some(1),
+            Theme::Existing => terms.new_customers_only = true,
+            Theme::Any | Theme::Losses | Theme::Reviews | Theme::Promotions | Theme::Users => {}
+        }
+        let terms = terms.checked().unwrap();
         let valid_from = Timestamp::from_unix(valid_from);
         TermsVersion { id, program: ProgramKey::new(program), valid_from, terms: Arc::new(terms) }
     }
 
     fn code_version(&self, random: &mut Random, id: i64, valid_from: i64) -> CodeVersion {
-        let expires_after = random.pick(&[None, None, None, None, None, Some(0), Some(5), Some(15)]);
+        let expires_after =
+            random.pick(&[None, None, None, None, None, None, None, Some(0), Some(5), Some(15)]);
         CodeVersion {
             id,
             valid_from: Timestamp::from_unix(valid_from),
-            active: random.in_percent(85),
+            active: random.in_percent(92),
             expires_at: expires_after.map(|after| Timestamp::from_unix(self.now + after)),
         }
     }
@@ -176,7 +186,7 @@ fn terms(random: &mut Random, with_tiers: bool) -> Terms {
     let hold_days = random.pick(&[0, 7, 14, 30]);
     let rate = random.pick(&[1_000, 1_525, 3_333, 10_000, 0]);
     let mut terms = Terms::percentage(bps(rate), base, hold_days);
-    terms.active = random.in_percent(80);
+    terms.active = random.in_percent(88);
     terms.exclude_shipping = random.in_percent(30);
     terms.new_customers_only = random.in_percent(25);
     terms.tiers_by = random.pick(&[TiersBy::Customers, TiersBy::Customers, TiersBy::Signups]);

@@ -22,7 +22,12 @@ const DISPUTE_WORDS: [&str; 10] = [
 ];
 
 pub fn invoice_paid(random: &mut Random, world: &World) -> Invoice {
-    let invoice = &world.invoices[random.below(world.invoices.len())];
+    let number = random.below(world.invoices.len());
+    invoice_of(random, world, number)
+}
+
+pub fn invoice_of(random: &mut Random, world: &World, number: usize) -> Invoice {
+    let invoice = &world.invoices[number % world.invoices.len()];
     let place = if random.in_percent(10) { world.some_customer(random) } else { invoice.stripe_customer };
     let (amount, by_hand) =
         if random.in_percent(10) { (random.amount(), 0) } else { (invoice.amount, invoice.by_hand) };
@@ -35,7 +40,7 @@ pub fn invoice_paid(random: &mut Random, world: &World) -> Invoice {
         if random.in_percent(40) { world.some_payment(random).names(random) } else { PaidBy::default() };
     Invoice {
         id: invoice.id.clone(),
-        payment_succeeded: random.pick(&[None, None, None, Some(true), Some(false)]),
+        payment_succeeded: random.pick(&[None, None, None, None, None, Some(true), Some(true), Some(false)]),
         named: if random.in_percent(97) { named(random, place) } else { Default::default() },
         currency: if random.in_percent(10) { currency(random) } else { invoice.currency },
         amount_paid: amount,
@@ -50,7 +55,7 @@ pub fn invoice_paid(random: &mut Random, world: &World) -> Invoice {
         paid_at: random.in_percent(95).then(|| invoice.paid_at + random.pick(&[0, 0, 10])),
         paid_by,
         subscription: random.in_percent(40).then(|| format!("sub_{}", random.below(3))),
-        metadata: codes(random, world, 14),
+        metadata: codes(random, world, 18),
         snapshot: codes(random, world, 12),
         older_snapshot: codes(random, world, 6),
         promotions: if random.in_percent(12) { promotions(random, world) } else { Vec::new() },
@@ -78,11 +83,17 @@ fn lines(random: &mut Random) -> Vec<Line> {
 }
 
 pub fn link(random: &mut Random, world: &World) -> Link {
-    let invoice = &world.invoices[random.below(world.invoices.len())];
+    let invoice = random.below(world.invoices.len());
+    let payment = random.below(world.payments.len());
+    link_of(random, world, invoice, payment)
+}
+
+pub fn link_of(random: &mut Random, world: &World, invoice: usize, payment: usize) -> Link {
+    let invoice = &world.invoices[invoice];
     // Paid outside Stripe's charges: such a link always has an amount, and nothing ever takes from it.
     let record = random.in_percent(10).then(|| "payrec_0".to_owned());
     let has_amount = record.is_some() || random.in_percent(75);
-    let by = if record.is_some() { PaidBy::default() } else { world.some_payment(random).name(random) };
+    let by = if record.is_some() { PaidBy::default() } else { world.payments[payment].name(random) };
     Link {
         invoice: invoice.id.clone(),
         by,
@@ -94,6 +105,10 @@ pub fn link(random: &mut Random, world: &World) -> Link {
 
 pub fn charge(random: &mut Random, world: &World) -> Charge {
     let place = random.below(world.payments.len());
+    charge_of(random, world, place)
+}
+
+pub fn charge_of(random: &mut Random, world: &World, place: usize) -> Charge {
     let payment = &world.payments[place];
     // Once in a while a payment intent that belongs to another charge.
     let contradicts = random.in_percent(5);
@@ -112,7 +127,7 @@ pub fn charge(random: &mut Random, world: &World) -> Charge {
         id: payment.charge.clone(),
         intent: intent.clone().filter(|_| random.in_percent(80)),
         customer: random.in_percent(90),
-        invoice: random.in_percent(30).then_some(invoice),
+        invoice: random.in_percent(50).then_some(invoice),
         amount,
         captured,
         refunded: refunded.min(999_999_999_999_999),
@@ -151,6 +166,10 @@ fn refund_of(random: &mut Random, number: usize, taking: &Taking, by: PaidBy) ->
 
 pub fn dispute(random: &mut Random, world: &World) -> Dispute {
     let number = random.below(world.disputes.len());
+    dispute_of(random, world, number)
+}
+
+pub fn dispute_of(random: &mut Random, world: &World, number: usize) -> Dispute {
     let taking = &world.disputes[number];
     let mut transactions = Vec::new();
     for (transaction, currency) in [(0, "usd"), (1, "usd"), (2, "eur")] {

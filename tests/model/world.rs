@@ -2,6 +2,7 @@
 
 use crate::random::Random;
 use crate::setup::{LATE, LATE_PROMOTION, LOOKBACK_S, SECONDS_PER_DAY, SPARE_PROMOTION, Setup};
+use crate::themes::Theme;
 use crate::told::{Named, PaidBy};
 
 /// Users and customers at most.
@@ -48,14 +49,21 @@ pub struct Taking {
 }
 
 impl World {
-    pub fn new(random: &mut Random) -> Self {
-        let setup = Setup::new(random);
+    pub fn new(random: &mut Random, theme: Theme) -> Self {
+        let setup = Setup::new(random, theme);
         // Few enough that who is released is the one who pays.
-        let most = if setup.releases { 2 } else { CUSTOMERS };
+        let most = if setup.releases && theme != Theme::Places { 2 } else { CUSTOMERS };
         let stripe_customers = random.pick(&[1, 2, 2, 3, CUSTOMERS]).min(most);
+        let stripe_customers = if theme == Theme::Users { stripe_customers.max(2) } else { stripe_customers };
         let user =
-            |random: &mut Random| random.in_percent(60).then(|| format!("user_{}", random.below(USERS)));
-        let stripe_customers: Vec<Option<String>> = (0..stripe_customers).map(|_| user(random)).collect();
+            |random: &mut Random| random.in_percent(70).then(|| format!("user_{}", random.below(USERS)));
+        let mut stripe_customers: Vec<Option<String>> = (0..stripe_customers).map(|_| user(random)).collect();
+        if theme == Theme::Reviews && random.in_percent(50) {
+            stripe_customers[0] = Some(setup.promoters["anna"].user.clone());
+        }
+        if theme == Theme::Users {
+            stripe_customers.fill(Some("user_0".to_owned()));
+        }
         let currency_of_most = currency(random);
         let invoice = |random: &mut Random, number| {
             let amount =
@@ -129,7 +137,8 @@ fn paid_at(random: &mut Random, now: i64) -> i64 {
 impl Payment {
     fn new(random: &mut Random, number: usize) -> Self {
         let amount = if random.in_percent(50) { random.pick(&[400, 600, 1_000]) } else { random.amount() };
-        let captured = if random.in_percent(30) { amount - amount / random.pick(&[1, 2, 3]) } else { amount };
+        let captured =
+            if random.in_percent(40) { amount - amount / random.pick(&[1, 2, 3, 3]) } else { amount };
         Self {
             charge: format!("ch_{number}"),
             intent: random.in_percent(80).then(|| format!("pi_{number}")),
