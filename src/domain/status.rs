@@ -25,6 +25,9 @@ pub enum ReferralStatus {
 }
 
 impl ReferralStatus {
+    /// The words that the API takes and gives.
+    pub const WORDS: [&'static str; 6] = ["held", "refused", "canceled", "signup", "refund", "active"];
+
     /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::service::codes::unknown as unknown_code;
 use crate::service::error::{RefusalCode, ServiceError};
-use crate::service::fields::{invalid, name, text};
+use crate::service::fields::{invalid, name, stripe_customer, text};
 use crate::service::{ledger, promoters};
 use crate::store::Database;
 use crate::store::referrals::{self, Found};
@@ -96,7 +96,7 @@ fn bond(
     customer: Option<&str>,
     user_id: Option<&str>,
 ) -> Result<(StripeCustomerId, UserId), ServiceError> {
-    let stripe = |customer: &str| name("customer", customer).map(StripeCustomerId::new);
+    let stripe = |customer: &str| stripe_customer("customer", customer).map(StripeCustomerId::new);
     let user = |user: &str| name("user_id", user).map(UserId::new);
     match (of, customer, user_id) {
         (Customer::User(own), Some(customer), None) => Ok((stripe(customer)?, own.clone())),

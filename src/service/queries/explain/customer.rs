@@ -43,7 +43,7 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
     match state.referral_of(&customer) {
         Ok(referral) => {
             told.push(words::referral(referral));
-            let view = referrals::view(&snapshot, &state, referral).await?;
+            let view = referrals::of_state(&snapshot, &state, referral).await?;
             told.push(format!("The referral has the status {}.", view.status.as_str()));
             if referral.held {
                 told.push(format!("It earns nothing: {}.", words::reason(NoCommission::SelfReferral)));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::words;
 use crate::domain::Timestamp;
 use crate::service::ServiceError;
+use crate::service::queries::referrals::ReferralFilter;
 use crate::service::queries::{promoters, referrals};
 use crate::store::Database;
 
@@ -43,7 +44,8 @@ pub async fn tell(db: &Database, name: &str, now: Timestamp) -> Result<Option<Ve
     if view.balances.is_empty() {
         told.push("It has earned nothing: there is no entry for it.".to_owned());
     }
-    let referrals = referrals::list(db, Some(id), None, REFERRALS_LIMIT).await?;
+    let filter = ReferralFilter { promoter: Some(id.to_string()), ..ReferralFilter::default() };
+    let (referrals, _more) = referrals::list(db, &filter, None, REFERRALS_LIMIT).await?;
     let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
     for referral in &referrals {
         let count = by_status.entry(referral.status.as_str()).or_default();
