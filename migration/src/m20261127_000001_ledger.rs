@@ -12,7 +12,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 27] = [
+const STATEMENTS: [&str; 28] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -25,15 +25,18 @@ const STATEMENTS: [&str; 27] = [
         rate_bps INTEGER NOT NULL CHECK (rate_bps BETWEEN 0 AND 10000),
         flat_minor BIGINT CHECK (flat_minor > 0),
         commission_base TEXT NOT NULL CHECK (commission_base IN ('net_of_tax', 'amount_paid')),
+        exclude_shipping BOOLEAN NOT NULL,
         currency TEXT CHECK (length(currency) = 3),
         one_time BOOLEAN NOT NULL,
         limit_months INTEGER CHECK (limit_months > 0),
         limit_invoices BIGINT CHECK (limit_invoices > 0),
         tiers TEXT,
+        tiers_by TEXT NOT NULL CHECK (tiers_by IN ('customers', 'signups')),
         product_rates TEXT,
         caps TEXT,
         min_invoices TEXT,
         min_payouts TEXT,
+        new_customers_only BOOLEAN NOT NULL,
         max_rewards_per_promoter INTEGER CHECK (max_rewards_per_promoter > 0),
         conversion_window_days INTEGER CHECK (conversion_window_days >= 0),
         hold_days INTEGER NOT NULL CHECK (hold_days BETWEEN 0 AND 3650),
@@ -57,7 +60,7 @@ const STATEMENTS: [&str; 27] = [
         code TEXT NOT NULL CHECK (code <> ''),
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
-        created_at BIGINT NOT NULL,
+        made_at BIGINT NOT NULL,
         max_uses BIGINT CHECK (max_uses >= 0),
         uses BIGINT NOT NULL CHECK (uses >= 0)
     );
@@ -117,10 +120,14 @@ const STATEMENTS: [&str; 27] = [
     "CREATE TABLE redemption (
         customer TEXT NOT NULL,
         code_key TEXT NOT NULL REFERENCES code (key),
+        PRIMARY KEY (customer, code_key)
+    )",
+    "CREATE TABLE referral_number (
+        customer TEXT NOT NULL,
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
-        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
-        PRIMARY KEY (customer, code_key)
+        number BIGINT NOT NULL CHECK (number > 0),
+        PRIMARY KEY (customer, promoter_id, program_key)
     )",
     // So that nobody has to look for the greatest number.
     "CREATE TABLE referral_counter (
@@ -157,7 +164,7 @@ const STATEMENTS: [&str; 27] = [
         program_version BIGINT NOT NULL,
         claimed_at BIGINT NOT NULL,
         lookback_s BIGINT NOT NULL,
-        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
+        referral_number BIGINT CHECK (referral_number > 0),
         void BOOLEAN NOT NULL,
         held BOOLEAN NOT NULL,
         qualified_at BIGINT,
@@ -303,7 +310,7 @@ const EVENT_IDENTITY: [&str; 6] =
     ["id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
 
 /// Tables whose rows nobody may change or delete.
-const ONLY_INSERTED: [&str; 8] = [
+const ONLY_INSERTED: [&str; 9] = [
     "ledger_entry",
     "claim",
     "claim_used_up",
@@ -311,6 +318,7 @@ const ONLY_INSERTED: [&str; 8] = [
     "program_version",
     "promotion_code",
     "redemption",
+    "referral_number",
     "review",
 ];
 

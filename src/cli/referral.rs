@@ -177,7 +177,8 @@ fn show(referral: &ReferralBody, format: Format) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("{}", sentence(referral));
-    println!("program {}, number {} there", referral.program, referral.referral_number);
+    let number = referral.referral_number.map(|number| format!(", number {number} there"));
+    println!("program {}{}", referral.program, number.unwrap_or_default());
     println!("Stripe customers: {}", referral.customers.join(", "));
     if let Some(invited) = &referral.invitation_method {
         println!("invited by {invited}");

@@ -65,7 +65,7 @@ impl Selected {
         for row in self.numbers.map(|numbers| answers.take(numbers)).transpose()?.unwrap_or_default() {
             let last = number("referral_counter", &row.promoter_id, row.last)?;
             let group = (PromoterId::new(row.promoter_id), ProgramKey::new(row.program_key));
-            fetched.referral_numbers.push((group, last));
+            fetched.last_referral_numbers.push((group, last));
         }
         Ok(())
     }

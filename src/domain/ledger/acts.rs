@@ -55,6 +55,10 @@ impl UnitOfWork {
         let review = Review {
             covers_user: is_release && likeness.user,
             covers_email: is_release && likeness.email,
+            // Another replica's clock may be ahead of ours: what is said last holds.
+            reviewed_at: review
+                .reviewed_at
+                .max(self.state.last_said_at(customer).unwrap_or(review.reviewed_at)),
             ..review
         };
         self.changed.reviews.entry(key.clone()).or_default().push(review.clone());

@@ -32,8 +32,8 @@ pub struct ReferralBody {
     pub source: &'static str,
     /// How the customer was invited, in the host's words.
     pub invitation_method: Option<String>,
-    /// Its place among the promoter's referrals in that program, from 1.
-    pub referral_number: u32,
+    /// Its place among the promoter's referrals in that program, from 1; none before it has one.
+    pub referral_number: Option<u32>,
     /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
     pub status: &'static str,
     /// Unix seconds.

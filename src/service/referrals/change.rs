@@ -144,13 +144,16 @@ async fn review(
         let promoter = &named.clone().or(of_referral).unwrap_or_else(|| found.promoter.clone());
         // Said again, as after an answer that was lost, it must not hit the promoter whose claim counts since.
         let is_any_held = referral.is_some_and(|referral| referral.held);
-        if named.is_none() && !is_any_held && state.has_decision(&customer, decision) {
+        let latest = state.latest_review(&customer, promoter);
+        if named.is_none() && !is_any_held && latest.is_none() && state.has_decision(&customer, decision) {
             return present(unit, &customer);
         }
+        // A move beats the refusals before it: then a refusal says something new.
+        let is_refused = referral.is_none_or(|referral| referral.void || referral.promoter != *promoter);
         let is_held = referral.is_some_and(|referral| referral.held && referral.promoter == *promoter);
         let likeness = state.likeness(&customer, promoter);
-        match state.latest_review(&customer, promoter) {
-            Some(known) if known.says(decision, likeness) => return present(unit, &customer),
+        match latest {
+            Some(known) if known.says(decision, likeness, is_refused) => return present(unit, &customer),
             None if !is_held => {
                 let message = format!(
                     "status: this customer is not held for promoter {promoter}, and was never reviewed for it"
@@ -204,17 +207,16 @@ async fn move_to(
     ledger::change(db, &needs, now, |unit| {
         let state = unit.state();
         let customer = state.customers.present(&found.customer);
-        let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown_code(&claim.code)) };
-        if state.is_refused(&customer, &facts.owner.promoter) {
-            let message = "code: this customer was refused to its promoter";
-            return Err(ServiceError::refused(RefusalCode::ReferralRefused, message));
+        if !state.codes.contains_key(&claim.code) {
+            return Err(unknown_code(&claim.code));
         }
-        // Another replica's clock may be ahead of ours: the last move counts.
-        let last = state.customers.claims_of(&customer).filter_map(|known| known.moved_at).max();
-        let after_last = last.map(|last| last.minus_seconds(-1));
+        // Another replica's clock may be ahead of ours: the last move counts, and not what was refused before it.
+        let after_last = state.last_said_at(&customer).map(|last| last.minus_seconds(-1));
         let moved_at = claim.moved_at.max(after_last);
         let Some(referral) = state.referrals.get(&customer) else { return Err(unknown("of this customer")) };
-        let (claimed_at, lookback_s) = (claimed_at.unwrap_or(referral.claimed_at), referral.lookback_s);
+        let lookback_s = referral.lookback_s;
+        let known_since = Some(referral.claimed_at).filter(|_| !referral.void);
+        let claimed_at = claimed_at.or(known_since).unwrap_or(now);
         unit.refer(Claim { claimed_at, moved_at, lookback_s, ..claim.clone() }, None)?;
         present(unit, &customer)
     })

@@ -114,18 +114,8 @@ fn concerned(state: &State, claim: &Claim) -> Vec<Referral> {
 /// What makes the referral instead of this claim; nothing where an equal one does.
 fn stronger(claim: &Claim, referral: &Referral) -> Option<Stronger> {
     let is_equal = referral.claim == claim.id || referral.code == claim.code;
-    let lost_to = match referral.source {
-        ClaimSource::Move => Stronger::Move,
-        ClaimSource::Api
-        | ClaimSource::CheckoutReference
-        | ClaimSource::CheckoutMetadata(_)
-        | ClaimSource::CustomerMetadata(_)
-        | ClaimSource::SubscriptionMetadata(_)
-        | ClaimSource::OlderSubscriptionMetadata(_)
-        | ClaimSource::InvoiceMetadata(_)
-        | ClaimSource::CustomerDiscount
-        | ClaimSource::CheckoutDiscount(_) => Stronger::EarlierClaim,
-    };
+    let is_moved = referral.source == ClaimSource::Move;
+    let lost_to = if is_moved { Stronger::Move } else { Stronger::EarlierClaim };
     (!is_equal).then_some(lost_to)
 }
 
@@ -164,7 +154,8 @@ fn claim_of(
     Ok((claim, email.as_deref().and_then(EmailHash::of)))
 }
 
-/// What the request itself shows to be wrong: then it makes no claim.
+/// What the request itself shows to be wrong: then it makes no claim. What is known of its customer beside is no reason to
+/// refuse it: a referral that comes of it is held.
 fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), ServiceError> {
     let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown(&claim.code)) };
     let known_user =
@@ -187,7 +178,7 @@ fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), S
     let (covers_user, covers_email) =
         latest.map_or((false, false), |review| (review.covers_user, review.covers_email));
     let is_promoter = of_promoter.is_some_and(|promoter| {
-        let is_user = claim.user.as_ref().or(known_user) == Some(&promoter.user);
+        let is_user = claim.user.as_ref() == Some(&promoter.user);
         let has_email = email.is_some_and(|email| promoter.emails.contains(&email));
         (is_user && !covers_user) || (has_email && !covers_email)
     });
@@ -196,7 +187,7 @@ fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), S
         return Err(ServiceError::refused(RefusalCode::SelfReferral, message));
     }
     facts.judge(claim, &state.versions).map_err(refusal)?;
-    let has_use = customers.iter().any(|customer| state.redemption(customer, &claim.code).is_some());
+    let has_use = customers.iter().any(|customer| state.has_redeemed(customer, &claim.code));
     if facts.is_used_up() && !has_use {
         return Err(refusal(NoCommission::CodeUsedUp));
     }
@@ -218,6 +209,7 @@ fn refusal(reason: NoCommission) -> ServiceError {
         | NoCommission::ZeroAmount
         | NoCommission::BeforeReferral
         | NoCommission::BelowMinimum
+        | NoCommission::ExistingCustomer
         | NoCommission::RewardExhausted
         | NoCommission::ConversionWindow
         | NoCommission::DurationOver
