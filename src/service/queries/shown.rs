@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::evidence::{Evidence, ReviewView};
 use super::referrals::ReferralView;
 use crate::domain::{Customer, PromoterId, StripeCustomerId, Timestamp, UserId};
-use crate::service::referrals::create::ClaimOutcome;
+use crate::service::referrals::create::{ClaimOutcome, Stronger};
 
 /// A referral as it is printed.
 #[derive(Debug, Serialize)]
@@ -153,7 +153,7 @@ impl From<ClaimOutcome> for ClaimBody {
         Self {
             code: outcome.code.into_string(),
             won: outcome.lost_to.is_none(),
-            reason: outcome.lost_to.map(|reason| reason.as_str()),
+            reason: outcome.lost_to.map(Stronger::as_str),
         }
     }
 }

@@ -89,17 +89,17 @@ fn of_invoice(state: &State, id: &InvoiceId, now: Timestamp) -> Result<Vec<Strin
 /// [`ServiceError::Money`] when an amount does not fit.
 pub fn loss(state: &State, id: &InvoiceId) -> Result<Option<String>, ServiceError> {
     let Some(invoice) = state.invoice(id) else { return Ok(None) };
-    let loss = state.loss_of(id)?;
-    if loss.total_minor == 0 {
+    let taken = state.loss_of(id)?;
+    if taken.total_minor == 0 {
         return Ok(None);
     }
     let shown = |minor| invoice.snapshot.currency.display(minor);
-    let disputes_minor = loss.total_minor.saturating_sub(loss.refunds_minor);
-    let parts = [(loss.refunds_minor, "by refunds and credit notes"), (disputes_minor, "by disputes")];
+    let disputes_minor = taken.total_minor.saturating_sub(taken.refunds_minor);
+    let parts = [(taken.refunds_minor, "by refunds and credit notes"), (disputes_minor, "by disputes")];
     let parts = parts.into_iter().filter(|(minor, _)| *minor > 0);
     let parts: Vec<String> = parts.map(|(minor, by)| format!("{} {by}", shown(minor))).collect();
-    let (lost, paid) = (shown(loss.total_minor), shown(invoice.snapshot.amount_paid_minor));
-    Ok(Some(format!("Invoice {id} lost {lost} of {paid}: {}.", parts.join(", "))))
+    let (total, paid) = (shown(taken.total_minor), shown(invoice.snapshot.amount_paid_minor));
+    Ok(Some(format!("Invoice {id} lost {total} of {paid}: {}.", parts.join(", "))))
 }
 
 /// The charges of a payment that is named by its payment intent.
