@@ -1,11 +1,12 @@
 //! Statuses of referrals and commissions: derived whenever they are asked for, never stored.
 
-use super::assess::{Assessment, NoCommission};
+use super::assess::Assessment;
 use super::attribution::Referral;
 use super::facts::PaidInvoice;
 use super::ids::InvoiceId;
 use super::ledger::State;
 use super::money::MoneyError;
+use super::no_commission::NoCommission;
 use super::time::Timestamp;
 
 /// The status of a referral; the first that fits, in the order of this list.

@@ -197,6 +197,7 @@ async fn random_orders_on(world: World) {
         world.cli_ok(&create);
         world.cli_ok(&["promoter", "create", promoter, "--email", &format!("{promoter}@example.com")]);
         let mut create = vec!["code", "create", code, "--promoter", promoter, "--program", program];
+        create.extend(["--made-at", "2020-01-01T00:00:00Z"]);
         if code == "BERT" {
             create.extend(["--promotion-code", "promo_bert"]);
         }
