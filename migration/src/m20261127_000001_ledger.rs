@@ -177,12 +177,14 @@ const STATEMENTS: [&str; 28] = [
     CREATE INDEX referral_held ON referral (id) WHERE held;
     CREATE INDEX referral_slot ON referral (promoter_id, program_key, qualified_at, qualified_by)
         WHERE qualified_at IS NOT NULL",
+    // Reader of the index: `explain` of a subscription.
     "CREATE TABLE subscription (
         stripe_customer_id TEXT NOT NULL,
         id TEXT NOT NULL,
         ended BOOLEAN NOT NULL,
         PRIMARY KEY (stripe_customer_id, id)
-    )",
+    );
+    CREATE INDEX subscription_id ON subscription (id)",
     // Readers of the indexes: what waits for a payment; what is looked up next; what `replay` runs again; whether refunds
     // are ever told by id, of which only their events pay for it; payloads to drop, which grows at its end only and shrinks
     // as they are dropped.

@@ -1,6 +1,6 @@
 //! The story of a payment, and of what takes from it: refunds, disputes, credit notes; and of a subscription.
 
-use super::{invoice, words};
+use super::{summary, words};
 use crate::domain::ledger::{Needs, State};
 use crate::domain::{
     CreditNoteFacts, CreditNoteId, Currency, DisputeId, InvoiceId, PaymentId, RefundId, SubscriptionId,
@@ -77,10 +77,10 @@ fn of_payment(state: &State, named: &PaymentId, now: Timestamp) -> Result<Vec<St
 
 /// What was taken from an invoice in all, and what it earned.
 fn of_invoice(state: &State, id: &InvoiceId, now: Timestamp) -> Result<Vec<String>, ServiceError> {
-    let Some(summary) = invoice::summary(state, &mut state.assessor(), id, now)? else {
+    let Some(told) = summary::of_invoice(state, &mut state.assessor(), id, now)? else {
         return Ok(vec![format!("Invoice {id} is not known as paid, so it earns nothing yet.")]);
     };
-    Ok(vec![summary].into_iter().chain(loss(state, id)?).collect())
+    Ok(vec![told].into_iter().chain(loss(state, id)?).collect())
 }
 
 /// How much of an invoice was lost, and by what; nothing when nothing was.
