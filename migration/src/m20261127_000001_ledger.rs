@@ -216,12 +216,15 @@ const STATEMENTS: [&str; 28] = [
     "CREATE TABLE invoice (
         id TEXT PRIMARY KEY,
         event_id TEXT NOT NULL,
+        api_version TEXT NOT NULL,
         stripe_customer_id TEXT,
         currency TEXT NOT NULL CHECK (length(currency) = 3),
         amount_paid_minor BIGINT NOT NULL CHECK (amount_paid_minor >= 0),
         total_minor BIGINT NOT NULL,
         total_excluding_tax_minor BIGINT,
         tax_minor BIGINT,
+        shipping_minor BIGINT NOT NULL,
+        shipping_tax_minor BIGINT NOT NULL,
         paid_at BIGINT NOT NULL,
         conflict BOOLEAN NOT NULL,
         lines TEXT,
@@ -233,7 +236,10 @@ const STATEMENTS: [&str; 28] = [
         id TEXT PRIMARY KEY,
         payment_intent TEXT,
         captured_minor BIGINT NOT NULL CHECK (captured_minor >= 0),
-        amount_refunded_minor BIGINT NOT NULL CHECK (amount_refunded_minor >= 0)
+        amount_refunded_minor BIGINT NOT NULL CHECK (amount_refunded_minor >= 0),
+        released_minor BIGINT CHECK (released_minor > 0),
+        released_captured_minor BIGINT CHECK (released_captured_minor >= 0),
+        CHECK ((released_minor IS NULL) = (released_captured_minor IS NULL))
     );
     CREATE INDEX payment_intent ON payment (payment_intent) WHERE payment_intent IS NOT NULL",
     // Reader of the index: what a payment pays.
@@ -249,7 +255,8 @@ const STATEMENTS: [&str; 28] = [
         id TEXT PRIMARY KEY,
         payment_id TEXT NOT NULL,
         amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
-        state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed'))
+        state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed')),
+        created_at BIGINT
     );
     CREATE INDEX refund_payment ON refund (payment_id)",
     "CREATE TABLE dispute (
@@ -257,7 +264,10 @@ const STATEMENTS: [&str; 28] = [
         payment_id TEXT NOT NULL,
         amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
         currency TEXT NOT NULL CHECK (length(currency) = 3),
-        state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'returned', 'lost'))
+        state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'returned', 'lost')),
+        closed_at BIGINT,
+        transactions TEXT,
+        CHECK ((state IN ('returned', 'lost')) = (closed_at IS NOT NULL))
     );
     CREATE INDEX dispute_payment ON dispute (payment_id)",
     "CREATE TABLE credit_note (

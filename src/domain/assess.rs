@@ -6,7 +6,7 @@ use super::money::{BasisPoints, MoneyError, minus, share_floor, share_half_up};
 use super::no_commission::NoCommission;
 use super::payments::Loss;
 use super::rewards::{Earned, earned};
-use super::terms::{CommissionBase, Reward};
+use super::terms::{CommissionBase, Reward, Terms};
 use super::time::Timestamp;
 
 /// The present assessment of one invoice. Amounts in minor units of the invoice's currency.
@@ -84,7 +84,7 @@ pub fn assess(
         Err(reason) => return Ok(nothing(0, invoice.paid_at, reason)),
     };
     let (snapshot, terms) = (&invoice.snapshot, referral.terms.as_ref());
-    let base_minor = base(snapshot, terms.base)?;
+    let base_minor = base(snapshot, terms)?;
     let available_at = invoice.paid_at.plus_days(terms.hold_days);
     if let Some(reason) = reason(invoice, referral, base_minor, context) {
         return Ok(nothing(base_minor, available_at, reason));
@@ -164,8 +164,25 @@ fn kept(commission_minor: i64, loss_minor: i64, amount_paid_minor: i64) -> Resul
     minus(commission_minor, share_half_up(commission_minor, loss_minor, amount_paid_minor)?)
 }
 
-/// What the share is taken of: `amount_paid`, or the part of it that is not tax.
-fn base(snapshot: &InvoiceSnapshot, base: CommissionBase) -> Result<i64, MoneyError> {
+/// What the share is taken of: `amount_paid`, or the part of it that is not tax; less shipping where the terms exclude it.
+fn base(snapshot: &InvoiceSnapshot, terms: &Terms) -> Result<i64, MoneyError> {
+    let base_minor = base_with_shipping(snapshot, terms.base)?;
+    if !terms.exclude_shipping || snapshot.shipping_minor <= 0 {
+        return Ok(base_minor);
+    }
+    let shipping_minor = match terms.base {
+        CommissionBase::AmountPaid => snapshot.shipping_minor,
+        CommissionBase::NetOfTax => minus(snapshot.shipping_minor, snapshot.shipping_tax_minor)?.max(0),
+    };
+    let paid_minor = if snapshot.amount_paid_minor >= snapshot.total_minor {
+        shipping_minor
+    } else {
+        share_floor(shipping_minor, snapshot.amount_paid_minor, snapshot.total_minor)?
+    };
+    Ok(minus(base_minor, paid_minor)?.max(0))
+}
+
+fn base_with_shipping(snapshot: &InvoiceSnapshot, base: CommissionBase) -> Result<i64, MoneyError> {
     match base {
         CommissionBase::AmountPaid => Ok(snapshot.amount_paid_minor),
         CommissionBase::NetOfTax => {
@@ -196,12 +213,15 @@ mod tests {
     fn invoice(amount_paid_minor: i64, total_minor: i64, net: Option<i64>, tax: Option<i64>) -> PaidInvoice {
         let claim = InvoiceSnapshot {
             event: EventId::new("evt_1"),
+            api_version: String::new(),
             stripe_customer: Some(StripeCustomerId::new("cus_1")),
             currency: Currency::parse("usd").unwrap(),
             amount_paid_minor,
             total_minor,
             total_excluding_tax_minor: net,
             tax_minor: tax,
+            shipping_minor: 0,
+            shipping_tax_minor: 0,
             lines: Lines::default(),
         };
         PaidInvoice::new(claim, Timestamp::from_unix(1_000_000))

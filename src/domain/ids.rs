@@ -173,6 +173,8 @@ ids! {
     RefundId;
     /// A Stripe dispute: `du_…` (older `dp_…`).
     DisputeId;
+    /// A movement on a Stripe balance: `txn_…`.
+    BalanceTransactionId;
     /// A Stripe credit note: `cn_…`.
     CreditNoteId;
     /// A Stripe customer: `cus_…`.

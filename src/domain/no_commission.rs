@@ -17,7 +17,7 @@ pub enum NoCommission {
     ProgramInactive,
     /// An operator refused the referral.
     Refused,
-    /// Nothing was paid, or nothing but tax.
+    /// Nothing was paid, or nothing but tax and excluded shipping.
     ZeroAmount,
     /// Paid before the referral, beyond the lookback.
     BeforeReferral,

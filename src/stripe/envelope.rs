@@ -7,6 +7,9 @@ use thiserror::Error;
 use super::fields::{FieldError, is_name, read};
 use crate::domain::{EventId, Timestamp};
 
+/// The date of the API version that changed most of what matters here: versions compare as texts.
+const BASIL: &str = "2025-03-31";
+
 /// The envelope of a signed body, every field as it came: one odd field hides no other.
 #[derive(Debug)]
 pub struct Envelope<'e> {
@@ -22,10 +25,19 @@ pub struct Envelope<'e> {
 pub struct EventBody<'e> {
     /// `event.id`.
     pub id: EventId,
+    /// `event.api_version`; empty when it has none.
+    pub api_version: String,
     /// `event.created`.
     pub created: Timestamp,
     /// `event.data.object`.
     pub object: &'e RawValue,
+}
+
+impl EventBody<'_> {
+    /// True for a shape of before 2025-03-31 ("basil"), by the date of its version; also for one without a version.
+    pub fn is_before_basil(&self) -> bool {
+        self.api_version.as_str() < BASIL
+    }
 }
 
 /// A signed body that is no event with an id.
@@ -124,7 +136,8 @@ impl<'e> Envelope<'e> {
         let created = self.raw.created.ok_or_else(|| FieldError::missing("created"))?;
         let data: Data<'e> = read(self.raw.data.ok_or_else(|| FieldError::missing("data"))?, "data")?;
         let created = Timestamp::from_unix(read(created, "created")?);
-        Ok(EventBody { id: self.id.clone(), created, object: data.object })
+        let api_version = self.api_version().unwrap_or_default();
+        Ok(EventBody { id: self.id.clone(), api_version, created, object: data.object })
     }
 }
 

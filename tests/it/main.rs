@@ -23,6 +23,7 @@ mod setup;
 mod world;
 
 mod attribution;
+mod claims;
 mod cli;
 mod codes;
 mod connected;
@@ -38,6 +39,7 @@ mod lints;
 mod lockstep;
 mod logs;
 mod memory;
+mod money;
 mod moves;
 mod one_writer;
 mod operator;

@@ -54,8 +54,9 @@ impl UnitOfWork {
                 let facts = PaymentFacts { payment_intent: Some(payment_intent), ..PaymentFacts::default() };
                 self.merge_payment(charge, facts, touched);
             }
-            Fact::Payment { payment, captured_minor, amount_refunded_minor } => {
-                let facts = PaymentFacts { payment_intent: None, captured_minor, amount_refunded_minor };
+            Fact::Payment { payment, captured_minor, amount_refunded_minor, released } => {
+                let facts =
+                    PaymentFacts { payment_intent: None, captured_minor, amount_refunded_minor, released };
                 self.merge_payment(payment, facts, touched);
             }
             Fact::Refund { refund, facts } => self.merge_refund(refund, facts, touched),

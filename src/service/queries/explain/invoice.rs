@@ -127,7 +127,10 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut
         let others: Vec<String> =
             state.payments.invoices_of(&payment).iter().map(ToString::to_string).collect();
         let link = state.payments.link(id, &payment).flatten();
-        let part = link.map_or("what its other payments leave of it".to_owned(), shown);
+        let part = link.map_or_else(
+            || "what its other payments leave of it, and at most what was captured".to_owned(),
+            shown,
+        );
         let shared =
             if others.len() > 1 { format!("; it also pays {}", others.join(", ")) } else { String::new() };
         let charges = payment::charges(state, &payment);
