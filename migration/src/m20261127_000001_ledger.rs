@@ -150,7 +150,8 @@ const STATEMENTS: [&str; 28] = [
         CHECK (decision = 'released' OR NOT (covers_user OR covers_email))
     );
     CREATE INDEX review_customer ON review (customer)",
-    // Readers of the indexes: the referrals of a promoter, and who competes for its reward slots.
+    // Readers of the indexes: the referrals of a promoter, and of a program; those that wait for an operator; who competes
+    // for reward slots.
     "CREATE TABLE referral (
         id TEXT PRIMARY KEY,
         customer TEXT UNIQUE,
@@ -172,14 +173,18 @@ const STATEMENTS: [&str; 28] = [
         CHECK ((customer IS NULL) = (merged_into IS NOT NULL))
     );
     CREATE INDEX referral_promoter ON referral (promoter_id, id);
+    CREATE INDEX referral_program ON referral (program_key, id);
+    CREATE INDEX referral_held ON referral (id) WHERE held;
     CREATE INDEX referral_slot ON referral (promoter_id, program_key, qualified_at, qualified_by)
         WHERE qualified_at IS NOT NULL",
+    // Reader of the index: `explain` of a subscription.
     "CREATE TABLE subscription (
         stripe_customer_id TEXT NOT NULL,
         id TEXT NOT NULL,
         ended BOOLEAN NOT NULL,
         PRIMARY KEY (stripe_customer_id, id)
-    )",
+    );
+    CREATE INDEX subscription_id ON subscription (id)",
     // Readers of the indexes: what waits for a payment; what is looked up next; what `replay` runs again; whether refunds
     // are ever told by id, of which only their events pay for it; payloads to drop, which grows at its end only and shrinks
     // as they are dropped.

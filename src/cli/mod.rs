@@ -9,6 +9,7 @@ mod output;
 mod program;
 mod promoter;
 mod refer;
+mod referral;
 mod replay;
 mod serve;
 mod terms;
@@ -56,7 +57,10 @@ enum Command {
     Code(code::Command),
     /// Say that a customer was referred by a code.
     Refer(refer::Arguments),
-    /// Tell in sentences why the ledger says what it says about an invoice, customer, event or promoter.
+    /// Referrals: list them, look at those that are held, release, refuse or move them.
+    #[command(subcommand)]
+    Referral(referral::Command),
+    /// Tell in sentences why the ledger says what it says about an object of Stripe, a customer, a code or a promoter.
     Explain(explain::Arguments),
     /// Run stored events again, which changes nothing on a correct ledger.
     Replay(replay::Arguments),
@@ -86,6 +90,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Promoter(command) => promoter::run(&settings, command).await,
         Command::Code(command) => code::run(&settings, command).await,
         Command::Refer(arguments) => refer::run(&settings, arguments).await,
+        Command::Referral(command) => referral::run(&settings, command).await,
         Command::Explain(arguments) => explain::run(&settings, arguments).await,
         Command::Replay(arguments) => replay::run(&settings, arguments).await,
         Command::Verify(arguments) => verify::run(&settings, &arguments).await,
