@@ -80,7 +80,7 @@ impl Theme {
             }
             Self::Reviews => {
                 let mut steps = vec![claim(random, 40, &customer, "ANNA"), sale(random, 41, 0)];
-                if random.in_percent(60) {
+                if random.in_percent(if world.setup.releases { 70 } else { 25 }) {
                     let email = Address { mailbox: 0, spelling: random.below(3) };
                     let told = told::Customer { named: named(0), metadata: Vec::new(), email: Some(email) };
                     steps.push(event(world, 42, Said::Customer(told)));

@@ -58,7 +58,7 @@ impl World {
         let user =
             |random: &mut Random| random.in_percent(70).then(|| format!("user_{}", random.below(USERS)));
         let mut stripe_customers: Vec<Option<String>> = (0..stripe_customers).map(|_| user(random)).collect();
-        if theme == Theme::Reviews && random.in_percent(50) {
+        if theme == Theme::Reviews && random.in_percent(if setup.releases { 50 } else { 15 }) {
             stripe_customers[0] = Some(setup.promoters["anna"].user.clone());
         }
         if theme == Theme::Users {
