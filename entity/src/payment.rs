@@ -16,6 +16,8 @@ pub struct Model {
     pub captured_minor: i64,
     /// `charge.amount_refunded`, the greatest told.
     pub amount_refunded_minor: i64,
+    /// A charge shows that it has paid no invoice.
+    pub no_invoice: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -166,9 +166,9 @@ const STATEMENTS: [&str; 27] = [
         ended BOOLEAN NOT NULL,
         PRIMARY KEY (stripe_customer_id, id)
     )",
-    // Readers of the indexes: what waits for a payment; what is looked up next; what `replay` runs again; whether refunds
-    // are ever told by id, of which only their events pay for it; payloads to drop, which grows at its end only and shrinks
-    // as they are dropped.
+    // Readers of the indexes: what an invoice of a payment settles; what is looked up next; what `replay` runs again, waits for
+    // too long, and is listed for the operator; whether refunds are ever told by id, of which only their events pay for it;
+    // payloads to drop, which grows at its end only and shrinks as they are dropped; the list of events, newest first.
     "CREATE TABLE event (
         id TEXT NOT NULL,
         api_version TEXT NOT NULL,
@@ -177,7 +177,7 @@ const STATEMENTS: [&str; 27] = [
         received_at BIGINT NOT NULL,
         outcome TEXT NOT NULL CHECK (outcome IN ('posted', 'recorded', 'ignored', 'parked', 'quarantined')),
         reason TEXT,
-        parked_on TEXT,
+        waits_for TEXT,
         body_sha256 {bytes} NOT NULL,
         body_zstd {bytes} NOT NULL,
         lookups INTEGER NOT NULL DEFAULT 0 CHECK (lookups >= 0),
@@ -185,14 +185,15 @@ const STATEMENTS: [&str; 27] = [
         has_payload BOOLEAN NOT NULL DEFAULT TRUE,
         PRIMARY KEY (id, api_version),
         CHECK ((outcome IN ('ignored', 'parked', 'quarantined')) = (reason IS NOT NULL)),
-        CHECK ((outcome = 'parked') = (parked_on IS NOT NULL))
+        CHECK ((outcome = 'parked' OR (outcome = 'ignored' AND reason = 'no_invoice')) = (waits_for IS NOT NULL))
     )",
-    "CREATE INDEX event_parked ON event (parked_on) WHERE parked_on IS NOT NULL;
-    CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE parked_on IS NOT NULL;
-    CREATE INDEX event_replayed ON event (outcome, id) WHERE outcome IN ('parked', 'quarantined');
+    "CREATE INDEX event_waits ON event (waits_for) WHERE waits_for IS NOT NULL;
+    CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE outcome = 'parked';
+    CREATE INDEX event_open ON event (outcome, received_at) WHERE outcome IN ('parked', 'quarantined');
     CREATE INDEX event_refund ON event (received_at)
         WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed');
-    CREATE INDEX event_payload ON event (received_at) WHERE has_payload",
+    CREATE INDEX event_payload ON event (received_at) WHERE has_payload;
+    CREATE INDEX event_received ON event (received_at)",
     // Reader of the index: all invoices of a customer, where its terms count them or its referral changes.
     "CREATE TABLE invoice (
         id TEXT PRIMARY KEY,
@@ -214,7 +215,8 @@ const STATEMENTS: [&str; 27] = [
         id TEXT PRIMARY KEY,
         payment_intent TEXT,
         captured_minor BIGINT NOT NULL CHECK (captured_minor >= 0),
-        amount_refunded_minor BIGINT NOT NULL CHECK (amount_refunded_minor >= 0)
+        amount_refunded_minor BIGINT NOT NULL CHECK (amount_refunded_minor >= 0),
+        no_invoice BOOLEAN NOT NULL
     );
     CREATE INDEX payment_intent ON payment (payment_intent) WHERE payment_intent IS NOT NULL",
     // Reader of the index: what a payment pays.

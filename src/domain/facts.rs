@@ -50,6 +50,11 @@ pub enum Fact {
         /// `charge.amount_refunded`, cumulative, ≥ 0.
         amount_refunded_minor: i64,
     },
+    /// A charge shows that its payment has paid no invoice. A link that is told elsewhere is stronger.
+    NoInvoice {
+        /// The payment, as it was named.
+        payment: PaymentId,
+    },
     /// A refund and its state.
     Refund {
         /// The refund.
@@ -105,8 +110,6 @@ pub struct Extracted {
     pub facts: Vec<Fact>,
     /// The payment whose invoice must be known before this event can be settled (refunds); `None` otherwise.
     pub waits_for: Option<PaymentId>,
-    /// The event itself shows that its payment can belong to no invoice (a charge without a customer).
-    pub no_invoice: bool,
 }
 
 /// What one event says about a paid invoice.
@@ -190,6 +193,8 @@ pub struct PaymentFacts {
     pub captured_minor: i64,
     /// `charge.amount_refunded`, cumulative, ≥ 0.
     pub amount_refunded_minor: i64,
+    /// A charge shows that it has paid no invoice.
+    pub no_invoice: bool,
 }
 
 impl PaymentFacts {

@@ -28,5 +28,5 @@ pub fn handle_dispute(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Re
             state: words::dispute_state(dispute.status.as_deref()),
         },
     });
-    Ok(Extracted { facts, waits_for: Some(payment), no_invoice: false })
+    Ok(Extracted { facts, waits_for: Some(payment) })
 }

@@ -167,13 +167,13 @@ impl Lookup<'_> {
         let (settled, unsettled) = ledger::change(db, &needs, self.now, |unit| {
             // What another replica, or the late event itself, has settled meanwhile is parked no more.
             let waiting = unit.state().parked.get(&self.payment).cloned().unwrap_or_default();
-            let parked = self.parked.iter().filter(|parked| waiting.contains(&parked.id));
+            let parked = self.parked.iter().filter(|parked| waiting.contains(&parked.telling));
             let parked: Vec<&Parked> = parked.collect();
             if let Some(cause) = parked.first() {
-                unit.apply(&cause.id, &extracted)?;
+                unit.apply(&cause.telling, &extracted)?;
             }
             let (settled, unsettled): (Vec<&Parked>, Vec<&Parked>) =
-                parked.into_iter().partition(|parked| unit.settled(&parked.id).is_some());
+                parked.into_iter().partition(|parked| unit.settled(&parked.telling).is_some());
             Ok((settled.len(), unsettled))
         })
         .await?;

@@ -99,6 +99,7 @@ fn payment(row: payment::Model) -> (PaymentId, PaymentFacts) {
         payment_intent: row.payment_intent.map(PaymentId::new),
         captured_minor: row.captured_minor,
         amount_refunded_minor: row.amount_refunded_minor,
+        no_invoice: row.no_invoice,
     };
     (PaymentId::new(row.id), facts)
 }
@@ -109,6 +110,7 @@ fn payment_row((id, facts): &(PaymentId, PaymentFacts)) -> payment::Model {
         payment_intent: facts.payment_intent.as_ref().map(ToString::to_string),
         captured_minor: facts.captured_minor,
         amount_refunded_minor: facts.amount_refunded_minor,
+        no_invoice: facts.no_invoice,
     }
 }
 

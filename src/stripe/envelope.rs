@@ -10,7 +10,7 @@ use crate::domain::{EventId, Timestamp};
 /// The envelope of a signed body, every field as it came: one odd field hides no other.
 #[derive(Debug)]
 pub struct Envelope<'e> {
-    /// `event.id`.
+    /// `event.id`; that of its body for an event of the Dashboard's test button.
     pub id: EventId,
     /// True for a thin event (`object: "v2.core.event"`): it carries no object.
     pub thin: bool,
@@ -20,8 +20,10 @@ pub struct Envelope<'e> {
 /// What a handler gets of an event.
 #[derive(Debug)]
 pub struct EventBody<'e> {
-    /// `event.id`.
+    /// The id of the event in the inbox.
     pub id: EventId,
+    /// `event.api_version`.
+    pub api_version: Option<String>,
     /// `event.created`.
     pub created: Timestamp,
     /// `event.data.object`.
@@ -85,6 +87,15 @@ impl<'e> Envelope<'e> {
         Ok(Self { id: EventId::new(id.ok_or(EnvelopeError::NoId)?), thin, raw })
     }
 
+    /// The same event under the hash of its body, if its id names many.
+    #[must_use]
+    pub fn named_by(self, body_sha256: &[u8; 32]) -> Self {
+        if !self.id.is_of_the_test_button() {
+            return self;
+        }
+        Self { id: EventId::of_body(body_sha256), ..self }
+    }
+
     /// `event.type`, when it is a name.
     pub fn event_type(&self) -> Option<String> {
         lenient(self.raw.event_type).filter(|name: &String| is_name(name))
@@ -124,7 +135,19 @@ impl<'e> Envelope<'e> {
         let created = self.raw.created.ok_or_else(|| FieldError::missing("created"))?;
         let data: Data<'e> = read(self.raw.data.ok_or_else(|| FieldError::missing("data"))?, "data")?;
         let created = Timestamp::from_unix(read(created, "created")?);
-        Ok(EventBody { id: self.id.clone(), created, object: data.object })
+        let (id, api_version) = (self.id.clone(), self.api_version());
+        Ok(EventBody { id, api_version, created, object: data.object })
+    }
+}
+
+/// The first API version of basil; a version begins with its date.
+const BASIL: &str = "2025-03-31";
+
+impl EventBody<'_> {
+    /// True for an event of an API version before basil, or of none.
+    pub fn is_before_basil(&self) -> bool {
+        let version = self.api_version.as_deref().unwrap_or_default();
+        version.get(..BASIL.len()).unwrap_or(version) < BASIL
     }
 }
 

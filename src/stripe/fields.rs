@@ -101,6 +101,35 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
+/// A field of which absent and null are different things: what is null in one API version is gone in a newer one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Nullable<T> {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// It is there, and null.
+    Null,
+    /// It has a value.
+    Value(T),
+}
+
+impl<T> Nullable<T> {
+    /// Its value, if it has one.
+    pub const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+/// A field that is absent is not read at all, and so [`Nullable::Absent`] by default.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nullable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
+    }
+}
+
 /// A text that no rule depends on: anything else than a text is as good as none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text(pub Option<String>);

@@ -113,7 +113,7 @@ fn apply(unit: &mut UnitOfWork, step: &Prepared) {
     match step {
         Prepared::Event(event) => {
             // The inbox lets an event through once; what it says must not count twice even if it did not.
-            unit.apply(&event.event.id, event.extraction.as_ref().unwrap()).unwrap();
+            unit.apply(&event.event.telling, event.extraction.as_ref().unwrap()).unwrap();
         }
         Prepared::Claim(claim) => {
             unit.refer(claim.clone(), None).unwrap();

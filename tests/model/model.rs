@@ -132,6 +132,7 @@ impl<'a> People<'a> {
             | Fact::PaymentLink { .. }
             | Fact::ChargeOf { .. }
             | Fact::Payment { .. }
+            | Fact::NoInvoice { .. }
             | Fact::Refund { .. }
             | Fact::Dispute { .. }
             | Fact::CreditNote { .. }

@@ -7,12 +7,12 @@ use super::state::State;
 use super::values::Group;
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
-use crate::domain::inbox::NewEvent;
+use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::{
     Claim, ClaimId, Code, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId,
-    EmailHash, EventId, InvoiceId, LedgerEntry, Outcome, PaidInvoice, PaymentFacts, PaymentId, ProgramKey,
-    PromoterId, Redemption, Referral, ReferralId, RefundFacts, RefundId, Review, StripeCustomerId,
-    SubscriptionId, TermsVersion, UserId,
+    EmailHash, InvoiceId, LedgerEntry, Outcome, PaidInvoice, PaymentFacts, PaymentId, ProgramKey, PromoterId,
+    Redemption, Referral, ReferralId, RefundFacts, RefundId, Review, StripeCustomerId, SubscriptionId,
+    TermsVersion, UserId,
 };
 
 /// What a unit of work has to write. Amounts are minor units.
@@ -20,8 +20,8 @@ use crate::domain::{
 pub struct Changes {
     /// New events with their outcomes, in the order in which they were applied.
     pub events: Vec<(Arc<NewEvent>, Outcome)>,
-    /// New outcomes of events that the inbox has: parked ones that are settled, and replayed ones.
-    pub outcomes: Vec<(EventId, Outcome)>,
+    /// New outcomes of tellings that the inbox has: waiting ones that are settled or given up, and replayed ones.
+    pub outcomes: Vec<(Telling, Outcome)>,
     /// New and changed invoices.
     pub invoices: Vec<(InvoiceId, PaidInvoice)>,
     /// New and changed rows of payments, as named.
@@ -98,7 +98,7 @@ impl Changes {
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pub(super) events: Vec<(Arc<NewEvent>, Outcome)>,
-    pub(super) outcomes: BTreeMap<EventId, Outcome>,
+    pub(super) outcomes: BTreeMap<Telling, Outcome>,
     pub(super) invoices: BTreeSet<InvoiceId>,
     pub(super) payments: BTreeSet<PaymentId>,
     pub(super) links: BTreeSet<(InvoiceId, PaymentId)>,

@@ -54,7 +54,11 @@ impl UnitOfWork {
                 self.merge_payment(charge, facts, touched);
             }
             Fact::Payment { payment, captured_minor, amount_refunded_minor } => {
-                let facts = PaymentFacts { payment_intent: None, captured_minor, amount_refunded_minor };
+                let facts = PaymentFacts { captured_minor, amount_refunded_minor, ..PaymentFacts::default() };
+                self.merge_payment(payment, facts, touched);
+            }
+            Fact::NoInvoice { payment } => {
+                let facts = PaymentFacts { no_invoice: true, ..PaymentFacts::default() };
                 self.merge_payment(payment, facts, touched);
             }
             Fact::Refund { refund, facts } => self.merge_refund(refund, facts, touched),

@@ -133,7 +133,7 @@ fn renamed(step: Step, tag: &str, late_s: i64) -> Step {
                         other!(charge);
                         other!(payment_intent);
                     }
-                    Fact::Payment { payment, .. } => other!(payment),
+                    Fact::Payment { payment, .. } | Fact::NoInvoice { payment } => other!(payment),
                     Fact::Refund { refund, facts } => {
                         other!(refund);
                         other!(&mut facts.payment);

@@ -1,8 +1,8 @@
 SELECT
-(SELECT json_agg(json_build_array(id, event_type))::text FROM event WHERE id = ANY($1)),
-(SELECT json_agg(json_build_array(id, parked_on))::text FROM event WHERE parked_on = ANY($2)),
-(SELECT json_agg(json_build_array(id, payment_intent, captured_minor, amount_refunded_minor))::text FROM payment WHERE id = ANY($2)),
-(SELECT json_agg(json_build_array(id, payment_intent, captured_minor, amount_refunded_minor))::text FROM payment WHERE payment_intent = ANY($2)),
+(SELECT json_agg(json_build_array(id, api_version, event_type))::text FROM event WHERE id = ANY($1)),
+(SELECT json_agg(json_build_array(id, api_version, waits_for, outcome))::text FROM event WHERE waits_for = ANY($2)),
+(SELECT json_agg(json_build_array(id, payment_intent, captured_minor, amount_refunded_minor, no_invoice))::text FROM payment WHERE id = ANY($2)),
+(SELECT json_agg(json_build_array(id, payment_intent, captured_minor, amount_refunded_minor, no_invoice))::text FROM payment WHERE payment_intent = ANY($2)),
 (SELECT json_agg(json_build_array(invoice_id, payment_id, amount_minor))::text FROM payment_link WHERE payment_id = ANY($2)),
 (SELECT json_agg(json_build_array(id, payment_id, amount_minor, state))::text FROM refund WHERE payment_id = ANY($2)),
 (SELECT json_agg(json_build_array(id, payment_id, amount_minor, currency, state))::text FROM dispute WHERE payment_id = ANY($2)),

@@ -1,8 +1,8 @@
 SELECT
-(SELECT json_group_array(json_array(id, event_type)) FROM event WHERE id IN (SELECT value FROM json_each(?1))),
-(SELECT json_group_array(json_array(id, parked_on)) FROM event WHERE parked_on IN (SELECT value FROM json_each(?2))),
-(SELECT json_group_array(json_array(id, payment_intent, captured_minor, amount_refunded_minor)) FROM payment WHERE id IN (SELECT value FROM json_each(?2))),
-(SELECT json_group_array(json_array(id, payment_intent, captured_minor, amount_refunded_minor)) FROM payment WHERE payment_intent IN (SELECT value FROM json_each(?2))),
+(SELECT json_group_array(json_array(id, api_version, event_type)) FROM event WHERE id IN (SELECT value FROM json_each(?1))),
+(SELECT json_group_array(json_array(id, api_version, waits_for, outcome)) FROM event WHERE waits_for IN (SELECT value FROM json_each(?2))),
+(SELECT json_group_array(json_array(id, payment_intent, captured_minor, amount_refunded_minor, json(CASE no_invoice WHEN 0 THEN 'false' WHEN 1 THEN 'true' END))) FROM payment WHERE id IN (SELECT value FROM json_each(?2))),
+(SELECT json_group_array(json_array(id, payment_intent, captured_minor, amount_refunded_minor, json(CASE no_invoice WHEN 0 THEN 'false' WHEN 1 THEN 'true' END))) FROM payment WHERE payment_intent IN (SELECT value FROM json_each(?2))),
 (SELECT json_group_array(json_array(invoice_id, payment_id, amount_minor)) FROM payment_link WHERE payment_id IN (SELECT value FROM json_each(?2))),
 (SELECT json_group_array(json_array(id, payment_id, amount_minor, state)) FROM refund WHERE payment_id IN (SELECT value FROM json_each(?2))),
 (SELECT json_group_array(json_array(id, payment_id, amount_minor, currency, state)) FROM dispute WHERE payment_id IN (SELECT value FROM json_each(?2))),
