@@ -7,6 +7,9 @@ use thiserror::Error;
 use super::fields::{FieldError, is_name, read};
 use crate::domain::{EventId, Timestamp};
 
+/// The date of the API version that changed most of what matters here: versions compare as texts.
+const BASIL: &str = "2025-03-31";
+
 /// The envelope of a signed body, every field as it came: one odd field hides no other.
 #[derive(Debug)]
 pub struct Envelope<'e> {
@@ -22,12 +25,19 @@ pub struct Envelope<'e> {
 pub struct EventBody<'e> {
     /// The id of the event in the inbox.
     pub id: EventId,
-    /// `event.api_version`.
-    pub api_version: Option<String>,
+    /// `event.api_version`; empty when it has none.
+    pub api_version: String,
     /// `event.created`.
     pub created: Timestamp,
     /// `event.data.object`.
     pub object: &'e RawValue,
+}
+
+impl EventBody<'_> {
+    /// True for a shape of before 2025-03-31 ("basil"), by the date of its version; also for one without a version.
+    pub fn is_before_basil(&self) -> bool {
+        self.api_version.as_str() < BASIL
+    }
 }
 
 /// A signed body that is no event with an id.
@@ -135,19 +145,8 @@ impl<'e> Envelope<'e> {
         let created = self.raw.created.ok_or_else(|| FieldError::missing("created"))?;
         let data: Data<'e> = read(self.raw.data.ok_or_else(|| FieldError::missing("data"))?, "data")?;
         let created = Timestamp::from_unix(read(created, "created")?);
-        let (id, api_version) = (self.id.clone(), self.api_version());
-        Ok(EventBody { id, api_version, created, object: data.object })
-    }
-}
-
-/// The first API version of basil; a version begins with its date.
-const BASIL: &str = "2025-03-31";
-
-impl EventBody<'_> {
-    /// True for an event of an API version before basil, or of none.
-    pub fn is_before_basil(&self) -> bool {
-        let version = self.api_version.as_deref().unwrap_or_default();
-        version.get(..BASIL.len()).unwrap_or(version) < BASIL
+        let api_version = self.api_version().unwrap_or_default();
+        Ok(EventBody { id: self.id.clone(), api_version, created, object: data.object })
     }
 }
 
