@@ -139,7 +139,7 @@ fn rules(criterion: &mut Criterion) {
         program: ProgramKey::new("default"),
         terms_version: 1,
         terms: terms().into(),
-        referral_number: 1,
+        referral_number: Some(1),
         claimed_at: NOW,
         lookback_s: 86_400,
         void: false,

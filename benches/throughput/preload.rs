@@ -141,7 +141,7 @@ fn statements(words: &Words) -> Vec<String> {
             "INSERT INTO subscription (stripe_customer_id, id, ended) SELECT {name}, {}, FALSE FROM {people}",
             scattered_id("sub_", "c")
         ),
-        format!("INSERT INTO customer_email (customer, email_hash) SELECT {customer}, {email} FROM {people}"),
+        format!("INSERT INTO customer_email (customer, email_hash, told_by) SELECT {customer}, {email}, 'evt_preload' FROM {people}"),
         // Of each customer the first sale makes the claim: those that follow say nothing new.
         format!(
             "INSERT INTO claim (id, stripe_customer_id, code, code_key, precedence, claimed_at, lookback_s) \

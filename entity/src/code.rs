@@ -16,8 +16,8 @@ pub struct Model {
     pub promoter_id: String,
     /// Under whose terms it earns.
     pub program_key: String,
-    /// When it was made.
-    pub created_at: i64,
+    /// When it was made, or the earlier time that its maker gave.
+    pub made_at: i64,
     /// Referrals that it may make; any number without.
     pub max_uses: Option<i64>,
     /// Redemptions so far; never given back.

@@ -14,6 +14,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     #[serde(with = "hex")]
     pub email_hash: Vec<u8>,
+    /// What told it first: `evt_…`, `clm_…`, or `api` for a call whose claim said nothing new.
+    pub told_by: String,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -38,6 +38,7 @@ pub mod promotion_code;
 pub mod redemption;
 pub mod referral;
 pub mod referral_counter;
+pub mod referral_number;
 pub mod refund;
 pub mod review;
 pub mod stripe_customer;

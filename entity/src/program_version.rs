@@ -23,7 +23,9 @@ pub struct Model {
     pub flat_minor: Option<i64>,
     /// What the share is taken of: `net_of_tax` or `amount_paid`.
     pub commission_base: String,
-    /// The currency of the amounts of these terms, lower case.
+    /// What was paid for shipping is no part of the base.
+    pub exclude_shipping: bool,
+    /// The currency of a flat reward, lower case.
     pub currency: Option<String>,
     /// Only the first invoice of a referral earns.
     pub one_time: bool,
@@ -33,6 +35,8 @@ pub struct Model {
     pub limit_invoices: Option<i64>,
     /// Rates by referral number, JSON: `[[from_number, rate_bps], …]`, ascending.
     pub tiers: Option<String>,
+    /// When a referral is given the number that tiers go by: `customers` or `signups`.
+    pub tiers_by: String,
     /// Rates by price or product, JSON: `{"price_…": rate_bps, …}`.
     pub product_rates: Option<String>,
     /// What one invoice earns at most, by currency, JSON: `{"usd": 5000, …}`, minor units.
@@ -41,6 +45,8 @@ pub struct Model {
     pub min_invoices: Option<String>,
     /// The smallest payout, by currency, JSON: `{"usd": 5000, …}`, minor units.
     pub min_payouts: Option<String>,
+    /// Customers that have paid before their referral never earn.
+    pub new_customers_only: bool,
     /// Of a promoter's referrals, so many earn.
     pub max_rewards_per_promoter: Option<i32>,
     /// Days from `claimed_at` in which the first invoice must be paid.

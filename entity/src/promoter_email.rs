@@ -13,6 +13,8 @@ pub struct Model {
     /// The address, trimmed and in lower case.
     #[sea_orm(primary_key, auto_increment = false)]
     pub email: String,
+    /// When it became known.
+    pub known_since: i64,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

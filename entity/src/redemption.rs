@@ -13,12 +13,6 @@ pub struct Model {
     /// The code without case.
     #[sea_orm(primary_key, auto_increment = false)]
     pub code_key: String,
-    /// The code's promoter.
-    pub promoter_id: String,
-    /// The code's program.
-    pub program_key: String,
-    /// The referral's number among the promoter's referrals in that program, from 1, by arrival.
-    pub referral_number: i64,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

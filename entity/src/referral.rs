@@ -30,8 +30,9 @@ pub struct Model {
     pub claimed_at: i64,
     /// The attribution lookback in seconds, frozen.
     pub lookback_s: i64,
-    /// Its number among the promoter's referrals in that program, from 1; never changed while the promoter stays.
-    pub referral_number: i64,
+    /// Its number among the promoter's referrals in that program, from 1, once it was given one; never changed while the
+    /// promoter stays.
+    pub referral_number: Option<i64>,
     /// No claim is left that makes it.
     pub void: bool,
     /// The customer looks like its own promoter and no operator has released it.

@@ -18,6 +18,14 @@ pub struct Model {
     pub decision: String,
     /// When it was said.
     pub reviewed_at: i64,
+    /// Who said it, in the operator's own words.
+    pub reviewed_by: Option<String>,
+    /// Why, in the operator's own words.
+    pub reason: Option<String>,
+    /// A release covers that the two are one user of the host; false when that was not known then.
+    pub covers_user: bool,
+    /// A release covers that the two share an e-mail; false when that was not known then.
+    pub covers_email: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -12,7 +12,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 27] = [
+const STATEMENTS: [&str; 28] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -25,15 +25,18 @@ const STATEMENTS: [&str; 27] = [
         rate_bps INTEGER NOT NULL CHECK (rate_bps BETWEEN 0 AND 10000),
         flat_minor BIGINT CHECK (flat_minor > 0),
         commission_base TEXT NOT NULL CHECK (commission_base IN ('net_of_tax', 'amount_paid')),
+        exclude_shipping BOOLEAN NOT NULL,
         currency TEXT CHECK (length(currency) = 3),
         one_time BOOLEAN NOT NULL,
         limit_months INTEGER CHECK (limit_months > 0),
         limit_invoices BIGINT CHECK (limit_invoices > 0),
         tiers TEXT,
+        tiers_by TEXT NOT NULL CHECK (tiers_by IN ('customers', 'signups')),
         product_rates TEXT,
         caps TEXT,
         min_invoices TEXT,
         min_payouts TEXT,
+        new_customers_only BOOLEAN NOT NULL,
         max_rewards_per_promoter INTEGER CHECK (max_rewards_per_promoter > 0),
         conversion_window_days INTEGER CHECK (conversion_window_days >= 0),
         hold_days INTEGER NOT NULL CHECK (hold_days BETWEEN 0 AND 3650),
@@ -48,6 +51,7 @@ const STATEMENTS: [&str; 27] = [
     "CREATE TABLE promoter_email (
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         email TEXT NOT NULL,
+        known_since BIGINT NOT NULL,
         PRIMARY KEY (promoter_id, email)
     )",
     // Readers of the indexes: lists of codes by promoter and by program; the claims of a program's codes.
@@ -56,7 +60,7 @@ const STATEMENTS: [&str; 27] = [
         code TEXT NOT NULL CHECK (code <> ''),
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
-        created_at BIGINT NOT NULL,
+        made_at BIGINT NOT NULL,
         max_uses BIGINT CHECK (max_uses >= 0),
         uses BIGINT NOT NULL CHECK (uses >= 0)
     );
@@ -92,6 +96,7 @@ const STATEMENTS: [&str; 27] = [
     "CREATE TABLE customer_email (
         customer TEXT NOT NULL,
         email_hash {bytes} NOT NULL,
+        told_by TEXT NOT NULL CHECK (told_by <> ''),
         PRIMARY KEY (customer, email_hash)
     )",
     // Readers of the indexes: the claims about a customer, and those that a change of a code or a program concerns.
@@ -115,10 +120,14 @@ const STATEMENTS: [&str; 27] = [
     "CREATE TABLE redemption (
         customer TEXT NOT NULL,
         code_key TEXT NOT NULL REFERENCES code (key),
+        PRIMARY KEY (customer, code_key)
+    )",
+    "CREATE TABLE referral_number (
+        customer TEXT NOT NULL,
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
-        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
-        PRIMARY KEY (customer, code_key)
+        number BIGINT NOT NULL CHECK (number > 0),
+        PRIMARY KEY (customer, promoter_id, program_key)
     )",
     // So that nobody has to look for the greatest number.
     "CREATE TABLE referral_counter (
@@ -133,7 +142,12 @@ const STATEMENTS: [&str; 27] = [
         customer TEXT NOT NULL,
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         decision TEXT NOT NULL CHECK (decision IN ('released', 'refused')),
-        reviewed_at BIGINT NOT NULL
+        reviewed_at BIGINT NOT NULL,
+        reviewed_by TEXT,
+        reason TEXT,
+        covers_user BOOLEAN NOT NULL,
+        covers_email BOOLEAN NOT NULL,
+        CHECK (decision = 'released' OR NOT (covers_user OR covers_email))
     );
     CREATE INDEX review_customer ON review (customer)",
     // Readers of the indexes: the referrals of a promoter, and who competes for its reward slots.
@@ -149,7 +163,7 @@ const STATEMENTS: [&str; 27] = [
         program_version BIGINT NOT NULL,
         claimed_at BIGINT NOT NULL,
         lookback_s BIGINT NOT NULL,
-        referral_number BIGINT NOT NULL CHECK (referral_number > 0),
+        referral_number BIGINT CHECK (referral_number > 0),
         void BOOLEAN NOT NULL,
         held BOOLEAN NOT NULL,
         qualified_at BIGINT,
@@ -295,7 +309,7 @@ const EVENT_IDENTITY: [&str; 6] =
     ["id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
 
 /// Tables whose rows nobody may change or delete.
-const ONLY_INSERTED: [&str; 8] = [
+const ONLY_INSERTED: [&str; 9] = [
     "ledger_entry",
     "claim",
     "claim_used_up",
@@ -303,6 +317,7 @@ const ONLY_INSERTED: [&str; 8] = [
     "program_version",
     "promotion_code",
     "redemption",
+    "referral_number",
     "review",
 ];
 

@@ -38,6 +38,9 @@ pub struct Create {
     /// The promotion code of Stripe that it carries (`promo_…`).
     #[arg(long, value_name = "PROMO")]
     promotion_code: Option<String>,
+    /// When it was made, if earlier than now (RFC 3339): references of checkout sessions count for it from then on.
+    #[arg(long, value_name = "TIME", value_parser = super::refer::point_in_time)]
+    made_at: Option<Timestamp>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -52,6 +55,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         expires_at: create.expires_at.map(|at| Limit(Some(at))),
         max_uses: create.max_uses.map(|uses| Limit(Some(uses))),
         promotion_code: create.promotion_code,
+        made_at: create.made_at,
     };
     let (promoter, program) = (&create.promoter, &create.program);
     let new = codes::create_code(&db, &create.code, promoter, program, &change, clock::now()).await?;

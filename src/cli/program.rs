@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::database;
 use super::output::{self, Format};
-use super::terms::{TermsArguments, sentence};
+use super::terms::{self, TermsArguments, sentence};
 use crate::clock;
-use crate::domain::{Terms, Timestamp};
+use crate::domain::{Terms, TermsVersion, Timestamp};
 use crate::service::{programs, queries};
 use crate::settings::Settings;
 
@@ -64,36 +64,60 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
     match command {
         Command::Create(create) => {
             let db = database::migrated(settings).await?;
-            let change = create.terms.change(None);
+            let change = create.terms.change(None)?;
             let now = create.now.unwrap_or_else(clock::now);
             let terms = programs::create_program(&db, &create.key, &change, now).await?;
             made(create.format, create.key.trim(), &terms);
         }
         Command::Update(update) => {
             let db = database::migrated(settings).await?;
-            let change = update.terms.change(update.active);
+            let change = update.terms.change(update.active)?;
             let now = update.now.unwrap_or_else(clock::now);
             let terms = programs::update_program(&db, &update.key, &change, now).await?;
             made(update.format, update.key.trim(), &terms);
         }
         Command::List { format } => {
             let db = database::existing(settings).await?;
-            let versions = queries::promoters::programs(&db).await?.into_iter().map(|version| {
-                [
-                    version.program.to_string(),
-                    version.valid_from.to_string(),
-                    version.terms.active.to_string(),
-                    sentence(&version.terms),
-                ]
-            });
-            output::print(format, ["program", "valid_from", "active", "terms"], versions.collect());
+            list(format, &queries::promoters::programs(&db).await?);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn list(format: Format, versions: &[TermsVersion]) {
+    match format {
+        Format::Table => {
+            let row = |version: &TermsVersion| {
+                let active = version.terms.active.to_string();
+                [
+                    version.program.to_string(),
+                    version.valid_from.to_string(),
+                    active,
+                    sentence(&version.terms),
+                ]
+            };
+            let head = ["program", "valid_from", "active", "terms"];
+            println!("{}", output::table(head, versions.iter().map(row)));
+        }
+        Format::Json => {
+            let object = |version: &TermsVersion| {
+                json!({
+                    "program": version.program.as_str(),
+                    "version": version.id,
+                    "valid_from": version.valid_from.to_string(),
+                    "active": version.terms.active,
+                    "summary": sentence(&version.terms),
+                    "terms": terms::json(&version.terms),
+                })
+            };
+            println!("{}", versions.iter().map(object).collect::<Value>());
+        }
+    }
+}
+
 fn made(format: Format, key: &str, terms: &Terms) {
     let text = sentence(terms);
-    let json = json!({ "key": key, "active": terms.active, "terms": text });
+    let machine = terms::json(terms);
+    let json = json!({ "key": key, "active": terms.active, "summary": text, "terms": machine });
     output::made(format, &format!("program {key}: {text}"), &json);
 }

@@ -31,6 +31,8 @@ pub enum NoCommission {
     BeforeReferral,
     /// Less was paid than the program asks for.
     BelowMinimum,
+    /// The customer has paid an invoice before its referral, and the program is for new customers only.
+    ExistingCustomer,
     /// The promoter has as many earning referrals as the program allows.
     RewardExhausted,
     /// The first invoice was paid too long after the claim.
@@ -45,7 +47,7 @@ pub enum NoCommission {
 
 impl NoCommission {
     /// All reasons, in their order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NotReferred,
         Self::UnknownCode,
         Self::CodeInactive,
@@ -56,6 +58,7 @@ impl NoCommission {
         Self::ZeroAmount,
         Self::BeforeReferral,
         Self::BelowMinimum,
+        Self::ExistingCustomer,
         Self::RewardExhausted,
         Self::ConversionWindow,
         Self::DurationOver,
@@ -76,6 +79,7 @@ impl NoCommission {
             Self::ZeroAmount => "zero_amount",
             Self::BeforeReferral => "before_referral",
             Self::BelowMinimum => "below_minimum",
+            Self::ExistingCustomer => "existing_customer",
             Self::RewardExhausted => "reward_exhausted",
             Self::ConversionWindow => "conversion_window",
             Self::DurationOver => "duration_over",
@@ -134,6 +138,8 @@ pub struct InvoiceContext {
     pub number: Option<InvoiceNumber>,
     /// The reward slots of the promoter are taken by other referrals.
     pub exhausted: bool,
+    /// The customer has paid an invoice before its referral. Only told where the terms are for new customers only.
+    pub existing: bool,
 }
 
 /// What an invoice earns for the promoter of its referral.
@@ -184,6 +190,11 @@ pub fn assess(
     })
 }
 
+/// True for an invoice by which its customer existed before the referral: something was paid, before the lookback.
+pub fn is_of_before(invoice: &PaidInvoice, referral: &Referral) -> bool {
+    invoice.snapshot.amount_paid_minor > 0 && invoice.paid_at < referral.earns_from()
+}
+
 /// True for an invoice that "first" and "the Nth" count: something was paid, not too little, and not too early; whatever
 /// else keeps it from earning.
 pub fn is_counted(invoice: &PaidInvoice, referral: &Referral) -> bool {
@@ -213,6 +224,8 @@ fn reason(
         Some(NoCommission::BeforeReferral)
     } else if terms.is_below_minimum(snapshot.currency, snapshot.amount_paid_minor) {
         Some(NoCommission::BelowMinimum)
+    } else if context.existing {
+        Some(NoCommission::ExistingCustomer)
     } else if context.exhausted {
         Some(NoCommission::RewardExhausted)
     } else if context.number.is_some_and(converted_late) {
@@ -290,7 +303,7 @@ mod tests {
             program: ProgramKey::new("default"),
             terms_version: 1,
             terms: Terms::percentage(BasisPoints::new(rate_bps).unwrap(), base, 30).into(),
-            referral_number: 1,
+            referral_number: Some(1),
             claimed_at: Timestamp::from_unix(1_000_000),
             lookback_s: 86_400,
             void: false,

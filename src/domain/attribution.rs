@@ -10,19 +10,20 @@ use super::ids::{
 use super::terms::Terms;
 use super::time::Timestamp;
 
-/// Places of one metadata source among the precedences; the metadata keys of the settings are counted within it.
+/// Places of one source among the precedences; the metadata keys of the settings, and the discounts of an object, are
+/// counted within it.
 const PLACES_PER_SOURCE: u16 = 20;
 /// Precedence of an operator's move, which beats every other claim anyway.
 const MOVE_PLACE: u16 = 0;
 /// Precedence of the first source (the API); greater is weaker.
-const FIRST_PLACE: u16 = 100;
+const API_PLACE: u16 = 100;
 /// Precedence of the second source (a checkout session); its metadata follows its `client_reference_id`.
 const CHECKOUT_PLACE: u16 = 200;
 /// Precedence of the third source (the metadata of the customer).
 const CUSTOMER_PLACE: u16 = 300;
-/// Precedence of the fourth source (what an invoice carries).
-const INVOICE_PLACE: u16 = 400;
-/// Precedence of the fifth source (promotion codes); those of a checkout session follow that of the customer.
+/// Precedence of the fourth source (the metadata of the subscription, its snapshot on an invoice, that of the invoice).
+const SUBSCRIPTION_PLACE: u16 = 400;
+/// Precedence of the fifth source (promotion codes): of the customer, of a checkout session, of an invoice.
 const PROMOTION_PLACE: u16 = 500;
 
 /// Where a claim comes from; its precedence decides between claims of one second.
@@ -32,78 +33,87 @@ pub enum ClaimSource {
     Move,
     /// `POST /v1/referrals`, or `refer` on the command line.
     Api,
-    /// `checkout.session.client_reference_id`.
+    /// `checkout.session.client_reference_id`. Often it is the host's own user id, so it counts only for a code that was
+    /// made by then.
     CheckoutReference,
     /// The metadata of a checkout session, by the place of its key in the settings.
     CheckoutMetadata(u16),
     /// The metadata of the customer, by the place of its key in the settings.
     CustomerMetadata(u16),
-    /// The subscription metadata that an invoice carries, by the place of its key in the settings.
+    /// The metadata of the subscription itself, by the place of its key in the settings.
     SubscriptionMetadata(u16),
-    /// The same where invoices carried it before 2025-03-31; both places may stand side by side.
-    OlderSubscriptionMetadata(u16),
+    /// The snapshot of the subscription metadata that an invoice carries, in its newer or its older form, by the place of its
+    /// key in the settings.
+    SubscriptionSnapshot(u16),
     /// The metadata of the invoice itself, by the place of its key in the settings.
     InvoiceMetadata(u16),
     /// The promotion code of `customer.discount.created`; the claim names it instead of a code of ours.
     CustomerDiscount,
     /// A promotion code among the discounts of a checkout session, by its place there.
     CheckoutDiscount(u16),
+    /// A promotion code among the discounts of an invoice, by its place there.
+    InvoiceDiscount(u16),
 }
 
 impl ClaimSource {
     /// True when the claim names a promotion code of Stripe (`promo_…`), which a code of ours may carry.
     pub const fn names_promotion_code(self) -> bool {
-        matches!(self, Self::CustomerDiscount | Self::CheckoutDiscount(_))
+        matches!(self, Self::CustomerDiscount | Self::CheckoutDiscount(_) | Self::InvoiceDiscount(_))
     }
 
     /// The precedence: a smaller one wins at equal `claimed_at`.
     pub fn precedence(self) -> u16 {
         let within =
-            |first: u16, key: u16| first.saturating_add(key.min(PLACES_PER_SOURCE.saturating_sub(1)));
-        let place = |group: u16, key: u16| {
-            within(INVOICE_PLACE.saturating_add(PLACES_PER_SOURCE.saturating_mul(group)), key)
+            |first: u16, place: u16| first.saturating_add(place.min(PLACES_PER_SOURCE.saturating_sub(1)));
+        let group = |first: u16, group: u16, place: u16| {
+            within(first.saturating_add(PLACES_PER_SOURCE.saturating_mul(group)), place)
         };
         match self {
             Self::Move => MOVE_PLACE,
-            Self::Api => FIRST_PLACE,
+            Self::Api => API_PLACE,
             Self::CheckoutReference => CHECKOUT_PLACE,
             Self::CheckoutMetadata(key) => within(CHECKOUT_PLACE.saturating_add(1), key),
             Self::CustomerMetadata(key) => within(CUSTOMER_PLACE, key),
-            Self::SubscriptionMetadata(key) => place(0, key),
-            Self::OlderSubscriptionMetadata(key) => place(1, key),
-            Self::InvoiceMetadata(key) => place(2, key),
+            Self::SubscriptionMetadata(key) => group(SUBSCRIPTION_PLACE, 0, key),
+            Self::SubscriptionSnapshot(key) => group(SUBSCRIPTION_PLACE, 1, key),
+            Self::InvoiceMetadata(key) => group(SUBSCRIPTION_PLACE, 2, key),
             Self::CustomerDiscount => PROMOTION_PLACE,
-            Self::CheckoutDiscount(place) => within(PROMOTION_PLACE.saturating_add(1), place),
+            Self::CheckoutDiscount(place) => group(PROMOTION_PLACE, 1, place),
+            Self::InvoiceDiscount(place) => group(PROMOTION_PLACE, 2, place),
         }
     }
 
     /// The source of a stored precedence.
     pub fn from_precedence(precedence: u16) -> Option<Self> {
-        let after = |first: u16| precedence.checked_sub(first).filter(|key| *key < PLACES_PER_SOURCE);
+        let after = |first: u16| precedence.checked_sub(first).filter(|place| *place < PLACES_PER_SOURCE);
+        let group = |first: u16| {
+            let place = precedence.checked_sub(first)?;
+            Some((place.checked_div(PLACES_PER_SOURCE)?, place.checked_rem(PLACES_PER_SOURCE)?))
+        };
         match precedence {
             MOVE_PLACE => return Some(Self::Move),
-            FIRST_PLACE => return Some(Self::Api),
+            API_PLACE => return Some(Self::Api),
             CHECKOUT_PLACE => return Some(Self::CheckoutReference),
             PROMOTION_PLACE => return Some(Self::CustomerDiscount),
             _ => {}
         }
-        if let Some(place) = after(PROMOTION_PLACE.saturating_add(1)) {
-            return Some(Self::CheckoutDiscount(place));
+        if let Some((group, place)) = group(PROMOTION_PLACE) {
+            return match group {
+                1 => Some(Self::CheckoutDiscount(place)),
+                2 => Some(Self::InvoiceDiscount(place)),
+                _ => None,
+            };
         }
-        if let Some(key) = after(CHECKOUT_PLACE.saturating_add(1)) {
-            return Some(Self::CheckoutMetadata(key));
+        if let Some((group, key)) = group(SUBSCRIPTION_PLACE) {
+            return match group {
+                0 => Some(Self::SubscriptionMetadata(key)),
+                1 => Some(Self::SubscriptionSnapshot(key)),
+                2 => Some(Self::InvoiceMetadata(key)),
+                _ => None,
+            };
         }
-        if let Some(key) = after(CUSTOMER_PLACE) {
-            return Some(Self::CustomerMetadata(key));
-        }
-        let place = precedence.checked_sub(INVOICE_PLACE)?;
-        let (group, key) = (place.checked_div(PLACES_PER_SOURCE)?, place.checked_rem(PLACES_PER_SOURCE)?);
-        match group {
-            0 => Some(Self::SubscriptionMetadata(key)),
-            1 => Some(Self::OlderSubscriptionMetadata(key)),
-            2 => Some(Self::InvoiceMetadata(key)),
-            _ => None,
-        }
+        let of_checkout = after(CHECKOUT_PLACE.saturating_add(1)).map(Self::CheckoutMetadata);
+        of_checkout.or_else(|| after(CUSTOMER_PLACE).map(Self::CustomerMetadata))
     }
 
     /// The word in the API.
@@ -114,10 +124,11 @@ impl ClaimSource {
             Self::CheckoutReference => "checkout_reference",
             Self::CheckoutMetadata(_) => "checkout_metadata",
             Self::CustomerMetadata(_) => "customer_metadata",
-            Self::SubscriptionMetadata(_) | Self::OlderSubscriptionMetadata(_) => "subscription_metadata",
+            Self::SubscriptionMetadata(_) | Self::SubscriptionSnapshot(_) => "subscription_metadata",
             Self::InvoiceMetadata(_) => "invoice_metadata",
             Self::CustomerDiscount => "customer_discount",
             Self::CheckoutDiscount(_) => "checkout_discount",
+            Self::InvoiceDiscount(_) => "invoice_discount",
         }
     }
 }
@@ -156,10 +167,12 @@ impl Claim {
         (moved, self.claimed_at, self.source.precedence(), &self.code, &self.id)
     }
 
-    /// Where one event or act makes several referrals, the one with the smaller key is given its number, and a use of its
-    /// code, first; at equal keys the customer whose id comes first.
-    pub fn turn(&self) -> (Timestamp, u16) {
-        (self.claimed_at, self.source.precedence())
+    /// Where one event or act concerns several customers, the one with the smaller key is given its number, and a use of
+    /// its code, first: by (`claimed_at`, precedence, the id that the claim names; of both a Stripe customer's).
+    pub fn turn(&self) -> (Timestamp, u16, &str) {
+        let stripe_customer = self.stripe_customer.as_ref().map(StripeCustomerId::as_str);
+        let named = stripe_customer.or_else(|| self.user.as_ref().map(UserId::as_str));
+        (self.claimed_at, self.source.precedence(), named.unwrap_or_default())
     }
 
     /// Who the claim says it is about: a claim that names a user is about that user. `None` for a claim about nobody,
@@ -199,7 +212,7 @@ impl fmt::Display for Customer {
     }
 }
 
-/// What an operator says of a referral that is held because the customer may be its own promoter; for good.
+/// What an operator says of a referral that is held because the customer may be its own promoter; the latest holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReviewDecision {
     /// They are two: the referral earns.
@@ -223,7 +236,16 @@ impl ReviewDecision {
     }
 }
 
-/// A decision on (customer, promoter).
+/// In which ways a customer looks like a promoter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Likeness {
+    /// They are one user of the host.
+    pub user: bool,
+    /// An e-mail ever known of the one was ever known of the other.
+    pub email: bool,
+}
+
+/// A decision on (customer, promoter). Of several the latest by (`reviewed_at`, id) holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
     /// Its id, the cause of what follows from it.
@@ -232,17 +254,36 @@ pub struct Review {
     pub decision: ReviewDecision,
     /// When.
     pub reviewed_at: Timestamp,
+    /// Who said it; only kept and shown.
+    pub reviewed_by: Option<String>,
+    /// Why; only kept and shown.
+    pub reason: Option<String>,
+    /// A release covers that they are one user. A refusal covers nothing: it needs to know nothing.
+    pub covers_user: bool,
+    /// A release covers that they share an e-mail.
+    pub covers_email: bool,
 }
 
-/// What a customer was given by arrival, when a referral of it was made: both are promises, and kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redemption {
-    /// The promoter of the code.
-    pub promoter: PromoterId,
-    /// The program of the code.
-    pub program: ProgramKey,
-    /// The referral's number among the promoter's referrals in that program, from 1.
-    pub referral_number: u32,
+impl Review {
+    /// Of two reviews of one (customer, promoter) the one with the greater key holds.
+    pub fn order(&self) -> (Timestamp, &ReviewId) {
+        (self.reviewed_at, &self.id)
+    }
+
+    /// True when saying this, knowing that, would say nothing that this review does not.
+    pub fn says(&self, decision: ReviewDecision, likeness: Likeness) -> bool {
+        match decision {
+            ReviewDecision::Released => self.releases(likeness),
+            ReviewDecision::Refused => self.decision == decision,
+        }
+    }
+
+    /// True when this is a release that was said knowing all of that: what comes out later holds the referral again.
+    pub const fn releases(&self, likeness: Likeness) -> bool {
+        matches!(self.decision, ReviewDecision::Released)
+            && (self.covers_user || !likeness.user)
+            && (self.covers_email || !likeness.email)
+    }
 }
 
 /// The invoice with which a referral takes its place under `max_rewards_per_promoter`: (`paid_at`, id).
@@ -269,8 +310,9 @@ pub struct Referral {
     pub terms_version: i64,
     /// The terms, frozen at `claimed_at`.
     pub terms: Arc<Terms>,
-    /// Its number among the promoter's referrals in that program, from 1; picks the tier.
-    pub referral_number: u32,
+    /// Its number among the promoter's referrals in that program, from 1; picks the tier. `None` until one is given:
+    /// by the terms with the first invoice that has no reason to earn nothing, or when the referral is made.
+    pub referral_number: Option<u32>,
     /// `claimed_at` of the winning claim.
     pub claimed_at: Timestamp,
     /// The attribution lookback in seconds, frozen.
@@ -306,13 +348,15 @@ mod tests {
             ClaimSource::CustomerMetadata(19),
             ClaimSource::SubscriptionMetadata(0),
             ClaimSource::SubscriptionMetadata(19),
-            ClaimSource::OlderSubscriptionMetadata(0),
-            ClaimSource::OlderSubscriptionMetadata(19),
+            ClaimSource::SubscriptionSnapshot(0),
+            ClaimSource::SubscriptionSnapshot(19),
             ClaimSource::InvoiceMetadata(0),
             ClaimSource::InvoiceMetadata(19),
             ClaimSource::CustomerDiscount,
             ClaimSource::CheckoutDiscount(0),
             ClaimSource::CheckoutDiscount(19),
+            ClaimSource::InvoiceDiscount(0),
+            ClaimSource::InvoiceDiscount(19),
         ];
         for source in sources {
             assert_eq!(ClaimSource::from_precedence(source.precedence()), Some(source));

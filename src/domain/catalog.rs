@@ -24,8 +24,6 @@ pub struct NewCode {
     pub code: Code,
     /// Whose it is, its first version and its limit.
     pub facts: CodeFacts,
-    /// The time of the call.
-    pub made_at: Timestamp,
 }
 
 /// A code as it is shown.
@@ -39,8 +37,6 @@ pub struct CodeRecord {
     pub promotion_codes: Vec<String>,
     /// Clicks counted.
     pub clicks: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
 }
 
 /// A promoter as it is shown.

@@ -33,6 +33,8 @@ pub struct CodeVersion {
 pub struct CodeFacts {
     /// Whose it is.
     pub owner: CodeOwner,
+    /// When it was made, or the earlier time that its maker gave: the host's own references of before do not mean it.
+    pub made_at: Timestamp,
     /// All versions.
     pub versions: Vec<CodeVersion>,
     /// Referrals that it may make; any number without.
@@ -42,9 +44,10 @@ pub struct CodeFacts {
 }
 
 impl CodeFacts {
-    /// A code that makes any number of referrals for ever.
+    /// A code that has made any number of referrals for ever.
     pub const fn unlimited(owner: CodeOwner) -> Self {
-        Self { owner, versions: Vec::new(), max_uses: None, uses: 0 }
+        let made_at = Timestamp::from_unix(0);
+        Self { owner, made_at, versions: Vec::new(), max_uses: None, uses: 0 }
     }
 
     /// The version that holds at a time.

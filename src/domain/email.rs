@@ -5,18 +5,22 @@ use sha2::{Digest, Sha256};
 /// Bytes of the hash that are kept: 128 bits tell any two addresses apart.
 const KEPT_BYTES: usize = 16;
 
-/// The hash of an address, trimmed and in lower case: enough to compare, and nothing to leak.
+/// The hash of an address, trimmed, in lower case and without the `+tag` that its owner may add to it: enough to compare,
+/// and nothing to leak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailHash([u8; KEPT_BYTES]);
 
 impl EmailHash {
     /// The hash of an address; `None` for a text without an `@`.
     pub fn of(email: &str) -> Option<Self> {
-        let normal = email.trim().to_lowercase();
-        if !normal.contains('@') {
-            return None;
-        }
-        let digest = Sha256::digest(normal.as_bytes());
+        let lower = email.trim().to_lowercase();
+        let (local, domain) = lower.rsplit_once('@')?;
+        let mailbox = match local.split_once('+') {
+            // A name that is all tag is kept: without it all such addresses would be one.
+            None | Some(("", _)) => local,
+            Some((mailbox, _tag)) => mailbox,
+        };
+        let digest = Sha256::digest(format!("{mailbox}@{domain}").as_bytes());
         digest.first_chunk().copied().map(Self)
     }
 
@@ -36,9 +40,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_the_same_with_spaces_and_in_capitals() {
+    fn an_address_is_the_same_with_spaces_in_capitals_and_with_a_tag() {
         let hash = EmailHash::of("anna@example.com").unwrap();
         assert_eq!(EmailHash::of(" Anna@EXAMPLE.com "), Some(hash));
+        assert_eq!(EmailHash::of("anna+shop@example.com"), Some(hash));
+        assert_eq!(EmailHash::of("Anna+a+b@example.com"), Some(hash));
+        assert_ne!(EmailHash::of("anna@example.com+shop"), Some(hash));
+        assert_ne!(EmailHash::of("+anna@example.com"), EmailHash::of("+bert@example.com"));
         assert_ne!(EmailHash::of("bert@example.com"), Some(hash));
         assert_eq!(EmailHash::of("anna"), None);
         assert_eq!(EmailHash::from_bytes(hash.as_bytes()), Some(hash));

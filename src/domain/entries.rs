@@ -1,6 +1,6 @@
 //! What the ledger is made of: entries that are only ever inserted, and the assessment beside them.
 
-use super::assess::Assessment;
+use super::assess::{Assessment, NoCommission};
 use super::attribution::Referral;
 use super::ids::{
     ClaimId, EventId, InvoiceId, ProgramKey, PromoterId, ReferralId, ReviewId, StripeCustomerId,
@@ -119,6 +119,13 @@ pub struct Commission {
     pub currency: Currency,
     /// The figures.
     pub assessment: Assessment,
+}
+
+impl Commission {
+    /// True for an invoice that no claim concerns: it has no row, unless one was made of it before.
+    pub fn is_not_referred(&self) -> bool {
+        self.assessment.reason == Some(NoCommission::NotReferred)
+    }
 }
 
 /// An entry as it stands in the ledger.

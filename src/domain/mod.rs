@@ -25,7 +25,7 @@ pub mod terms;
 pub mod time;
 
 pub use assess::{Assessment, InvoiceContext, NoCommission, assess};
-pub use attribution::{Claim, ClaimSource, Customer, Redemption, Referral, Review, ReviewDecision};
+pub use attribution::{Claim, ClaimSource, Customer, Referral, Review, ReviewDecision};
 pub use codes::{CodeFacts, CodeOwner};
 pub use disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
 pub use email::EmailHash;
@@ -42,5 +42,5 @@ pub use money::{BasisPoints, Currency, MoneyError};
 pub use outcome::Outcome;
 pub use payments::PaymentGraph;
 pub use status::{CommissionStatus, ReferralStatus};
-pub use terms::{CommissionBase, Recurrence, Reward, Terms, TermsVersion, Tier};
+pub use terms::{CommissionBase, Recurrence, Reward, Terms, TermsVersion, Tier, TiersBy};
 pub use time::Timestamp;

@@ -13,13 +13,13 @@ pub struct Earned {
     pub rate: Option<BasisPoints>,
 }
 
-/// C of an invoice for the referral with this number; `base_minor` > 0.
+/// C of an invoice for the referral with this number, if it has been given one; `base_minor` > 0.
 ///
 /// # Errors
 /// [`MoneyError`] when an amount does not fit 64 bits.
 pub fn earned(
     terms: &Terms,
-    referral_number: u32,
+    referral_number: Option<u32>,
     snapshot: &InvoiceSnapshot,
     base_minor: i64,
 ) -> Result<Earned, MoneyError> {
@@ -29,14 +29,14 @@ pub fn earned(
             share(terms, rate_of(terms, rate, referral_number), snapshot, base_minor)?
         }
     };
-    // The cap is an amount of the program's currency; it says nothing about another one.
-    let cap_minor = terms.cap_minor.filter(|_| terms.currency == Some(snapshot.currency)).unwrap_or(i64::MAX);
+    // A cap says nothing about invoices in another currency.
+    let cap_minor = terms.caps.get(&snapshot.currency).copied().unwrap_or(i64::MAX);
     Ok(Earned { commission_minor: uncapped.commission_minor.min(cap_minor), ..uncapped })
 }
 
 /// The rate of the last tier that begins at or below the referral number, else the program's.
-fn rate_of(terms: &Terms, rate: BasisPoints, referral_number: u32) -> BasisPoints {
-    let reached = terms.tiers.iter().rfind(|tier| tier.from_number <= referral_number);
+fn rate_of(terms: &Terms, rate: BasisPoints, referral_number: Option<u32>) -> BasisPoints {
+    let reached = terms.tiers.iter().rfind(|tier| referral_number >= Some(tier.from_number));
     reached.map_or(rate, |tier| tier.rate)
 }
 
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn commission(terms: &Terms, referral_number: u32, claim: &InvoiceSnapshot, base_minor: i64) -> i64 {
-        earned(terms, referral_number, claim, base_minor).unwrap().commission_minor
+        earned(terms, Some(referral_number), claim, base_minor).unwrap().commission_minor
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         let usd = Some(Currency::USD);
         let flat = Terms { reward: Reward::Flat(700), currency: usd, ..ten_percent() };
         assert_eq!(commission(&flat, 1, &claim("usd", &[]), 10_000), 700);
-        let capped = Terms { cap_minor: Some(250), currency: usd, ..ten_percent() };
+        let capped = Terms { caps: [(Currency::USD, 250)].into(), ..ten_percent() };
         assert_eq!(commission(&capped, 1, &claim("usd", &[]), 10_000), 250);
         assert_eq!(commission(&capped, 1, &claim("usd", &[]), 2_000), 200);
         assert_eq!(commission(&capped, 1, &claim("jpy", &[]), 10_000), 1_000);

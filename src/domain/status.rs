@@ -1,7 +1,7 @@
 //! Statuses of referrals and commissions: derived whenever they are asked for, never stored.
 
 use super::assess::{Assessment, NoCommission};
-use super::attribution::{Referral, ReviewDecision};
+use super::attribution::Referral;
 use super::ids::InvoiceId;
 use super::ledger::State;
 use super::money::MoneyError;
@@ -12,7 +12,7 @@ use super::time::Timestamp;
 pub enum ReferralStatus {
     /// The customer looks like its own promoter; an operator has to say whether it earns.
     Held,
-    /// An operator refused it, and no other claim is left.
+    /// An operator refused it, or its claims make none any more, and no other claim is left.
     Refused,
     /// At least one subscription is known, and all have ended.
     Canceled,
@@ -43,19 +43,19 @@ impl ReferralStatus {
     /// # Errors
     /// [`MoneyError`] when an amount does not fit.
     pub fn of(state: &State, referral: &Referral, subscriptions: &[bool]) -> Result<Self, MoneyError> {
-        let refused =
-            state.decision_on(&referral.customer, &referral.promoter) == Some(ReviewDecision::Refused);
         if referral.held {
             return Ok(Self::Held);
         }
-        if refused || referral.void {
+        if referral.void {
             return Ok(Self::Refused);
         }
         if !subscriptions.is_empty() && subscriptions.iter().all(|ended| *ended) {
             return Ok(Self::Canceled);
         }
         let mut paid = state.paid_invoices_of(&referral.customer);
-        paid.retain(|(_, invoice)| invoice.snapshot.amount_paid_minor > 0);
+        paid.retain(|(_, invoice)| {
+            invoice.snapshot.amount_paid_minor > 0 && invoice.paid_at >= referral.earns_from()
+        });
         let Some((latest, _)) = paid.last() else { return Ok(Self::Signup) };
         Ok(if state.loss_of(latest)?.total_minor > 0 { Self::Refund } else { Self::Active })
     }

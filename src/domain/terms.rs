@@ -44,6 +44,30 @@ impl CommissionBase {
     }
 }
 
+/// When a referral is given the number that tiers go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TiersBy {
+    /// With its first invoice that earns: who never pays moves nobody up.
+    Customers,
+    /// When it is made.
+    Signups,
+}
+
+impl TiersBy {
+    /// The word that columns and commands use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Signups => "signups",
+        }
+    }
+
+    /// The moment of that name.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Customers, Self::Signups].into_iter().find(|by| by.as_str() == word)
+    }
+}
+
 /// What one paid invoice earns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reward {
@@ -86,24 +110,30 @@ pub struct Terms {
     pub reward: Reward,
     /// What a percentage is taken of.
     pub base: CommissionBase,
-    /// The currency of the amounts below and of a flat reward; they mean nothing for invoices in another one.
+    /// What was paid for shipping is no part of the base.
+    pub exclude_shipping: bool,
+    /// The currency of a flat reward, which earns nothing for invoices in another one.
     pub currency: Option<Currency>,
     /// Which invoices earn.
     pub recurrence: Recurrence,
     /// Rates by referral number, ascending; below the first tier the program's own rate holds.
     pub tiers: Vec<Tier>,
+    /// When a referral is given its number.
+    pub tiers_by: TiersBy,
     /// Rates of prices (`price_…`) and products (`prod_…`); a line without one has the program's or the tier's.
     pub product_rates: BTreeMap<String, BasisPoints>,
-    /// What one invoice earns at most, in minor units of the program's currency.
-    pub cap_minor: Option<i64>,
+    /// What one invoice earns at most, in minor units by currency; invoices in another one have no cap.
+    pub caps: BTreeMap<Currency, i64>,
     /// Of a promoter's referrals in this program, so many earn.
     pub max_rewards_per_promoter: Option<u32>,
     /// A referral whose first invoice is paid later than that after `claimed_at` never earns.
     pub conversion_window_days: Option<u16>,
-    /// An invoice with a smaller `amount_paid` earns nothing and is not counted; ≥ 0, in the program's currency.
-    pub min_invoice_minor: i64,
-    /// The smallest payout, by currency.
-    pub min_payout_minor: BTreeMap<Currency, i64>,
+    /// An invoice with a smaller `amount_paid` earns nothing and is not counted; minor units by currency, > 0.
+    pub min_invoices: BTreeMap<Currency, i64>,
+    /// The smallest payout, in minor units by currency.
+    pub min_payouts: BTreeMap<Currency, i64>,
+    /// A customer that has paid an invoice before its referral never earns.
+    pub new_customers_only: bool,
     /// Days between `paid_at` and the moment an amount may be paid out.
     pub hold_days: u16,
 }
@@ -125,15 +155,18 @@ impl Terms {
             active: true,
             reward: Reward::Percentage(rate),
             base,
+            exclude_shipping: false,
             currency: None,
             recurrence: Recurrence::Recurring { months: None, invoices: None },
             tiers: Vec::new(),
+            tiers_by: TiersBy::Customers,
             product_rates: BTreeMap::new(),
-            cap_minor: None,
+            caps: BTreeMap::new(),
             max_rewards_per_promoter: None,
             conversion_window_days: None,
-            min_invoice_minor: 0,
-            min_payout_minor: BTreeMap::new(),
+            min_invoices: BTreeMap::new(),
+            min_payouts: BTreeMap::new(),
+            new_customers_only: false,
             hold_days,
         }
     }
@@ -155,12 +188,12 @@ impl Terms {
             Recurrence::OneTime => true,
             Recurrence::Recurring { months, invoices } => months.is_some() || invoices.is_some(),
         };
-        limited || self.conversion_window_days.is_some()
+        limited || self.conversion_window_days.is_some() || self.new_customers_only
     }
 
     /// True for an invoice of this currency and amount that is too small to earn or to be counted.
     pub fn is_below_minimum(&self, currency: Currency, amount_paid_minor: i64) -> bool {
-        self.currency == Some(currency) && amount_paid_minor < self.min_invoice_minor
+        self.min_invoices.get(&currency).is_some_and(|least_minor| amount_paid_minor < *least_minor)
     }
 
     /// True when the invoice that is `position`th (from 1) and paid then comes after the last one that earns.
@@ -177,6 +210,7 @@ impl Terms {
     /// Each rule: whether it holds, the field, and what is asked of it.
     fn rules(&self) -> [Rule; 14] {
         let is_amount = |minor: i64| (1..=AMOUNT_LIMIT_MINOR).contains(&minor);
+        let are_amounts = |amounts: &BTreeMap<Currency, i64>| amounts.values().all(|minor| is_amount(*minor));
         let is_term = |days: u16| days <= DAYS_LIMIT;
         let is_percentage = matches!(self.reward, Reward::Percentage(_));
         let flat_fits = match self.reward {
@@ -189,23 +223,16 @@ impl Terms {
                 months.is_none_or(|months| (1..=MONTHS_LIMIT).contains(&months)) && invoices != Some(0)
             }
         };
-        let names_amounts = !is_percentage || self.cap_minor.is_some() || self.min_invoice_minor > 0;
         let tiers_ascend = self.tiers.is_sorted_by(|one, next| one.from_number < next.from_number)
             && self.tiers.iter().all(|tier| tier.from_number > 0);
-        let min_invoice_fits = (0..=AMOUNT_LIMIT_MINOR).contains(&self.min_invoice_minor);
-        let min_payouts_fit = self.min_payout_minor.values().all(|minor| is_amount(*minor));
         let max_rewards_fit =
             self.max_rewards_per_promoter.is_none_or(|max| (1..=REWARDS_LIMIT).contains(&max));
         [
             (flat_fits, "flat", "more than 0, and at most 15 digits"),
-            (self.cap_minor.is_none_or(is_amount), "cap", "more than 0, and at most 15 digits"),
-            (min_invoice_fits, "min_invoice", "0 or more, and at most 15 digits"),
-            (min_payouts_fit, "min_payout", "more than 0, and at most 15 digits"),
-            (
-                !names_amounts || self.currency.is_some(),
-                "currency",
-                "needed for a flat reward, a cap or a minimum",
-            ),
+            (are_amounts(&self.caps), "cap", "more than 0, and at most 15 digits"),
+            (are_amounts(&self.min_invoices), "min_invoice", "more than 0, and at most 15 digits"),
+            (are_amounts(&self.min_payouts), "min_payout", "more than 0, and at most 15 digits"),
+            (is_percentage || self.currency.is_some(), "currency", "needed for a flat reward"),
             (limits_fit, "recurrence", "limits are at least 1, and months at most 1200"),
             (is_percentage || self.tiers.is_empty(), "tiers", "only a percentage has tiers"),
             (tiers_ascend, "tiers", "referral numbers from 1 on, each greater than the one before"),
@@ -278,8 +305,11 @@ mod tests {
         assert_eq!(field(terms()), None);
         assert_eq!(field(Terms { reward: Reward::Flat(500), ..terms() }), Some("currency"));
         assert_eq!(field(Terms { reward: Reward::Flat(0), currency: usd, ..terms() }), Some("flat"));
-        assert_eq!(field(Terms { cap_minor: Some(-1), currency: usd, ..terms() }), Some("cap"));
-        assert_eq!(field(Terms { min_invoice_minor: 5, ..terms() }), Some("currency"));
+        assert_eq!(field(Terms { caps: [(Currency::USD, -1)].into(), ..terms() }), Some("cap"));
+        assert_eq!(
+            field(Terms { min_invoices: [(Currency::USD, 0)].into(), ..terms() }),
+            Some("min_invoice")
+        );
         assert_eq!(field(Terms { tiers: vec![tier(11), tier(11)], ..terms() }), Some("tiers"));
         assert_eq!(field(Terms { tiers: vec![tier(0)], ..terms() }), Some("tiers"));
         let flat = Terms { reward: Reward::Flat(1), currency: usd, ..terms() };

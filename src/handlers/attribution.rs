@@ -1,20 +1,25 @@
 //! The attribution handler: claims that events carry, in a checkout session, a customer, a discount, or an invoice; and
 //! what else events report of customers.
 
+use sha2::{Digest, Sha256};
+
 use super::policy::{Policy, Rejection};
 use crate::domain::{
     Claim, ClaimId, ClaimSource, Code, Customer, EmailHash, Extracted, Fact, StripeCustomerId, SubscriptionId,
 };
-use crate::stripe::fields::{Id, Text, is_name, read};
+use crate::stripe::fields::{Id, PromotionCodes, Text, is_name, read};
 use crate::stripe::objects::{self, CheckoutSession, Discount, Invoice, Metadata, Subscription};
 use crate::stripe::{EventBody, words};
 
 /// The reason of an ignored checkout session without a customer: nobody can be referred by it.
 const NO_CUSTOMER: &str = "no_customer";
 const CUSTOMER_PREFIX: &str = "cus_";
+/// So much of a code's hash tells it from others in the same place of the same event.
+const CODE_HASH_BYTES: usize = 4;
 
 /// One claim for every metadata key of the settings that has a value: first of the subscription (its snapshot on
-/// the invoice, in the newer place and in the older), then of the invoice itself. None hides another.
+/// the invoice, in the newer form and in the older), then of the invoice itself; then one for every promotion code that
+/// its discounts show. None hides another.
 pub fn claims_of_invoice<'c>(
     event: &'c EventBody<'_>,
     invoice: &'c Invoice,
@@ -24,10 +29,15 @@ pub fn claims_of_invoice<'c>(
     let newer = invoice.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
     let newer = newer.and_then(|details| details.metadata.as_ref());
     let older = invoice.subscription_details.as_ref().and_then(|details| details.metadata.as_ref());
-    let of_subscription = codes(newer, policy, ClaimSource::SubscriptionMetadata);
-    let of_older = codes(older, policy, ClaimSource::OlderSubscriptionMetadata);
+    let of_newer = codes(newer, policy, ClaimSource::SubscriptionSnapshot);
+    let of_older = codes(older, policy, ClaimSource::SubscriptionSnapshot);
     let of_invoice = codes(invoice.metadata.as_ref(), policy, ClaimSource::InvoiceMetadata);
-    let codes = of_subscription.chain(of_older).chain(of_invoice);
+    let PromotionCodes(discount) = &invoice.discount;
+    let PromotionCodes(discounts) = &invoice.discounts;
+    let promotions = discount.iter().chain(discounts);
+    let promotions =
+        promotions.map(|(place, id)| (ClaimSource::InvoiceDiscount(*place), Code::promotion(id)));
+    let codes = of_newer.chain(of_older).chain(of_invoice).chain(promotions);
     codes.map(|(source, code)| claim(event, customer, policy, source, code))
 }
 
@@ -93,12 +103,27 @@ pub fn handle_customer_deleted(event: &EventBody<'_>, _: &Policy) -> Result<Extr
     Ok(Extracted { facts: facts_of_customer(&customer), ..Extracted::default() })
 }
 
-/// `customer.subscription.…`: whether a subscription is alive.
+/// `customer.subscription.created`, `updated`: whether a subscription is alive, and its metadata.
 ///
 /// # Errors
 /// [`Rejection`] when a field that a rule needs is missing or wrong.
-pub fn handle_subscription(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
-    extract_subscription(event, false)
+pub fn handle_subscription(event: &EventBody<'_>, policy: &Policy) -> Result<Extracted, Rejection> {
+    let subscription: Subscription = read(event.object, "data.object")?;
+    let mut extracted = facts_of_subscription(&subscription, false)?;
+    let (named, account) = (subscription.customer.as_ref(), subscription.customer_account.as_ref());
+    if let Some(customer) = customer_of(named, account) {
+        let metadata = codes(subscription.metadata.as_ref(), policy, ClaimSource::SubscriptionMetadata);
+        extracted.facts.extend(claims(event, &customer, policy, metadata));
+    }
+    Ok(extracted)
+}
+
+/// What else happens to a subscription: whether it is alive.
+///
+/// # Errors
+/// [`Rejection`] when a field that a rule needs is missing or wrong.
+pub fn handle_subscription_status(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
+    facts_of_subscription(&read(event.object, "data.object")?, false)
 }
 
 /// `customer.subscription.deleted`: it has ended, whatever its status says.
@@ -106,7 +131,7 @@ pub fn handle_subscription(event: &EventBody<'_>, _: &Policy) -> Result<Extracte
 /// # Errors
 /// [`Rejection`] when a field that a rule needs is missing or wrong.
 pub fn handle_subscription_deleted(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
-    extract_subscription(event, true)
+    facts_of_subscription(&read(event.object, "data.object")?, true)
 }
 
 /// The customer, else its account.
@@ -134,13 +159,12 @@ fn facts_of_customer(customer: &objects::Customer) -> Vec<Fact> {
     same.into_iter().chain(email_of(&StripeCustomerId::new(&customer.id.0), &customer.email)).collect()
 }
 
-fn extract_subscription(event: &EventBody<'_>, deleted: bool) -> Result<Extracted, Rejection> {
-    let subscription: Subscription = read(event.object, "data.object")?;
+fn facts_of_subscription(subscription: &Subscription, deleted: bool) -> Result<Extracted, Rejection> {
     let (named, account) = (subscription.customer.as_ref(), subscription.customer_account.as_ref());
     let Some(customer) = customer_of(named, account) else { return Err(Rejection::Ignored(NO_CUSTOMER)) };
     let has_ended = words::has_ended(subscription.status.as_deref());
     let mut facts: Vec<Fact> = same_customer(named, account).into_iter().collect();
-    let subscription = SubscriptionId::new(subscription.id.0);
+    let subscription = SubscriptionId::new(&subscription.id.0);
     facts.push(Fact::Subscription { subscription, stripe_customer: customer, ended: deleted || has_ended });
     Ok(Extracted { facts, ..Extracted::default() })
 }
@@ -161,8 +185,11 @@ fn claim(
     source: ClaimSource,
     code: Code,
 ) -> Claim {
+    // Several codes may stand in one place: in both forms of a snapshot, or in two tellings of one event.
+    let digest = Sha256::digest(code.folded());
+    let of_code = hex::encode(digest.first_chunk::<CODE_HASH_BYTES>().unwrap_or(&[0; CODE_HASH_BYTES]));
     Claim {
-        id: ClaimId::new(format!("clm_{}_{}", event.id, source.precedence())),
+        id: ClaimId::new(format!("clm_{}_{}_{of_code}", event.id, source.precedence())),
         stripe_customer: Some(customer.clone()),
         user: None,
         code,

@@ -141,7 +141,7 @@ const fn status_of(code: RefusalCode) -> StatusCode {
         | RefusalCode::ReferralRefused
         | RefusalCode::SelfReferral => StatusCode::UNPROCESSABLE_ENTITY,
         RefusalCode::UnknownReferral => StatusCode::NOT_FOUND,
-        RefusalCode::CustomerOfAnotherUser | RefusalCode::AlreadyExists | RefusalCode::AlreadyReviewed => {
+        RefusalCode::CustomerOfAnotherUser | RefusalCode::AlreadyExists | RefusalCode::NotHeld => {
             StatusCode::CONFLICT
         }
     }

@@ -22,6 +22,8 @@ pub struct CodeChange {
     pub max_uses: Option<Limit<u32>>,
     /// A promotion code of Stripe (`promo_…`) that it carries from now on, and for good.
     pub promotion_code: Option<String>,
+    /// When it was made, for one that was in use elsewhere before; the time of the call by default. Never changed.
+    pub made_at: Option<Timestamp>,
 }
 
 /// What [`create_code`] did.
@@ -51,6 +53,9 @@ pub async fn create_code(
     let program = ProgramKey::new(name("program", program)?);
     let promoter = promoters::one(db.reader(), promoter).await?.ok_or_else(|| unknown_promoter(promoter))?;
     let promotion = promotion_code(change)?;
+    if change.made_at.is_some_and(|at| at > now || at < Timestamp::from_unix(0)) {
+        return Err(invalid("made_at: between 1970 and now".to_owned()));
+    }
     let ever = Timestamp::from_unix(i64::MIN);
     let waiting = promotion.iter().chain([&code]).map(Code::folded);
     let needs = Needs {
@@ -76,8 +81,9 @@ pub async fn create_code(
             expires_at: change.expires_at.and_then(|limit| limit.0),
         };
         let max_uses = change.max_uses.and_then(|limit| limit.0);
-        let facts = CodeFacts { versions: vec![first], max_uses, ..CodeFacts::unlimited(owner.clone()) };
-        let new = catalog::NewCode { code: code.clone(), facts, made_at: unit.now() };
+        let made_at = change.made_at.unwrap_or(unit.now());
+        let facts = CodeFacts { owner: owner.clone(), made_at, versions: vec![first], max_uses, uses: 0 };
+        let new = catalog::NewCode { code: code.clone(), facts };
         let Some(settled_referrals) = unit.create_code(new, promotion.as_ref())? else {
             let message = format!("code: {code} exists already");
             return Err(ServiceError::refused(RefusalCode::AlreadyExists, message));

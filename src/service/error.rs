@@ -49,8 +49,8 @@ pub enum RefusalCode {
     ReferralRefused,
     /// The referral does not exist.
     UnknownReferral,
-    /// The referral has been reviewed the other way.
-    AlreadyReviewed,
+    /// The referral is not held and was never reviewed: there is nothing to say of it.
+    NotHeld,
     /// The customer already belongs to another user.
     CustomerOfAnotherUser,
     /// Something of that name exists with other properties.
@@ -72,7 +72,7 @@ impl RefusalCode {
             Self::ProgramInactive => "program_inactive",
             Self::ReferralRefused => "referral_refused",
             Self::UnknownReferral => "unknown_referral",
-            Self::AlreadyReviewed => "already_reviewed",
+            Self::NotHeld => "not_held",
             Self::CustomerOfAnotherUser => "customer_of_another_user",
             Self::AlreadyExists => "already_exists",
         }

@@ -3,6 +3,9 @@
 use super::error::{RefusalCode, ServiceError};
 use crate::stripe::fields::is_name;
 
+/// Characters of a text at most.
+const TEXT_LIMIT: usize = 1_000;
+
 /// A limit that a request names; without a value it is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit<T>(pub Option<T>);
@@ -30,6 +33,20 @@ pub fn name(field: &str, value: &str) -> Result<String, ServiceError> {
         Ok(value.to_owned())
     } else {
         Err(invalid(format!("{field}: 1 to 255 printable characters")))
+    }
+}
+
+/// A text of an operator, trimmed.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when it is empty, longer than [`TEXT_LIMIT`] characters, or has control characters.
+pub fn text(field: &str, value: &str) -> Result<String, ServiceError> {
+    let value = value.trim();
+    let fits = (1..=TEXT_LIMIT).contains(&value.chars().count());
+    if fits && !value.chars().any(char::is_control) {
+        Ok(value.to_owned())
+    } else {
+        Err(invalid(format!("{field}: 1 to {TEXT_LIMIT} printable characters")))
     }
 }
 

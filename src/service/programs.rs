@@ -9,7 +9,7 @@ use crate::domain::ledger::Needs;
 use crate::domain::terms::valid_at;
 use crate::domain::{
     BasisPoints, CommissionBase, Currency, ProgramKey, Recurrence, Reward, Terms, TermsVersion, Tier,
-    Timestamp,
+    TiersBy, Timestamp,
 };
 use crate::store::Database;
 
@@ -25,7 +25,9 @@ pub struct TermsChange {
     pub reward: Option<Reward>,
     /// What a share is taken of.
     pub base: Option<CommissionBase>,
-    /// The currency of the amounts.
+    /// Whether what was paid for shipping is no part of the base.
+    pub exclude_shipping: Option<bool>,
+    /// The currency of a flat reward.
     pub currency: Option<Limit<Currency>>,
     /// Only the first invoice earns, or all within the limits.
     pub one_time: Option<bool>,
@@ -35,18 +37,22 @@ pub struct TermsChange {
     pub invoices: Option<Limit<u32>>,
     /// Rates by referral number.
     pub tiers: Option<Vec<Tier>>,
+    /// When a referral is given the number that tiers go by.
+    pub tiers_by: Option<TiersBy>,
     /// Rates by price or product.
     pub product_rates: Option<BTreeMap<String, BasisPoints>>,
-    /// Cap per invoice, in minor units.
-    pub cap_minor: Option<Limit<i64>>,
+    /// Cap per invoice, in minor units by currency.
+    pub caps: Option<BTreeMap<Currency, i64>>,
     /// Rewarded referrals per promoter.
     pub max_rewards_per_promoter: Option<Limit<u32>>,
     /// Days from the claim in which the first invoice must be paid.
     pub conversion_window_days: Option<Limit<u16>>,
-    /// The smallest invoice that earns, in minor units.
-    pub min_invoice_minor: Option<i64>,
-    /// The smallest payout, by currency.
-    pub min_payout_minor: Option<BTreeMap<Currency, i64>>,
+    /// The smallest invoice that earns, in minor units by currency.
+    pub min_invoices: Option<BTreeMap<Currency, i64>>,
+    /// The smallest payout, in minor units by currency.
+    pub min_payouts: Option<BTreeMap<Currency, i64>>,
+    /// Whether customers that have paid before never earn.
+    pub new_customers_only: Option<bool>,
     /// Days of the hold period.
     pub hold_days: Option<u16>,
 }
@@ -79,15 +85,18 @@ impl TermsChange {
             active: self.active.unwrap_or(terms.active),
             reward: self.reward.unwrap_or(terms.reward),
             base: self.base.unwrap_or(terms.base),
+            exclude_shipping: self.exclude_shipping.unwrap_or(terms.exclude_shipping),
             currency: limit(self.currency, terms.currency),
             recurrence,
             tiers: changed.tiers.unwrap_or_else(|| terms.tiers.clone()),
+            tiers_by: self.tiers_by.unwrap_or(terms.tiers_by),
             product_rates: changed.product_rates.unwrap_or_else(|| terms.product_rates.clone()),
-            cap_minor: limit(self.cap_minor, terms.cap_minor),
+            caps: changed.caps.unwrap_or_else(|| terms.caps.clone()),
             max_rewards_per_promoter: limit(self.max_rewards_per_promoter, terms.max_rewards_per_promoter),
             conversion_window_days: limit(self.conversion_window_days, terms.conversion_window_days),
-            min_invoice_minor: self.min_invoice_minor.unwrap_or(terms.min_invoice_minor),
-            min_payout_minor: changed.min_payout_minor.unwrap_or_else(|| terms.min_payout_minor.clone()),
+            min_invoices: changed.min_invoices.unwrap_or_else(|| terms.min_invoices.clone()),
+            min_payouts: changed.min_payouts.unwrap_or_else(|| terms.min_payouts.clone()),
+            new_customers_only: self.new_customers_only.unwrap_or(terms.new_customers_only),
             hold_days: self.hold_days.unwrap_or(terms.hold_days),
         };
         terms.checked().map_err(|error| invalid(error.to_string()))

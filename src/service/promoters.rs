@@ -49,7 +49,7 @@ pub async fn change_email(
     now: Timestamp,
 ) -> Result<Promoter, ServiceError> {
     let email = normal_email(email)?;
-    let promoter = promoters::one(db.reader(), promoter).await?.ok_or_else(|| unknown(promoter))?;
+    let promoter = named(db, promoter).await?;
     let of_promoter = [promoter.id.clone()];
     let needs = Needs {
         promoters: of_promoter.clone().into(),
@@ -59,6 +59,14 @@ pub async fn change_email(
     };
     ledger::change(db, &needs, now, |unit| Ok(unit.change_promoter_email(&promoter.id, &email)?)).await?;
     Ok(Promoter { email: Some(email), ..promoter })
+}
+
+/// The promoter of an id (`prm_…`) or of a user of the host.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when there is none.
+pub async fn named(db: &Database, promoter: &str) -> Result<Promoter, ServiceError> {
+    promoters::one(db.reader(), promoter.trim()).await?.ok_or_else(|| unknown(promoter))
 }
 
 /// The refusal of a promoter that does not exist.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{claim, claim_used_up, redemption, referral_counter, review};
+use entity::{claim, claim_used_up, redemption, referral_counter, referral_number, review};
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::customers::keys;
@@ -10,8 +10,8 @@ use super::error::{StoreError, corrupt};
 use super::values::{customer, number, stripe_names, user_names};
 use crate::domain::ledger::{Changes, Fetched, Group, Needs};
 use crate::domain::{
-    Claim, ClaimId, ClaimSource, Code, Customer, ProgramKey, PromoterId, Redemption, Review, ReviewDecision,
-    ReviewId, StripeCustomerId, Timestamp, UserId,
+    Claim, ClaimId, ClaimSource, Code, Customer, ProgramKey, PromoterId, Review, ReviewDecision, ReviewId,
+    StripeCustomerId, Timestamp, UserId,
 };
 
 /// The selections of claims.
@@ -20,6 +20,7 @@ pub(super) struct Selected {
     claims: Vec<Selection<claim::Model>>,
     used_up: Option<Selection<claim_used_up::Model>>,
     redemptions: Option<Selection<redemption::Model>>,
+    numbers: Option<Selection<referral_number::Model>>,
     reviews: Option<Selection<review::Model>>,
 }
 
@@ -38,6 +39,8 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
         selected.claims.push(batch.rows::<claim::Entity>(&is_about));
         selected.used_up = Some(batch.rows::<claim_used_up::Entity>(&is_used_up));
         selected.redemptions = Some(batch.rows_in::<redemption::Entity>(redemption::Column::Customer, names));
+        selected.numbers =
+            Some(batch.rows_in::<referral_number::Entity>(referral_number::Column::Customer, names));
         selected.reviews = Some(batch.rows_in::<review::Entity>(review::Column::Customer, names));
     }
     if let Some(since) = needs.claims_naming.values().min() {
@@ -79,15 +82,21 @@ impl Selected {
         }
         if let Some(redemptions) = self.redemptions {
             for row in answers.take(redemptions)? {
-                fetched.redemptions.push(redemption(row)?);
+                let code = Code::new(row.code_key);
+                fetched.redemptions.push((customer("redemption", &row.customer)?, code));
             }
+        }
+        for row in self.numbers.map(|numbers| answers.take(numbers)).transpose()?.unwrap_or_default() {
+            let given = number("referral_number", &row.customer, row.number)?;
+            let group = (PromoterId::new(row.promoter_id), ProgramKey::new(row.program_key));
+            fetched.referral_numbers.push((customer("referral_number", &row.customer)?, group, given));
         }
         // Of several reviews of one name the latest holds.
         let mut latest: BTreeMap<(Customer, PromoterId), Review> = BTreeMap::new();
         for row in self.reviews.map(|reviews| answers.take(reviews)).transpose()?.unwrap_or_default() {
             let (customer, promoter, said) = review(row)?;
             let known = latest.entry((customer, promoter)).or_insert_with(|| said.clone());
-            if (said.reviewed_at, &said.id) > (known.reviewed_at, &known.id) {
+            if said.order() > known.order() {
                 *known = said;
             }
         }
@@ -105,7 +114,9 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
     batch.rows::<review::Entity>(changes.reviews.iter().map(review_row), OnConflict::Refuse)?;
     batch.rows::<redemption::Entity>(changes.redemptions.iter().map(redemption_row), OnConflict::Refuse)?;
     let numbers = changes.referral_numbers.iter().map(number_row);
-    batch.rows::<referral_counter::Entity>(numbers, OnConflict::Overwrite)
+    batch.rows::<referral_number::Entity>(numbers, OnConflict::Refuse)?;
+    let last = changes.last_referral_numbers.iter().map(counter_row);
+    batch.rows::<referral_counter::Entity>(last, OnConflict::Overwrite)
 }
 
 /// The source of a stored precedence.
@@ -145,24 +156,20 @@ fn row(claim: &Claim) -> claim::Model {
     }
 }
 
-fn redemption(row: redemption::Model) -> Result<(Customer, Code, Redemption), StoreError> {
-    let referral_number = number("redemption", &row.customer, row.referral_number)?;
-    let (promoter, program) = (PromoterId::new(row.promoter_id), ProgramKey::new(row.program_key));
-    let redemption = Redemption { promoter, program, referral_number };
-    Ok((customer("redemption", &row.customer)?, Code::new(row.code_key), redemption))
+fn redemption_row((customer, code): &(Customer, Code)) -> redemption::Model {
+    redemption::Model { customer: customer.to_string(), code_key: code.folded().to_owned() }
 }
 
-fn redemption_row((customer, code, redemption): &(Customer, Code, Redemption)) -> redemption::Model {
-    redemption::Model {
+fn number_row((customer, (promoter, program), number): &(Customer, Group, u32)) -> referral_number::Model {
+    referral_number::Model {
         customer: customer.to_string(),
-        code_key: code.folded().to_owned(),
-        promoter_id: redemption.promoter.to_string(),
-        program_key: redemption.program.to_string(),
-        referral_number: redemption.referral_number.into(),
+        promoter_id: promoter.to_string(),
+        program_key: program.to_string(),
+        number: i64::from(*number),
     }
 }
 
-fn number_row(((promoter, program), last): &(Group, u32)) -> referral_counter::Model {
+fn counter_row(((promoter, program), last): &(Group, u32)) -> referral_counter::Model {
     let (promoter_id, program_key) = (promoter.to_string(), program.to_string());
     referral_counter::Model { promoter_id, program_key, last: i64::from(*last) }
 }
@@ -171,7 +178,15 @@ fn review(row: review::Model) -> Result<(Customer, PromoterId, Review), StoreErr
     let decision = ReviewDecision::parse(&row.decision);
     let decision = decision.ok_or_else(|| corrupt("review", &row.id, &row.decision))?;
     let reviewed_at = Timestamp::from_unix(row.reviewed_at);
-    let said = Review { id: ReviewId::new(row.id), decision, reviewed_at };
+    let said = Review {
+        id: ReviewId::new(row.id),
+        decision,
+        reviewed_at,
+        reviewed_by: row.reviewed_by,
+        reason: row.reason,
+        covers_user: row.covers_user,
+        covers_email: row.covers_email,
+    };
     Ok((customer("review", &row.customer)?, PromoterId::new(row.promoter_id), said))
 }
 
@@ -182,5 +197,9 @@ fn review_row((customer, promoter, review): &(Customer, PromoterId, Review)) -> 
         promoter_id: promoter.to_string(),
         decision: review.decision.as_str().to_owned(),
         reviewed_at: review.reviewed_at.unix(),
+        reviewed_by: review.reviewed_by.clone(),
+        reason: review.reason.clone(),
+        covers_user: review.covers_user,
+        covers_email: review.covers_email,
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
             code: new.code.to_string(),
             promoter_id: new.facts.owner.promoter.to_string(),
             program_key: new.facts.owner.program.to_string(),
-            created_at: new.made_at.unix(),
+            made_at: new.facts.made_at.unix(),
             max_uses: new.facts.max_uses.map(i64::from),
             uses: 0,
         });
@@ -125,7 +125,8 @@ fn value(row: code::Model) -> Result<(Code, CodeFacts), StoreError> {
         CodeOwner { promoter: PromoterId::new(row.promoter_id), program: ProgramKey::new(row.program_key) };
     let max_uses = row.max_uses.map(|uses| number("code", &row.code, uses)).transpose()?;
     let uses = number("code", &row.code, row.uses)?;
-    Ok((Code::new(row.code), CodeFacts { owner, versions: Vec::new(), max_uses, uses }))
+    let made_at = Timestamp::from_unix(row.made_at);
+    Ok((Code::new(row.code), CodeFacts { owner, made_at, versions: Vec::new(), max_uses, uses }))
 }
 
 fn version(row: &code_version::Model) -> CodeVersion {
@@ -207,9 +208,8 @@ pub async fn list(
 async fn views(db: &impl ConnectionTrait, rows: Vec<code::Model>) -> Result<Vec<CodeRecord>, StoreError> {
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
-        let created_at = Timestamp::from_unix(row.created_at);
         let (code, facts) = value(row)?;
-        views.push(CodeRecord { code, facts, promotion_codes: Vec::new(), clicks: 0, created_at });
+        views.push(CodeRecord { code, facts, promotion_codes: Vec::new(), clicks: 0 });
     }
     let keys: Vec<String> = views.iter().map(|view| view.code.folded().to_owned()).collect();
     let versions =

@@ -57,7 +57,7 @@ impl Selected {
         }
         if let Some(emails) = self.emails {
             for row in answers.take(emails)? {
-                fetched.emails.push(email(&row)?);
+                fetched.emails.push(email(row)?);
             }
         }
         Ok(())
@@ -72,9 +72,10 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
         alias_of: alias_of.as_ref().map(ToString::to_string),
     });
     batch.rows::<stripe_customer::Entity>(names, OnConflict::Overwrite)?;
-    let emails = changes.emails.iter().map(|(customer, email)| customer_email::Model {
+    let emails = changes.emails.iter().map(|(customer, email, told_by)| customer_email::Model {
         customer: customer.to_string(),
         email_hash: email.as_bytes().to_vec(),
+        told_by: told_by.clone(),
     });
     batch.rows::<customer_email::Entity>(emails, OnConflict::Keep)?;
     for (has_ended, on_conflict) in [(false, OnConflict::Keep), (true, OnConflict::Overwrite)] {
@@ -104,8 +105,8 @@ fn subscription_row(
     subscription::Model { stripe_customer_id: stripe_customer.to_string(), id: id.to_string(), ended: *ended }
 }
 
-fn email(row: &customer_email::Model) -> Result<(Customer, EmailHash), StoreError> {
+fn email(row: customer_email::Model) -> Result<(Customer, EmailHash, String), StoreError> {
     let hash = EmailHash::from_bytes(&row.email_hash);
     let hash = hash.ok_or_else(|| corrupt("customer_email", &row.customer, "a hash of another length"))?;
-    Ok((customer("customer_email", &row.customer)?, hash))
+    Ok((customer("customer_email", &row.customer)?, hash, row.told_by))
 }

@@ -92,7 +92,7 @@ impl Memory {
                 found.promoters.extend(facts.clone().map(|facts| (promoter.clone(), facts)));
                 let groups =
                     last_numbers.iter().map(|(program, last)| ((promoter.clone(), program.clone()), *last));
-                found.referral_numbers.extend(groups);
+                found.last_referral_numbers.extend(groups);
                 false
             }
         });
@@ -132,7 +132,7 @@ impl Memory {
                 known.0 = Some(facts.clone());
             }
         }
-        for (group, last) in &fetched.referral_numbers {
+        for (group, last) in &fetched.last_referral_numbers {
             self.remember_number(group, *last);
         }
     }
@@ -148,7 +148,7 @@ impl Memory {
                 facts.uses = *uses;
             }
         }
-        for (group, last) in &changes.referral_numbers {
+        for (group, last) in &changes.last_referral_numbers {
             self.remember_number(group, *last);
         }
     }

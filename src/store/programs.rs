@@ -16,7 +16,7 @@ use super::values::currency;
 use crate::domain::ledger::{Changes, Fetched, Needs};
 use crate::domain::{
     BasisPoints, CommissionBase, Currency, ProgramKey, Recurrence, Reward, Terms, TermsVersion, Tier,
-    Timestamp,
+    TiersBy, Timestamp,
 };
 
 const TABLE: &str = "program_version";
@@ -102,20 +102,24 @@ fn value(row: program_version::Model) -> Result<TermsVersion, StoreError> {
         Recurrence::Recurring { months, invoices }
     };
     let program_currency = row.currency.map(|code| currency(TABLE, &id.to_string(), &code)).transpose()?;
+    let tiers_by = TiersBy::parse(&row.tiers_by).ok_or_else(|| corrupt(TABLE, &id, &row.tiers_by))?;
     let window = row.conversion_window_days.map(|days| small(id, days)).transpose()?;
     let terms = Terms {
         active: row.active,
         reward,
         base,
+        exclude_shipping: row.exclude_shipping,
         currency: program_currency,
         recurrence,
         tiers: tiers(id, row.tiers)?,
+        tiers_by,
         product_rates: product_rates(id, row.product_rates)?,
-        cap_minor: of_currency(id, row.caps, program_currency)?,
+        caps: amounts(id, row.caps)?,
         max_rewards_per_promoter: row.max_rewards_per_promoter.map(|max| small(id, max)).transpose()?,
         conversion_window_days: window,
-        min_invoice_minor: of_currency(id, row.min_invoices, program_currency)?.unwrap_or(0),
-        min_payout_minor: amounts(id, row.min_payouts)?,
+        min_invoices: amounts(id, row.min_invoices)?,
+        min_payouts: amounts(id, row.min_payouts)?,
+        new_customers_only: row.new_customers_only,
         hold_days: small(id, row.hold_days)?,
     };
     Ok(TermsVersion {
@@ -138,7 +142,6 @@ fn row(version: &TermsVersion) -> program_version::Model {
     };
     let tiers: Vec<_> = terms.tiers.iter().map(|tier| (tier.from_number, tier.rate.get())).collect();
     let rates: BTreeMap<_, _> = terms.product_rates.iter().map(|(name, rate)| (name, rate.get())).collect();
-    let in_currency = |minor: i64| terms.currency.map(|currency| (currency, minor));
     program_version::Model {
         program_key: version.program.to_string(),
         version: version.id,
@@ -147,19 +150,18 @@ fn row(version: &TermsVersion) -> program_version::Model {
         rate_bps: rate.into(),
         flat_minor,
         commission_base: terms.base.as_str().to_owned(),
+        exclude_shipping: terms.exclude_shipping,
         currency: terms.currency.map(|currency| currency.to_string()),
         one_time,
         limit_months: months.map(i32::from),
         limit_invoices: invoices.map(i64::from),
         tiers: (!tiers.is_empty()).then(|| json!(tiers).to_string()),
+        tiers_by: terms.tiers_by.as_str().to_owned(),
         product_rates: (!rates.is_empty()).then(|| json!(rates).to_string()),
-        caps: amounts_column(terms.cap_minor.and_then(in_currency)),
-        min_invoices: amounts_column(
-            Some(terms.min_invoice_minor).filter(|minor| *minor > 0).and_then(in_currency),
-        ),
-        min_payouts: amounts_column(
-            terms.min_payout_minor.iter().map(|(currency, minor)| (*currency, *minor)),
-        ),
+        caps: amounts_column(&terms.caps),
+        min_invoices: amounts_column(&terms.min_invoices),
+        min_payouts: amounts_column(&terms.min_payouts),
+        new_customers_only: terms.new_customers_only,
         // At most 10 000, by the rule of the field.
         max_rewards_per_promoter: terms
             .max_rewards_per_promoter
@@ -200,14 +202,8 @@ fn amounts(id: i64, column: Option<String>) -> Result<BTreeMap<Currency, i64>, S
     amounts.into_iter().map(amount).collect()
 }
 
-/// The amount in the currency of the program: so far terms have amounts of no other one.
-fn of_currency(id: i64, column: Option<String>, of: Option<Currency>) -> Result<Option<i64>, StoreError> {
-    let amounts = amounts(id, column)?;
-    Ok(of.and_then(|currency| amounts.get(&currency).copied()))
-}
-
-fn amounts_column(amounts: impl IntoIterator<Item = (Currency, i64)>) -> Option<String> {
-    let amounts: BTreeMap<String, i64> =
-        amounts.into_iter().map(|(currency, minor)| (currency.to_string(), minor)).collect();
-    (!amounts.is_empty()).then(|| json!(amounts).to_string())
+fn amounts_column(amounts: &BTreeMap<Currency, i64>) -> Option<String> {
+    let by_code: BTreeMap<&str, i64> =
+        amounts.iter().map(|(currency, minor)| (currency.as_str(), *minor)).collect();
+    (!by_code.is_empty()).then(|| json!(by_code).to_string())
 }

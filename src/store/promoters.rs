@@ -64,14 +64,14 @@ impl Selected {
         for row in self.numbers.map(|numbers| answers.take(numbers)).transpose()?.unwrap_or_default() {
             let last = number("referral_counter", &row.promoter_id, row.last)?;
             let group = (PromoterId::new(row.promoter_id), ProgramKey::new(row.program_key));
-            fetched.referral_numbers.push((group, last));
+            fetched.last_referral_numbers.push((group, last));
         }
         Ok(())
     }
 }
 
-/// Adds new promoters and e-mails.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+/// Adds new promoters and e-mails, which are known since `at`.
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) -> Result<(), StoreError> {
     #[derive(Debug, Serialize)]
     struct Email<'e> {
         id: &'e str,
@@ -90,6 +90,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
     let emails = first.chain(later).map(|(promoter, email)| promoter_email::Model {
         promoter_id: promoter.to_string(),
         email: email.clone(),
+        known_since: at.unix(),
     });
     batch.rows::<promoter_email::Entity>(emails, OnConflict::Keep)?;
     let present: Vec<Email<'_>> = catalog

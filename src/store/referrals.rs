@@ -117,7 +117,7 @@ pub(super) fn referral(row: referral::Model, memory: &Memory) -> Result<Option<R
     Ok(Some(Referral {
         source: source("referral", &row.id, row.precedence)?,
         customer: customer("referral", &name)?,
-        referral_number: number("referral", &row.id, row.referral_number)?,
+        referral_number: row.referral_number.map(|given| number("referral", &row.id, given)).transpose()?,
         id: ReferralId::new(row.id),
         claim: ClaimId::new(row.claim_id),
         code: Code::new(row.code),
@@ -147,7 +147,7 @@ fn row(referral: &Referral) -> referral::Model {
         program_version: referral.terms_version,
         claimed_at: referral.claimed_at.unix(),
         lookback_s: referral.lookback_s,
-        referral_number: referral.referral_number.into(),
+        referral_number: referral.referral_number.map(i64::from),
         void: referral.void,
         held: referral.held,
         qualified_at: qualified_at.map(Timestamp::unix),

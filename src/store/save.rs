@@ -28,7 +28,7 @@ pub(super) fn collect(batch: &mut BatchUpsert, changes: &Changes, next: &mut Nex
     let Stamp { now, at, .. } = next.stamp();
     // What later rows of other tables refer to comes first.
     programs::upsert(batch, changes, at)?;
-    promoters::upsert(batch, changes)?;
+    promoters::upsert(batch, changes, at)?;
     codes::upsert(batch, changes)?;
     inbox::upsert(batch, changes, now)?;
     invoices::upsert(batch, changes)?;

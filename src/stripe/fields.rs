@@ -141,6 +141,26 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// The promotion codes of a discount, or of a list of discounts, each by its place. No sum depends on how they are shown,
+/// so an odd one is as good as none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PromotionCodes(pub Vec<(u16, String)>);
+
+impl<'de> Deserialize<'de> for PromotionCodes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let discounts = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Array(discounts) => discounts,
+            discount => vec![discount],
+        };
+        let promotion_code = |(discount, place): (serde_json::Value, u16)| {
+            let named = discount.get("promotion_code")?;
+            let id = named.as_str().or_else(|| named.get("id")?.as_str()).filter(|id| is_name(id))?;
+            Some((place, id.to_owned()))
+        };
+        Ok(Self(discounts.into_iter().zip(0_u16..).filter_map(promotion_code).collect()))
+    }
+}
+
 /// The price of a line: its id, or the object with its product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceRef {

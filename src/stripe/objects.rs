@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::fields::{Amount, CurrencyCode, Id, Nullable, PriceRef, SignedAmount, Text};
+use super::fields::{Amount, CurrencyCode, Id, Nullable, PriceRef, PromotionCodes, SignedAmount, Text};
 
 /// Metadata: any value is taken, only texts are used.
 pub type Metadata = BTreeMap<String, serde_json::Value>;
@@ -51,6 +51,12 @@ pub struct Invoice {
     pub customer_email: Text,
     /// Its subscription until 2025-03-31.
     pub subscription: Option<Id>,
+    /// The discount, in older versions.
+    #[serde(default)]
+    pub discount: PromotionCodes,
+    /// The discounts: ids, unless they were expanded.
+    #[serde(default)]
+    pub discounts: PromotionCodes,
     /// What it sold.
     pub lines: Option<List<Line>>,
 }
@@ -143,6 +149,8 @@ pub struct Subscription {
     pub customer_account: Option<Id>,
     /// `active`, `canceled`, `incomplete_expired` and others.
     pub status: Option<String>,
+    /// Metadata of the subscription.
+    pub metadata: Option<Metadata>,
 }
 
 /// `discount`.

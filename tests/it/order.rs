@@ -120,7 +120,7 @@ fn apply(unit: &mut UnitOfWork, step: &Prepared) {
         }
         Prepared::MakeLateCode => {
             let facts = unit.state().codes[&Code::new("ANNA")].clone();
-            let late = NewCode { code: Code::new("LATE"), facts, made_at: Timestamp::from_unix(0) };
+            let late = NewCode { code: Code::new("LATE"), facts };
             unit.create_code(late, None).unwrap();
         }
     }

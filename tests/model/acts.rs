@@ -156,7 +156,15 @@ fn rule(random: &mut Random, world: &World, number: usize) -> Step {
     Step::Review(
         customer,
         promoter,
-        Review { id, decision, reviewed_at: Timestamp::from_unix(world.setup.now) },
+        Review {
+            id,
+            decision,
+            reviewed_at: Timestamp::from_unix(world.setup.now),
+            reviewed_by: None,
+            reason: None,
+            covers_user: false,
+            covers_email: false,
+        },
     )
 }
 

@@ -6,7 +6,7 @@ use referrald::domain::catalog::NewCode;
 use referrald::domain::ledger::Stamp;
 use referrald::domain::{
     Cause, Claim, Code, EventId, Extracted, Fact, InvoiceId, Kind, LedgerEntry, MoneyError, NoCommission,
-    ProgramKey, PromoterId, State, TermsVersion, Timestamp, UnitOfWork,
+    ProgramKey, PromoterId, State, TermsVersion, UnitOfWork,
 };
 
 use crate::history::Step;
@@ -46,7 +46,7 @@ fn apply(setup: &Setup, unit: &mut UnitOfWork, step: &Step) -> Result<(), MoneyE
         Step::MakeLateCode => {
             let late = Code::new(LATE);
             let Some(facts) = setup.codes.get(&late).cloned() else { return Ok(()) };
-            let new = NewCode { code: late, facts, made_at: Timestamp::from_unix(setup.now) };
+            let new = NewCode { code: late, facts };
             unit.create_code(new, Some(&Code::promotion(LATE_PROMOTION))).map(drop)
         }
         Step::AddTerms(version) => {

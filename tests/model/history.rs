@@ -128,7 +128,7 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Extracte
     }));
     let sources = [
         ClaimSource::SubscriptionMetadata(0),
-        ClaimSource::OlderSubscriptionMetadata(1),
+        ClaimSource::SubscriptionSnapshot(1),
         ClaimSource::InvoiceMetadata(0),
         ClaimSource::InvoiceMetadata(1),
     ];

@@ -306,10 +306,11 @@ fn strength(claim: &Claim) -> Strength<'_> {
         ClaimSource::CheckoutMetadata(key) => (3, key),
         ClaimSource::CustomerMetadata(key) => (4, key),
         ClaimSource::SubscriptionMetadata(key) => (5, key),
-        ClaimSource::OlderSubscriptionMetadata(key) => (6, key),
+        ClaimSource::SubscriptionSnapshot(key) => (6, key),
         ClaimSource::InvoiceMetadata(key) => (7, key),
         ClaimSource::CustomerDiscount => (8, 0),
         ClaimSource::CheckoutDiscount(place) => (9, place),
+        ClaimSource::InvoiceDiscount(place) => (10, place),
     };
     let moved_at = claim.moved_at.map(Timestamp::unix);
     (

@@ -180,7 +180,7 @@ impl<'a> Model<'a> {
                 half_up(base(claim, terms.base) * weighted, weights * 10_000)
             }
         };
-        let cap = terms.cap_minor.filter(|_| terms.currency == Some(claim.currency)).map(i128::from);
+        let cap = terms.caps.get(&claim.currency).copied().map(i128::from);
         match cap {
             Some(cap) if cap < earned => {
                 features.insert("a cap");
@@ -223,7 +223,8 @@ fn is_before(paid: &Invoice, referral: &Referral) -> bool {
 
 fn is_below_minimum(paid: &Invoice, referral: &Referral) -> bool {
     let terms = referral.terms;
-    terms.currency == Some(paid.claim.currency) && paid.claim.amount_paid_minor < terms.min_invoice_minor
+    let least = terms.min_invoices.get(&paid.claim.currency);
+    least.is_some_and(|least| paid.claim.amount_paid_minor < *least)
 }
 
 fn bps(rate: BasisPoints) -> i128 {

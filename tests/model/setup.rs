@@ -160,11 +160,13 @@ fn terms(random: &mut Random, with_tiers: bool) -> Terms {
             terms.product_rates = rates.collect();
         }
     }
-    terms.cap_minor = (has_amounts && random.in_percent(25)).then(|| random.pick(&[1, 50]));
+    let cap = (has_amounts && random.in_percent(25)).then(|| random.pick(&[1, 50]));
+    terms.caps = terms.currency.zip(cap).into_iter().collect();
     terms.max_rewards_per_promoter = random.in_percent(35).then(|| random.pick(&[1, 1, 2]));
     terms.conversion_window_days = random.in_percent(20).then(|| random.pick(&[0, 1, 1, 2]));
     if has_amounts && random.in_percent(20) {
-        terms.min_invoice_minor = random.pick(&[1, 20, 1_000]);
+        let least = random.pick(&[1, 20, 1_000]);
+        terms.min_invoices = terms.currency.map(|currency| (currency, least)).into_iter().collect();
     }
     terms
 }

@@ -18,10 +18,10 @@ const SIMPLER: [fn(&mut Terms); 13] = [
     |terms| terms.tiers.truncate(1),
     |terms| terms.product_rates = BTreeMap::new(),
     |terms| drop(terms.product_rates.pop_last()),
-    |terms| terms.cap_minor = None,
+    |terms| terms.caps.clear(),
     |terms| terms.max_rewards_per_promoter = None,
     |terms| terms.conversion_window_days = None,
-    |terms| terms.min_invoice_minor = 0,
+    |terms| terms.min_invoices.clear(),
     |terms| terms.currency = None,
     |terms| terms.hold_days = 0,
 ];

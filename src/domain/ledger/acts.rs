@@ -3,7 +3,8 @@
 use super::merge::Touched;
 use super::unit::UnitOfWork;
 use crate::domain::{
-    Cause, Claim, Customer, EmailHash, Fact, MoneyError, PromoterId, Review, StripeCustomerId, UserId,
+    Cause, Claim, Customer, EmailHash, Fact, MoneyError, PromoterId, Review, ReviewDecision,
+    StripeCustomerId, UserId,
 };
 
 impl UnitOfWork {
@@ -13,12 +14,14 @@ impl UnitOfWork {
     /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
     pub fn refer(&mut self, claim: Claim, email: Option<EmailHash>) -> Result<(), MoneyError> {
         let cause = Cause::Claim(claim.id.clone());
+        // A claim that says nothing new is not kept, and cannot be named.
+        let told_by = if self.state.is_redundant(&claim) { "api".to_owned() } else { claim.id.to_string() };
         let mut facts = Vec::new();
         if let (Some(email), Some(customer)) = (email, claim.named_customer()) {
             facts.push(Fact::Email { customer, email });
         }
         facts.push(Fact::Claim(claim));
-        let touched = self.merge(&facts);
+        let touched = self.merge(&facts, &told_by);
         self.settle(&touched, &cause)?;
         Ok(())
     }
@@ -35,7 +38,8 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// An operator speaks about (customer, promoter); what was said first stays.
+    /// An operator speaks about (customer, promoter); what was said last holds. A release covers the ways in which the two
+    /// are known to look alike now, whatever `review` says of that.
     ///
     /// # Errors
     /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
@@ -46,11 +50,21 @@ impl UnitOfWork {
         review: Review,
     ) -> Result<(), MoneyError> {
         let (key, cause) = ((customer.clone(), promoter.clone()), Cause::Review(review.id.clone()));
-        if self.state.reviews.contains_key(&key) {
-            return Ok(());
-        }
+        let likeness = self.state.likeness(customer, promoter);
+        let is_release = review.decision == ReviewDecision::Released;
+        let review = Review {
+            covers_user: is_release && likeness.user,
+            covers_email: is_release && likeness.email,
+            // Another replica's clock may be ahead of ours: what is said last holds.
+            reviewed_at: review
+                .reviewed_at
+                .max(self.state.last_said_at(customer).unwrap_or(review.reviewed_at)),
+            ..review
+        };
         self.changed.reviews.entry(key.clone()).or_default().push(review.clone());
-        self.state.reviews.insert(key, review);
+        if self.state.reviews.get(&key).is_none_or(|known| known.order() < review.order()) {
+            self.state.reviews.insert(key, review);
+        }
         let mut touched = Touched { changed: true, ..Touched::default() };
         // Also where no referral is left, or comes of it, the reason is another one now.
         touched.claimed.insert(customer.clone());

@@ -186,7 +186,7 @@ impl UnitOfWork {
         };
         let mut concerned: Vec<(Customer, Claim)> = of_customer.into_iter().filter_map(first).collect();
         // Those who claimed first are served first.
-        concerned.sort_by_key(|(_, claim)| claim.turn());
+        concerned.sort_by(|(_, one), (_, other)| one.turn().cmp(&other.turn()));
         let before = self.changed.referrals.len();
         for (customer, Claim { id: claim, .. }) in concerned {
             let mut touched = Touched { changed: true, ..Touched::default() };

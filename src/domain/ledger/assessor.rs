@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::state::{Loaded, State};
-use crate::domain::assess::{InvoiceNumber, is_counted};
+use crate::domain::assess::{InvoiceNumber, is_counted, is_of_before};
 use crate::domain::attribution::Qualified;
 use crate::domain::payments::Loss;
 use crate::domain::{
@@ -15,6 +15,8 @@ use crate::domain::{
 /// The counted invoices of one referral.
 #[derive(Debug, Default)]
 struct Calendar {
+    /// The customer paid before the referral, and the terms are for new customers only.
+    existing: bool,
     first_paid_at: Option<Timestamp>,
     numbers: BTreeMap<InvoiceId, u32>,
 }
@@ -94,13 +96,13 @@ impl<'s> Assessor<'s> {
     fn context(&mut self, id: &InvoiceId, referral: &Referral) -> InvoiceContext {
         let exhausted = self.state.exhausted.contains(&referral.customer);
         if !referral.terms.counts_invoices() {
-            return InvoiceContext { number: None, exhausted };
+            return InvoiceContext { exhausted, ..InvoiceContext::default() };
         }
         let calendar =
             self.calendars.entry(referral.customer.clone()).or_insert_with(|| self.state.calendar(referral));
         let number = calendar.numbers.get(id).copied().zip(calendar.first_paid_at);
         let number = number.map(|(number, first_paid_at)| InvoiceNumber { first_paid_at, number });
-        InvoiceContext { number, exhausted }
+        InvoiceContext { number, exhausted, existing: calendar.existing }
     }
 }
 
@@ -111,9 +113,12 @@ impl State {
     }
 
     fn calendar(&self, referral: &Referral) -> Calendar {
-        let paid = self.paid_invoices_of(&referral.customer).into_iter();
-        let counted: Vec<_> = paid.filter(|(_, invoice)| is_counted(invoice, referral)).collect();
+        let paid = self.paid_invoices_of(&referral.customer);
+        let existing = referral.terms.new_customers_only
+            && paid.iter().any(|(_, invoice)| is_of_before(invoice, referral));
+        let counted: Vec<_> = paid.into_iter().filter(|(_, invoice)| is_counted(invoice, referral)).collect();
         Calendar {
+            existing,
             first_paid_at: counted.first().map(|(_, invoice)| invoice.paid_at),
             numbers: counted.into_iter().map(|(id, _)| id.clone()).zip(1..).collect(),
         }

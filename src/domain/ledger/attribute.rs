@@ -1,10 +1,12 @@
 //! Choosing the referral of a customer from its claims, and what is given to it then: a redemption of the code and a
 //! referral number.
 
+use std::collections::BTreeMap;
+
 use super::judge::Judged;
 use super::unit::UnitOfWork;
-use crate::domain::attribution::Redemption;
-use crate::domain::{Claim, Code, Customer, Referral, ReferralId};
+use super::values::Group;
+use crate::domain::{Claim, Code, Customer, InvoiceId, MoneyError, Referral, ReferralId, TiersBy};
 
 impl UnitOfWork {
     /// Chooses the referral of a customer anew from all its claims.
@@ -30,12 +32,15 @@ impl UnitOfWork {
             let Judged::Valid(code, facts, version) = self.state.judge(&claim, customer) else { return None };
             let (code, owner) = (code.clone(), facts.owner.clone());
             let (terms_version, terms) = (version.id, version.terms.clone());
-            let Some(referral_number) = self.redeem(customer, &claim, &code) else {
-                // A claim that is refused for good is not judged valid any more: the next one is.
-                if self.state.used_up.contains(&claim.id) {
-                    continue;
-                }
-                return None;
+            if !self.redeem(customer, &claim, &code) {
+                // It is refused for good, and not judged valid any more: the next one is.
+                continue;
+            }
+            let group = (owner.promoter.clone(), owner.program.clone());
+            let known_number = self.state.referral_number_of(customer, &group);
+            let referral_number = match terms.tiers_by {
+                TiersBy::Signups => Some(known_number.unwrap_or_else(|| self.give_number(customer, group))),
+                TiersBy::Customers => known_number,
             };
             let known = self.state.referrals.get(customer);
             let (known_id, qualified) =
@@ -60,30 +65,71 @@ impl UnitOfWork {
         }
     }
 
-    /// The number of the referral that this code makes; the customer redeems the code unless it has done so before. `None`
-    /// when no use is left: the claim is then refused.
-    fn redeem(&mut self, customer: &Customer, claim: &Claim, code: &Code) -> Option<u32> {
-        let owner = self.state.codes.get(code)?.owner.clone();
-        let key = (owner.promoter.clone(), owner.program.clone());
-        let known_number = self.state.referral_number_of(customer, &owner.promoter, &owner.program);
-        if self.state.redemption(customer, code).is_some() {
-            return known_number;
+    /// The customer redeems the code, unless it has done so before. False when no use is left: the claim is then refused.
+    fn redeem(&mut self, customer: &Customer, claim: &Claim, code: &Code) -> bool {
+        if self.state.has_redeemed(customer, code) {
+            return true;
         }
-        let facts = self.state.codes.get_mut(code)?;
+        let Some(facts) = self.state.codes.get_mut(code) else { return true };
         if facts.is_used_up() && claim.moved_at.is_none() {
             self.state.used_up.insert(claim.id.clone());
             self.changed.used_up.insert(claim.id.clone());
-            return None;
+            return false;
         }
         facts.uses = facts.uses.saturating_add(1);
-        let next = || self.state.last_referral_numbers.get(&key).copied().unwrap_or(0).saturating_add(1);
-        let referral_number = known_number.unwrap_or_else(next);
-        let last = self.state.last_referral_numbers.entry(key).or_default();
-        *last = (*last).max(referral_number);
         self.changed.redemptions.insert((customer.clone(), code.clone()));
-        let redemption = Redemption { promoter: owner.promoter, program: owner.program, referral_number };
-        self.state.redemptions.entry(customer.clone()).or_default().insert(code.clone(), redemption);
-        Some(referral_number)
+        self.state.redemptions.entry(customer.clone()).or_default().insert(code.clone());
+        true
+    }
+
+    /// Gives the next number of a group to a customer, for good.
+    fn give_number(&mut self, customer: &Customer, group: Group) -> u32 {
+        let last = self.state.last_referral_numbers.entry(group.clone()).or_default();
+        *last = last.saturating_add(1);
+        let number = *last;
+        self.state.referral_numbers.entry(customer.clone()).or_default().insert(group.clone(), number);
+        self.changed.referral_numbers.insert((customer.clone(), group), number);
+        number
+    }
+
+    /// Gives numbers to the referrals that have none and of which one of these invoices has no reason to earn nothing, in
+    /// the turn of their claims.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when an amount does not fit.
+    pub(super) fn give_numbers<'i>(
+        &mut self,
+        invoices: impl Iterator<Item = &'i InvoiceId>,
+    ) -> Result<(), MoneyError> {
+        let mut without = BTreeMap::new();
+        let mut assessor = self.state.assessor();
+        for id in invoices {
+            let Some(customer) = self.state.customer_of_invoice(id) else { continue };
+            let referral = self.state.referrals.get(&customer).filter(|referral| !referral.void);
+            if referral.is_none_or(|referral| referral.referral_number.is_some()) {
+                continue;
+            }
+            if let Some((assessment, Some(referral))) = assessor.assess(id)?
+                && assessment.reason.is_none()
+            {
+                let group = (referral.promoter.clone(), referral.program.clone());
+                without.insert(customer, (referral.claim.clone(), group));
+            }
+        }
+        let mut in_turn: Vec<_> = without.into_iter().collect();
+        in_turn.sort_by_cached_key(|(_, (claim, _))| {
+            let claim = self.state.customers.claim(claim)?;
+            let (claimed_at, precedence, named) = claim.turn();
+            Some((claimed_at, precedence, named.to_owned()))
+        });
+        for (customer, (_, group)) in in_turn {
+            let number = self.give_number(&customer, group);
+            if let Some(referral) = self.state.referrals.get_mut(&customer) {
+                referral.referral_number = Some(number);
+                self.changed.referrals.insert(customer);
+            }
+        }
+        Ok(())
     }
 
     /// Names became one customer: the referral of a former customer becomes that of the present one, or one with it.

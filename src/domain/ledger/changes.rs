@@ -11,8 +11,8 @@ use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::{
     Claim, ClaimId, Code, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId,
     EmailHash, InvoiceId, LedgerEntry, Outcome, PaidInvoice, PaymentFacts, PaymentId, ProgramKey, PromoterId,
-    Redemption, Referral, ReferralId, RefundFacts, RefundId, Review, StripeCustomerId, SubscriptionId,
-    TermsVersion, UserId,
+    Referral, ReferralId, RefundFacts, RefundId, Review, StripeCustomerId, SubscriptionId, TermsVersion,
+    UserId,
 };
 
 /// What a unit of work has to write. Amounts are minor units.
@@ -40,18 +40,20 @@ pub struct Changes {
     /// Stripe customers and accounts of which it became known who they are: their user, and the customer that an account
     /// is.
     pub stripe_customers: Vec<(StripeCustomerId, Option<UserId>, Option<StripeCustomerId>)>,
-    /// New e-mails, as their owner was named.
-    pub emails: Vec<(Customer, EmailHash)>,
+    /// New e-mails, as their owner was named, and the event or claim that told them.
+    pub emails: Vec<(Customer, EmailHash, String)>,
     /// New claims.
     pub claims: Vec<Claim>,
     /// Claims refused because their code has no use left.
     pub used_up: Vec<ClaimId>,
     /// New redemptions, as the customer is named.
-    pub redemptions: Vec<(Customer, Code, Redemption)>,
+    pub redemptions: Vec<(Customer, Code)>,
     /// Codes with new redemptions, and how many they have now.
     pub code_uses: Vec<(Code, u32)>,
+    /// Referral numbers that were given, from 1, as the customer is named.
+    pub referral_numbers: Vec<(Customer, Group, u32)>,
     /// The last referral numbers of groups in which some were given.
-    pub referral_numbers: Vec<(Group, u32)>,
+    pub last_referral_numbers: Vec<(Group, u32)>,
     /// New reviews, as the customer was named.
     pub reviews: Vec<(Customer, PromoterId, Review)>,
     /// New and changed referrals.
@@ -111,6 +113,7 @@ pub(super) struct Changed {
     pub(super) claims: BTreeSet<ClaimId>,
     pub(super) used_up: BTreeSet<ClaimId>,
     pub(super) redemptions: BTreeSet<(Customer, Code)>,
+    pub(super) referral_numbers: BTreeMap<(Customer, Group), u32>,
     pub(super) reviews: BTreeMap<(Customer, PromoterId), Vec<Review>>,
     pub(super) referrals: BTreeSet<Customer>,
     pub(super) merged: BTreeMap<ReferralId, ReferralId>,
@@ -122,16 +125,10 @@ pub(super) struct Changed {
 impl Changed {
     /// What changed, with the values that the state has now.
     pub(super) fn into_changes(self, state: &mut State) -> Changes {
-        let redemption = |(customer, code): &(Customer, Code)| {
-            Some((customer.clone(), code.clone(), state.redemptions.get(customer)?.get(code)?.clone()))
-        };
-        let redemptions: Vec<_> = self.redemptions.iter().filter_map(redemption).collect();
         let codes: BTreeSet<&Code> = self.redemptions.iter().map(|(_, code)| code).collect();
         let uses = |code: &Code| Some((code.clone(), state.codes.get(code)?.uses));
-        let groups: BTreeSet<Group> = redemptions
-            .iter()
-            .map(|(_, _, redemption)| (redemption.promoter.clone(), redemption.program.clone()))
-            .collect();
+        let groups: BTreeSet<Group> = self.referral_numbers.keys().map(|(_, group)| group.clone()).collect();
+        let numbers = self.referral_numbers.into_iter();
         let last = |group: Group| Some((group.clone(), *state.last_referral_numbers.get(&group)?));
         let stripe_customer = |id: StripeCustomerId| {
             let alias_of = state.customers.alias_of(&id).cloned();
@@ -157,12 +154,20 @@ impl Changed {
             credit_notes: values(self.credit_notes, |id| payments.credit_note(id).cloned()),
             subscriptions: self.subscriptions.into_iter().map(|((of, id), ended)| (of, id, ended)).collect(),
             stripe_customers: self.stripe_customers.into_iter().map(stripe_customer).collect(),
-            emails: self.emails.into_iter().collect(),
+            emails: self
+                .emails
+                .into_iter()
+                .filter_map(|(customer, email)| {
+                    let told_by = state.customers.email_told_by(&customer, &email)?.to_owned();
+                    Some((customer, email, told_by))
+                })
+                .collect(),
             claims: self.claims.iter().filter_map(|id| state.customers.claim(id).cloned()).collect(),
             used_up: self.used_up.into_iter().collect(),
             code_uses: codes.into_iter().filter_map(uses).collect(),
-            referral_numbers: groups.into_iter().filter_map(last).collect(),
-            redemptions,
+            referral_numbers: numbers.map(|((customer, group), number)| (customer, group, number)).collect(),
+            last_referral_numbers: groups.into_iter().filter_map(last).collect(),
+            redemptions: self.redemptions.into_iter().collect(),
             reviews: reviews.collect(),
             merged: self.merged.into_iter().collect(),
             entries: self.entries,

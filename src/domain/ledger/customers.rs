@@ -17,7 +17,8 @@ pub struct Customers {
     names_of_user: BTreeMap<UserId, BTreeSet<StripeCustomerId>>,
     claims: BTreeMap<ClaimId, Claim>,
     claims_about: BTreeMap<Customer, BTreeSet<ClaimId>>,
-    emails: BTreeMap<Customer, BTreeSet<EmailHash>>,
+    /// By what told each of them first.
+    emails: BTreeMap<Customer, BTreeMap<EmailHash, String>>,
 }
 
 impl Customers {
@@ -133,13 +134,23 @@ impl Customers {
         ids.filter_map(|id| self.claims.get(id))
     }
 
-    /// Keeps an e-mail of a customer, as it was named. True when it is new.
-    pub fn add_email(&mut self, named: Customer, email: EmailHash) -> bool {
-        self.emails.entry(named).or_default().insert(email)
+    /// Keeps an e-mail of a customer, as it was named, and the event or claim that told it first. True when it is new.
+    pub fn add_email(&mut self, named: Customer, email: EmailHash, told_by: &str) -> bool {
+        let emails = self.emails.entry(named).or_default();
+        if emails.contains_key(&email) {
+            return false;
+        }
+        emails.insert(email, told_by.to_owned());
+        true
+    }
+
+    /// What told an e-mail of a customer, as it was named, first.
+    pub fn email_told_by(&self, named: &Customer, email: &EmailHash) -> Option<&str> {
+        self.emails.get(named)?.get(email).map(String::as_str)
     }
 
     /// The e-mails ever known of a customer.
     pub fn emails_of(&self, customer: &Customer) -> impl Iterator<Item = &EmailHash> {
-        self.names_of(customer).into_iter().filter_map(|name| self.emails.get(&name)).flatten()
+        self.names_of(customer).into_iter().filter_map(|name| self.emails.get(&name)).flat_map(BTreeMap::keys)
     }
 }

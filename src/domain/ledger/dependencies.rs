@@ -173,7 +173,7 @@ impl State {
         self.inbox.extend(fetched.inbox.into_iter().map(|(telling, event_type)| (telling, Some(event_type))));
         self.supply_catalog(fetched.codes, fetched.promotion_codes, fetched.versions);
         self.promoters.extend(fetched.promoters);
-        self.last_referral_numbers.extend(fetched.referral_numbers);
+        self.last_referral_numbers.extend(fetched.last_referral_numbers);
         for (id, facts) in fetched.payments {
             self.wanted.payments.extend(facts.payment_intent.clone());
             self.wanted.payments.insert(id.clone());
@@ -226,11 +226,14 @@ impl State {
             self.customers.add(claim);
         }
         self.used_up.extend(fetched.used_up);
-        for (customer, email) in fetched.emails {
-            self.customers.add_email(customer, email);
+        for (customer, email, told_by) in fetched.emails {
+            self.customers.add_email(customer, email, &told_by);
         }
-        for (customer, code, redemption) in fetched.redemptions {
-            self.redemptions.entry(customer).or_default().insert(code, redemption);
+        for (customer, code) in fetched.redemptions {
+            self.redemptions.entry(customer).or_default().insert(code);
+        }
+        for (customer, group, number) in fetched.referral_numbers {
+            self.referral_numbers.entry(customer).or_default().insert(group, number);
         }
         for (customer, promoter, review) in fetched.reviews {
             self.reviews.insert((customer, promoter), review);

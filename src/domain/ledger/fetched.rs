@@ -6,8 +6,8 @@ use super::values::{Group, PromoterFacts, RewardSlot, SumKey};
 use crate::domain::inbox::Telling;
 use crate::domain::{
     Claim, ClaimId, Code, CodeFacts, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts,
-    DisputeId, EmailHash, InvoiceId, PaidInvoice, PaymentFacts, PaymentId, PromoterId, Redemption, Referral,
-    RefundFacts, RefundId, Review, StripeCustomerId, TermsVersion, UserId,
+    DisputeId, EmailHash, InvoiceId, PaidInvoice, PaymentFacts, PaymentId, PromoterId, Referral, RefundFacts,
+    RefundId, Review, StripeCustomerId, TermsVersion, UserId,
 };
 
 /// What the store found for what was needed.
@@ -41,10 +41,12 @@ pub struct Fetched {
     pub claims: Vec<Claim>,
     /// Claims refused because their code had no use left.
     pub used_up: Vec<ClaimId>,
-    /// E-mails of customers as named.
-    pub emails: Vec<(Customer, EmailHash)>,
+    /// E-mails of customers as named, and what told them first.
+    pub emails: Vec<(Customer, EmailHash, String)>,
     /// Redemptions by customers as named.
-    pub redemptions: Vec<(Customer, Code, Redemption)>,
+    pub redemptions: Vec<(Customer, Code)>,
+    /// Referral numbers given to customers as named.
+    pub referral_numbers: Vec<(Customer, Group, u32)>,
     /// Reviews of customers as named.
     pub reviews: Vec<(Customer, PromoterId, Review)>,
     /// Referrals with their frozen terms.
@@ -58,7 +60,7 @@ pub struct Fetched {
     /// Promoters.
     pub promoters: Vec<(PromoterId, PromoterFacts)>,
     /// The last referral numbers of promoters.
-    pub referral_numbers: Vec<(Group, u32)>,
+    pub last_referral_numbers: Vec<(Group, u32)>,
     /// The customers of promoters.
     pub customers_of: Vec<Customer>,
     /// Rivals for reward slots.

@@ -1,12 +1,11 @@
 //! What claims come to, from the loaded facts.
 
-use std::collections::BTreeMap;
-
 use super::state::State;
-use crate::domain::attribution::{Redemption, ReviewDecision};
+use super::values::Group;
+use crate::domain::attribution::{Likeness, Review, ReviewDecision};
 use crate::domain::codes::CodeFacts;
 use crate::domain::{
-    Claim, ClaimId, Code, Customer, NoCommission, ProgramKey, PromoterId, Referral, TermsVersion,
+    Claim, ClaimId, ClaimSource, Code, Customer, NoCommission, PromoterId, Referral, TermsVersion, Timestamp,
 };
 
 /// Equal claims of one customer that wait for their code to be made; a further one changes nothing that can be told.
@@ -19,8 +18,9 @@ pub enum Judged<'s> {
     Valid(&'s Code, &'s CodeFacts, &'s TermsVersion),
     /// It makes none.
     Refused(NoCommission),
-    /// It names a promotion code that no code carries: kept, and no reason.
-    NotCarried,
+    /// It does not mean a code of ours: a promotion code that no code carries, or a reference of the host that named no
+    /// code at that time. Kept, and no reason.
+    NoReason,
 }
 
 impl State {
@@ -43,7 +43,7 @@ impl State {
             is_equal
                 && match self.judge(known, &customer) {
                     Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
-                    Judged::Refused(_) | Judged::NotCarried => {
+                    Judged::Refused(_) | Judged::NoReason => {
                         waiting = waiting.saturating_add(1);
                         waiting >= WAITING_LIMIT
                     }
@@ -71,7 +71,7 @@ impl State {
         let Some(named) = claim.named_customer() else { return false };
         let customer = self.customers.present(&named);
         let comes_before = |known: &Claim| {
-            known.order() < claim.order() && !matches!(self.judge(known, &customer), Judged::NotCarried)
+            known.order() < claim.order() && !matches!(self.judge(known, &customer), Judged::NoReason)
         };
         !self.customers.claims_of(&customer).any(comes_before)
     }
@@ -81,13 +81,17 @@ impl State {
         let code = if claim.source.names_promotion_code() {
             match self.promotion_codes.get(&claim.code) {
                 Some(code) => code,
-                None => return Judged::NotCarried,
+                None => return Judged::NoReason,
             }
         } else {
             &claim.code
         };
-        let Some((code, facts)) = self.codes.get_key_value(code) else {
-            return Judged::Refused(NoCommission::UnknownCode);
+        let is_reference = claim.source == ClaimSource::CheckoutReference;
+        let (code, facts) = match self.codes.get_key_value(code) {
+            Some((_, facts)) if is_reference && facts.made_at > claim.claimed_at => return Judged::NoReason,
+            Some(known) => known,
+            None if is_reference => return Judged::NoReason,
+            None => return Judged::Refused(NoCommission::UnknownCode),
         };
         let judged = match self.frozen_version(claim, customer) {
             Some(version) => Ok(version),
@@ -96,11 +100,26 @@ impl State {
         match judged {
             Err(reason) => Judged::Refused(reason),
             Ok(_) if self.used_up.contains(&claim.id) => Judged::Refused(NoCommission::CodeUsedUp),
-            Ok(_) if self.decision_on(customer, &facts.owner.promoter) == Some(ReviewDecision::Refused) => {
+            Ok(_) if self.refuses(claim, customer, &facts.owner.promoter) => {
                 Judged::Refused(NoCommission::Refused)
             }
             Ok(version) => Judged::Valid(code, facts, version),
         }
+    }
+
+    /// True when the latest review refused this claim's customer to its promoter. A move beats what was said before it.
+    fn refuses(&self, claim: &Claim, customer: &Customer, promoter: &PromoterId) -> bool {
+        let is_later = |said_at: Timestamp| claim.moved_at.is_none_or(|moved_at| said_at >= moved_at);
+        matches!(self.decision_on(customer, promoter), Some((ReviewDecision::Refused, at)) if is_later(at))
+    }
+
+    /// When an operator last moved a customer, or reviewed it for any promoter: what is said next comes later.
+    pub fn last_said_at(&self, customer: &Customer) -> Option<Timestamp> {
+        let names = self.customers.names_of(customer);
+        let reviewed = self.reviews.iter().filter(|((name, _), _)| names.contains(name));
+        let reviewed = reviewed.map(|(_, review)| review.reviewed_at);
+        let moved = self.customers.claims_of(customer).filter_map(|claim| claim.moved_at);
+        reviewed.chain(moved).max()
     }
 
     /// The terms that the present referral of a customer is frozen to, if this claim has made it: a change of code or program
@@ -119,56 +138,71 @@ impl State {
         self.customers.claims_of(customer).filter(valid).min_by_key(|claim| claim.order())
     }
 
-    /// What was given to a customer when a code made a referral of it, under any of its names.
-    pub fn redemption(&self, customer: &Customer, code: &Code) -> Option<&Redemption> {
-        let of_code = |name: Customer| self.redemptions.get(&name)?.get(code);
-        self.customers
-            .names_of(customer)
-            .into_iter()
-            .filter_map(of_code)
-            .min_by_key(|redemption| redemption.referral_number)
+    /// True when a code has made a referral of a customer, under any of its names.
+    pub fn has_redeemed(&self, customer: &Customer, code: &Code) -> bool {
+        let mut names = self.customers.names_of(customer).into_iter();
+        names.any(|name| self.redemptions.get(&name).is_some_and(|codes| codes.contains(code)))
     }
 
     /// The referral number that was given to a customer in a promoter's program: of several, under several names, the
     /// smallest.
-    pub fn referral_number_of(
+    pub fn referral_number_of(&self, customer: &Customer, group: &Group) -> Option<u32> {
+        let names = self.customers.names_of(customer).into_iter();
+        names.filter_map(|name| self.referral_numbers.get(&name)?.get(group).copied()).min()
+    }
+
+    /// The latest review of (customer, promoter), under any name of the customer: it holds.
+    pub fn latest_review(&self, customer: &Customer, promoter: &PromoterId) -> Option<&Review> {
+        let names = self.customers.names_of(customer).into_iter();
+        names
+            .filter_map(|name| self.reviews.get(&(name, promoter.clone())))
+            .max_by_key(|review| review.order())
+    }
+
+    /// What an operator said last of (customer, promoter), and when.
+    pub fn decision_on(
         &self,
         customer: &Customer,
         promoter: &PromoterId,
-        program: &ProgramKey,
-    ) -> Option<u32> {
-        let names = self.customers.names_of(customer).into_iter();
-        let redemptions = names.filter_map(|name| self.redemptions.get(&name)).flat_map(BTreeMap::values);
-        let redemptions = redemptions
-            .filter(|redemption| redemption.promoter == *promoter && redemption.program == *program);
-        redemptions.map(|redemption| redemption.referral_number).min()
+    ) -> Option<(ReviewDecision, Timestamp)> {
+        self.latest_review(customer, promoter).map(|review| (review.decision, review.reviewed_at))
     }
 
-    /// What an operator said of (customer, promoter). Should both have been said under different names of a customer, the
-    /// refusal counts.
-    pub fn decision_on(&self, customer: &Customer, promoter: &PromoterId) -> Option<ReviewDecision> {
-        let names = self.customers.names_of(customer).into_iter();
-        names.filter_map(|name| Some(self.reviews.get(&(name, promoter.clone()))?.decision)).max()
+    /// True when the latest review of (customer, promoter) refused them.
+    pub fn is_refused(&self, customer: &Customer, promoter: &PromoterId) -> bool {
+        matches!(self.decision_on(customer, promoter), Some((ReviewDecision::Refused, _)))
     }
 
-    /// True when this was said of a customer and any promoter.
+    /// True when this is what was said last of a customer and any promoter.
     pub fn has_decision(&self, customer: &Customer, decision: ReviewDecision) -> bool {
         let names = self.customers.names_of(customer);
-        self.reviews.iter().any(|((name, _), review)| review.decision == decision && names.contains(name))
+        let mut reviewed = self.reviews.keys().filter(|(name, _)| names.contains(name));
+        reviewed.any(|(_, promoter)| {
+            self.decision_on(customer, promoter).is_some_and(|(said, _)| said == decision)
+        })
     }
 
-    /// True when a customer shares its user or an e-mail with a promoter, and no operator has released it.
-    pub fn looks_like(&self, customer: &Customer, promoter: &PromoterId) -> bool {
-        let Some(facts) = self.promoters.get(promoter) else { return false };
+    /// In which ways a customer looks like a promoter, whatever was said of it.
+    pub fn likeness(&self, customer: &Customer, promoter: &PromoterId) -> Likeness {
+        let Some(facts) = self.promoters.get(promoter) else { return Likeness::default() };
         let is_user = |name: &Customer| match name {
             Customer::User(user) => *user == facts.user,
             Customer::Stripe(stripe_customer) => {
                 self.customers.bound_user(stripe_customer) == Some(&facts.user)
             }
         };
-        let looks = self.customers.names_of(customer).iter().any(is_user)
-            || self.customers.emails_of(customer).any(|email| facts.emails.contains(email));
-        looks && self.decision_on(customer, promoter) != Some(ReviewDecision::Released)
+        Likeness {
+            user: self.customers.names_of(customer).iter().any(is_user),
+            email: self.customers.emails_of(customer).any(|email| facts.emails.contains(email)),
+        }
+    }
+
+    /// True when a customer shares its user or an e-mail with a promoter, and no operator has released it knowing that.
+    pub fn looks_like(&self, customer: &Customer, promoter: &PromoterId) -> bool {
+        let likeness = self.likeness(customer, promoter);
+        let is_released =
+            || self.latest_review(customer, promoter).is_some_and(|review| review.releases(likeness));
+        likeness != Likeness::default() && !is_released()
     }
 
     /// The referral of a customer.
@@ -182,7 +216,7 @@ impl State {
         let refused =
             self.customers.claims_of(customer).filter_map(|claim| match self.judge(claim, customer) {
                 Judged::Refused(reason) => Some((claim.order(), reason)),
-                Judged::Valid(..) | Judged::NotCarried => None,
+                Judged::Valid(..) | Judged::NoReason => None,
             });
         Err(refused.min().map_or(NoCommission::NotReferred, |(_, reason)| reason))
     }

@@ -31,17 +31,18 @@ pub(super) struct Touched {
 }
 
 impl UnitOfWork {
-    /// Merges facts, then chooses the referrals of everyone that they are about.
-    pub(super) fn merge(&mut self, facts: &[Fact]) -> Touched {
+    /// Merges facts, then chooses the referrals of everyone that they are about. `told_by` is the event or claim that tells
+    /// them, for the evidence of a held referral.
+    pub(super) fn merge(&mut self, facts: &[Fact], told_by: &str) -> Touched {
         let mut touched = Touched::default();
         for fact in facts {
-            self.merge_fact(fact.clone(), &mut touched);
+            self.merge_fact(fact.clone(), told_by, &mut touched);
         }
         self.attribute_touched(&mut touched);
         touched
     }
 
-    fn merge_fact(&mut self, fact: Fact, touched: &mut Touched) {
+    fn merge_fact(&mut self, fact: Fact, told_by: &str, touched: &mut Touched) {
         match fact {
             Fact::InvoicePaid { invoice, snapshot, paid_at } => {
                 self.merge_invoice(invoice, snapshot, paid_at, touched);
@@ -66,7 +67,7 @@ impl UnitOfWork {
             Fact::CreditNote { credit_note, facts } => self.merge_credit_note(credit_note, facts, touched),
             Fact::Claim(claim) => self.merge_claim(claim, touched),
             Fact::Email { customer, email } => {
-                if self.state.customers.add_email(customer.clone(), email) {
+                if self.state.customers.add_email(customer.clone(), email, told_by) {
                     self.changed.emails.insert((customer.clone(), email));
                     touched.named.insert(customer);
                 }

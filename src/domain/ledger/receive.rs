@@ -67,7 +67,7 @@ impl UnitOfWork {
     /// # Errors
     /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
     pub fn apply(&mut self, telling: &Telling, extracted: &Extracted) -> Result<Outcome, MoneyError> {
-        let touched = self.merge(&extracted.facts);
+        let touched = self.merge(&extracted.facts, telling.id.as_str());
         let posted = self.settle(&touched, &Cause::Event(telling.id.clone()))?;
         let waiting =
             extracted.waits_for.as_ref().filter(|payment| !self.state.pays_a_known_invoice(payment));

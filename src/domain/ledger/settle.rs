@@ -31,6 +31,7 @@ impl UnitOfWork {
         }
         let superseded = self.give_slots(touched)?;
         let others: BTreeSet<InvoiceId> = superseded.difference(&affected).cloned().collect();
+        self.give_numbers(affected.union(&others))?;
         // An invoice that lost or gained its number or slot names the one that moved it.
         let mover = touched.paid.first().map(|paid| Cause::Superseded(paid.clone()));
         let assessed = self.assess_all(&affected)?;
@@ -108,7 +109,10 @@ impl UnitOfWork {
                 posted.insert(id.clone());
             }
             self.changed.entries.extend(entries);
-            if self.state.commissions.get(&id) != Some(&commission) {
+            let known = self.state.commissions.get(&id);
+            // That no claim concerns an invoice goes without saying.
+            let goes_without = known.is_none() && commission.is_not_referred();
+            if !goes_without && known != Some(&commission) {
                 self.changed.commissions.insert(id.clone());
                 self.state.commissions.insert(id, commission);
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::customers::Customers;
 use super::needs::Needs;
 use super::values::{Group, PromoterFacts, RewardSlot, Sums};
-use crate::domain::attribution::{Redemption, Review};
+use crate::domain::attribution::Review;
 use crate::domain::inbox::Telling;
 use crate::domain::payments::Loss;
 use crate::domain::{
@@ -43,8 +43,10 @@ pub struct State {
     pub last_referral_numbers: BTreeMap<Group, u32>,
     /// Claims that were refused for good, because their code had no use left.
     pub used_up: BTreeSet<ClaimId>,
-    /// What was given to customers when a code made a referral of them, as they were named then.
-    pub redemptions: BTreeMap<Customer, BTreeMap<Code, Redemption>>,
+    /// The codes that customers have redeemed, when these made referrals of them, as they were named then.
+    pub redemptions: BTreeMap<Customer, BTreeSet<Code>>,
+    /// The referral numbers that were given to customers, from 1, as they were named then.
+    pub referral_numbers: BTreeMap<Customer, BTreeMap<Group, u32>>,
     /// What operators said of (customer, promoter), as the customer was named then.
     pub reviews: BTreeMap<(Customer, PromoterId), Review>,
     /// The referrals of the loaded customers.

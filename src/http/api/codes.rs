@@ -31,6 +31,8 @@ pub struct NewCode {
     /// Unix seconds.
     expires_at: Option<i64>,
     promotion_code: Option<String>,
+    /// Unix seconds.
+    made_at: Option<i64>,
 }
 
 /// The body of a change: what it does not name stays, and null takes a limit away.
@@ -69,7 +71,8 @@ struct CodeBody {
     expires_at: Option<i64>,
     promotion_codes: Vec<String>,
     clicks: i64,
-    created_at: i64,
+    /// Unix seconds.
+    made_at: i64,
 }
 
 /// Makes a code.
@@ -166,6 +169,7 @@ impl NewCode {
             expires_at: self.expires_at.map(|at| Limit(Some(Timestamp::from_unix(at)))),
             max_uses: self.max_uses.map(max_uses).transpose()?.map(|uses| Limit(Some(uses))),
             promotion_code: self.promotion_code.clone(),
+            made_at: self.made_at.map(Timestamp::from_unix),
         })
     }
 }
@@ -178,6 +182,7 @@ impl ChangedCode {
             expires_at: self.expires_at.map(|Limit(at)| Limit(at.map(Timestamp::from_unix))),
             max_uses: max_uses.transpose()?,
             promotion_code: self.promotion_code,
+            made_at: None,
         })
     }
 }
@@ -197,7 +202,7 @@ impl From<CodeRecord> for CodeBody {
             program: view.facts.owner.program.into_string(),
             promotion_codes: view.promotion_codes,
             clicks: view.clicks,
-            created_at: view.created_at.unix(),
+            made_at: view.facts.made_at.unix(),
         }
     }
 }

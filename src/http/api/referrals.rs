@@ -15,7 +15,7 @@ use crate::http::state::HttpState;
 use crate::service::error::{RefusalCode, ServiceError};
 use crate::service::fields::invalid;
 use crate::service::queries::referrals::{self, ReferralView};
-use crate::service::referrals::change::{Change, change};
+use crate::service::referrals::change::{Change, ReviewRequest, change};
 use crate::service::referrals::create::{ReferRequest, refer};
 
 /// The body of a new referral.
@@ -40,6 +40,10 @@ pub struct ReferralChange {
     status: Option<String>,
     /// Whom `status` is about, when it is not the promoter of the referral as it is now.
     promoter: Option<String>,
+    /// Who says it; only with `status`.
+    reviewed_by: Option<String>,
+    /// Why; only with `status`.
+    reason: Option<String>,
     code: Option<String>,
     /// Unix seconds; only with `code`.
     claimed_at: Option<i64>,
@@ -70,7 +74,7 @@ struct ReferralBody {
     code: String,
     source: &'static str,
     /// Its place among the promoter's referrals in that program, from 1.
-    referral_number: u32,
+    referral_number: Option<u32>,
     /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
     status: &'static str,
     /// Unix seconds.
@@ -159,21 +163,27 @@ impl From<NewReferral> for ReferRequest {
 impl ReferralChange {
     fn into_change(self) -> Result<Change, ServiceError> {
         let adds = self.customer.is_some() || self.user_id.is_some();
+        let reviews = self.promoter.is_some() || self.reviewed_by.is_some() || self.reason.is_some();
         match (self.status.as_deref(), self.code) {
-            (None, None) if adds && self.claimed_at.is_none() && self.promoter.is_none() => {
+            (None, None) if adds && self.claimed_at.is_none() && !reviews => {
                 Ok(Change::AddCustomer { customer: self.customer, user_id: self.user_id })
             }
             (Some(status), None) if !adds && self.claimed_at.is_none() => {
                 let decision = ReviewDecision::parse(status);
                 let rule = || invalid("status: released or refused".to_owned());
-                Ok(Change::Review { decision: decision.ok_or_else(rule)?, promoter: self.promoter })
+                Ok(Change::Review(ReviewRequest {
+                    decision: decision.ok_or_else(rule)?,
+                    promoter: self.promoter,
+                    reviewed_by: self.reviewed_by,
+                    reason: self.reason,
+                }))
             }
-            (None, Some(code)) if !adds && self.promoter.is_none() => {
+            (None, Some(code)) if !adds && !reviews => {
                 Ok(Change::Move { code, claimed_at: self.claimed_at.map(Timestamp::from_unix) })
             }
             (_, _) => {
-                let rule =
-                    "customer, user_id, status, code: one change at a time, and claimed_at only with code";
+                let rule = "customer, user_id, status, code: one change at a time; claimed_at only with code, \
+                            promoter, reviewed_by and reason only with status";
                 Err(invalid(rule.to_owned()))
             }
         }

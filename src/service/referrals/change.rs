@@ -5,13 +5,13 @@ use uuid::Uuid;
 use crate::domain::ids::encoded;
 use crate::domain::ledger::{Needs, UnitOfWork};
 use crate::domain::{
-    Claim, ClaimId, ClaimSource, Code, Customer, PromoterId, Referral, Review, ReviewDecision, ReviewId,
+    Claim, ClaimId, ClaimSource, Code, Customer, Referral, Review, ReviewDecision, ReviewId,
     StripeCustomerId, Timestamp, UserId,
 };
 use crate::service::codes::unknown as unknown_code;
 use crate::service::error::{RefusalCode, ServiceError};
-use crate::service::fields::{invalid, name};
-use crate::service::ledger;
+use crate::service::fields::{invalid, name, text};
+use crate::service::{ledger, promoters};
 use crate::store::Database;
 use crate::store::referrals::{self, Found};
 
@@ -25,13 +25,8 @@ pub enum Change {
         /// The user of the host.
         user_id: Option<String>,
     },
-    /// An operator says of (customer, promoter) whether it earns; for good.
-    Review {
-        /// What is said.
-        decision: ReviewDecision,
-        /// The promoter; by default that of the referral.
-        promoter: Option<String>,
-    },
+    /// An operator says of (customer, promoter) whether it earns; what is said last holds.
+    Review(ReviewRequest),
     /// It goes to the promoter of this code, whatever was claimed.
     Move {
         /// The code.
@@ -39,6 +34,19 @@ pub enum Change {
         /// From when on; as before, by default.
         claimed_at: Option<Timestamp>,
     },
+}
+
+/// What an operator says of a held referral.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewRequest {
+    /// What is said.
+    pub decision: ReviewDecision,
+    /// The promoter, by id or user id; by default that of the referral.
+    pub promoter: Option<String>,
+    /// Who says it, at most 255 characters; only kept and shown.
+    pub reviewed_by: Option<String>,
+    /// Why, at most 1 000 characters; only kept and shown.
+    pub reason: Option<String>,
 }
 
 /// Changes a referral, and posts what follows from it. The referral as it is then; it may have become one with another.
@@ -56,9 +64,7 @@ pub async fn change(
         Change::AddCustomer { customer, user_id } => {
             add_customer(db, &found, customer.as_deref(), user_id.as_deref(), now).await
         }
-        Change::Review { decision, promoter } => {
-            review(db, &found, *decision, promoter.as_deref(), now).await
-        }
+        Change::Review(request) => review(db, &found, request, now).await,
         Change::Move { code, claimed_at } => move_to(db, &found, code, *claimed_at, now).await,
     }
 }
@@ -115,37 +121,54 @@ fn bond(
 async fn review(
     db: &Database,
     found: &Found,
-    decision: ReviewDecision,
-    promoter: Option<&str>,
+    request: &ReviewRequest,
     now: Timestamp,
 ) -> Result<Referral, ServiceError> {
-    let named = promoter.map(|named| name("promoter", named).map(PromoterId::new)).transpose()?;
-    let needs = Needs { customers: [found.customer.clone()].into(), ..Needs::default() };
+    let decision = request.decision;
+    let reviewed_by = request.reviewed_by.as_deref().map(|by| name("reviewed_by", by)).transpose()?;
+    let reason = request.reason.as_deref().map(|why| text("reason", why)).transpose()?;
+    let named = match &request.promoter {
+        Some(promoter) => Some(promoters::named(db, promoter).await?.id),
+        None => None,
+    };
+    let needs = Needs {
+        customers: [found.customer.clone()].into(),
+        promoters: named.iter().cloned().collect(),
+        ..Needs::default()
+    };
     ledger::change(db, &needs, now, |unit| {
         let state = unit.state();
         let customer = state.customers.present(&found.customer);
-        let of_referral = state.referrals.get(&customer).map(|referral| referral.promoter.clone());
-        let promoter = named.clone().or(of_referral).unwrap_or_else(|| found.promoter.clone());
-        let promoter = &promoter;
-        if !state.promoters.contains_key(promoter) {
-            let message = format!("promoter: this customer has no claim for a promoter {promoter}");
-            return Err(ServiceError::refused(RefusalCode::UnknownPromoter, message));
-        }
+        let referral = state.referrals.get(&customer);
+        let of_referral = referral.map(|referral| referral.promoter.clone());
+        let promoter = &named.clone().or(of_referral).unwrap_or_else(|| found.promoter.clone());
         // Said again, as after an answer that was lost, it must not hit the promoter whose claim counts since.
-        let is_held = state.referrals.get(&customer).is_some_and(|referral| referral.held);
-        if named.is_none() && !is_held && state.has_decision(&customer, decision) {
+        let is_any_held = referral.is_some_and(|referral| referral.held);
+        if named.is_none() && !is_any_held && state.has_decision(&customer, decision) {
             return present(unit, &customer);
         }
-        match state.decision_on(&customer, promoter) {
-            Some(known) if known == decision => return present(unit, &customer),
-            Some(_) => {
-                let message = "status: it was reviewed the other way, which holds for good";
-                return Err(ServiceError::refused(RefusalCode::AlreadyReviewed, message));
+        let is_held = referral.is_some_and(|referral| referral.held && referral.promoter == *promoter);
+        let likeness = state.likeness(&customer, promoter);
+        match state.latest_review(&customer, promoter) {
+            Some(known) if known.says(decision, likeness) => return present(unit, &customer),
+            None if !is_held => {
+                let message = format!(
+                    "status: this customer is not held for promoter {promoter}, and was never reviewed for it"
+                );
+                return Err(ServiceError::refused(RefusalCode::NotHeld, message));
             }
-            None => {}
+            Some(_) | None => {}
         }
-        let id = ReviewId::new(unit.new_id("rev"));
-        unit.review(&customer, promoter, Review { id, decision, reviewed_at: unit.at() })?;
+        let review = Review {
+            id: ReviewId::new(unit.new_id("rev")),
+            decision,
+            reviewed_at: unit.at(),
+            reviewed_by: reviewed_by.clone(),
+            reason: reason.clone(),
+            covers_user: false,
+            covers_email: false,
+        };
+        unit.review(&customer, promoter, review)?;
         present(unit, &customer)
     })
     .await
@@ -181,17 +204,16 @@ async fn move_to(
     ledger::change(db, &needs, now, |unit| {
         let state = unit.state();
         let customer = state.customers.present(&found.customer);
-        let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown_code(&claim.code)) };
-        if state.decision_on(&customer, &facts.owner.promoter) == Some(ReviewDecision::Refused) {
-            let message = "code: this customer was refused to its promoter";
-            return Err(ServiceError::refused(RefusalCode::ReferralRefused, message));
+        if !state.codes.contains_key(&claim.code) {
+            return Err(unknown_code(&claim.code));
         }
-        // Another replica's clock may be ahead of ours: the last move counts.
-        let last = state.customers.claims_of(&customer).filter_map(|known| known.moved_at).max();
-        let after_last = last.map(|last| last.minus_seconds(-1));
+        // Another replica's clock may be ahead of ours: the last move counts, and not what was refused before it.
+        let after_last = state.last_said_at(&customer).map(|last| last.minus_seconds(-1));
         let moved_at = claim.moved_at.max(after_last);
         let Some(referral) = state.referrals.get(&customer) else { return Err(unknown("of this customer")) };
-        let (claimed_at, lookback_s) = (claimed_at.unwrap_or(referral.claimed_at), referral.lookback_s);
+        let lookback_s = referral.lookback_s;
+        let known_since = Some(referral.claimed_at).filter(|_| !referral.void);
+        let claimed_at = claimed_at.or(known_since).unwrap_or(now);
         unit.refer(Claim { claimed_at, moved_at, lookback_s, ..claim.clone() }, None)?;
         present(unit, &customer)
     })

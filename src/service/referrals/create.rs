@@ -105,7 +105,8 @@ fn claim_of(
     Ok((claim, email.as_deref().and_then(EmailHash::of)))
 }
 
-/// What the request itself shows to be wrong: then it makes no claim.
+/// What the request itself shows to be wrong: then it makes no claim. What is known of its customer beside is no reason to
+/// refuse it: a referral that comes of it is held.
 fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), ServiceError> {
     let Some(facts) = state.codes.get(&claim.code) else { return Err(unknown(&claim.code)) };
     let known_user =
@@ -119,21 +120,25 @@ fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), S
     let named = claim.stripe_customer.clone().map(Customer::Stripe).into_iter().chain(claim.named_customer());
     let customers: Vec<Customer> = named.map(|named| state.customers.present(&named)).collect();
     let promoter = &facts.owner.promoter;
-    let decision = customers.iter().filter_map(|customer| state.decision_on(customer, promoter)).max();
-    if decision == Some(ReviewDecision::Refused) {
+    let reviews = customers.iter().filter_map(|customer| state.latest_review(customer, promoter));
+    let latest = reviews.max_by_key(|review| review.order());
+    if latest.is_some_and(|review| review.decision == ReviewDecision::Refused) {
         return Err(refusal(NoCommission::Refused));
     }
-    let of_promoter = state.promoters.get(promoter).filter(|_| decision.is_none());
+    let of_promoter = state.promoters.get(promoter);
+    let (covers_user, covers_email) =
+        latest.map_or((false, false), |review| (review.covers_user, review.covers_email));
     let is_promoter = of_promoter.is_some_and(|promoter| {
-        claim.user.as_ref().or(known_user) == Some(&promoter.user)
-            || email.is_some_and(|email| promoter.emails.contains(&email))
+        let is_user = claim.user.as_ref() == Some(&promoter.user);
+        let has_email = email.is_some_and(|email| promoter.emails.contains(&email));
+        (is_user && !covers_user) || (has_email && !covers_email)
     });
     if is_promoter {
         let message = "code: it belongs to this very person, by user or e-mail; nobody can refer themselves";
         return Err(ServiceError::refused(RefusalCode::SelfReferral, message));
     }
     facts.judge(claim, &state.versions).map_err(refusal)?;
-    let has_use = customers.iter().any(|customer| state.redemption(customer, &claim.code).is_some());
+    let has_use = customers.iter().any(|customer| state.has_redeemed(customer, &claim.code));
     if facts.is_used_up() && !has_use {
         return Err(refusal(NoCommission::CodeUsedUp));
     }
@@ -155,6 +160,7 @@ fn refusal(reason: NoCommission) -> ServiceError {
         | NoCommission::ZeroAmount
         | NoCommission::BeforeReferral
         | NoCommission::BelowMinimum
+        | NoCommission::ExistingCustomer
         | NoCommission::RewardExhausted
         | NoCommission::ConversionWindow
         | NoCommission::DurationOver

@@ -153,6 +153,7 @@ pub async fn make_code(
         expires_at: Some(Limit(first.expires_at)),
         max_uses: Some(Limit(facts.max_uses)),
         promotion_code: promotion.map(str::to_owned),
+        made_at: Some(facts.made_at.min(first.valid_from)),
     };
     let (promoter, program) = (facts.owner.promoter.as_str(), facts.owner.program.as_str());
     if whole.state.codes.contains_key(code) {
@@ -161,7 +162,7 @@ pub async fn make_code(
     create_code(db, code.as_str(), promoter, program, &change, first.valid_from).await?;
     whole.act(first.valid_from.unix(), |unit| {
         let facts = CodeFacts { versions: vec![CodeVersion { id: 1, ..first }], ..facts.clone() };
-        let new = NewCode { code: code.clone(), facts, made_at: first.valid_from };
+        let new = NewCode { code: code.clone(), facts };
         unit.create_code(new, promotion.map(Code::promotion).as_ref()).unwrap().unwrap();
     });
     Ok(())
@@ -289,7 +290,7 @@ pub async fn wrong_end(db: &Database, whole: &Whole, history: &History) -> Optio
             let referral = state.referrals.get(customer)?;
             let (void, held, number) = (referral.void, referral.held, referral.referral_number);
             let (claim, qualified) = (referral.claim.clone(), referral.qualified.clone());
-            Some(format!("{} {claim} {void} {held} {number} {qualified:?}", referral.promoter))
+            Some(format!("{} {claim} {void} {held} {number:?} {qualified:?}", referral.promoter))
         };
         if of(&state) != of(&whole.state) {
             return Some(format!("{customer}: in parts {:?}, as a whole {:?}", of(&state), of(&whole.state)));

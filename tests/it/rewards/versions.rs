@@ -144,7 +144,9 @@ on_both_databases! {
             (&format!("--flat {TOO_MUCH} --currency usd"), "flat"),
             ("--rate 10 --cap 0 --currency usd", "cap"),
             (&format!("--rate 10 --cap {TOO_MUCH} --currency usd"), "cap"),
+            ("--rate 10 --cap usd:500,eur:0", "cap"),
             ("--rate 10 --min-invoice=-1 --currency usd", "min_invoice"),
+            ("--rate 10 --min-invoice usd:0", "min_invoice"),
             (&format!("--rate 10 --min-invoice {TOO_MUCH} --currency usd"), "min_invoice"),
             ("--rate 10 --min-payout usd:0", "min_payout"),
             (&format!("--rate 10 --min-payout usd:5000,eur:{TOO_MUCH}"), "min_payout"),
@@ -166,7 +168,6 @@ on_both_databases! {
         // A change may contradict what was there before.
         for (change, field) in [
             ("share --flat 5", "tiers"),
-            ("share --currency none", "currency"),
             ("sold --flat 5 --currency usd", "product_rates"),
             ("flat --currency none", "currency"),
             ("flat --tiers 2:15", "tiers"),
@@ -184,6 +185,10 @@ on_both_databases! {
             "program create new --rate 10 --tiers 11",
             "program create new --rate 10 --product-rates price_1:101",
             "program create new --rate 10 --currency dollars",
+            "program create new --rate 10 --cap usd:1,2",
+            "program create new --rate 10 --min-invoice dollars:1",
+            "program create new --rate 10 --tiers 2:15 --tiers-by money",
+            "program create new --rate 10 --exclude-shipping maybe",
             "program update share --rate 100.01",
             "program update share --active perhaps",
         ] {

@@ -48,7 +48,8 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
             if referral.held {
                 told.push(format!("It earns nothing: {}.", words::reason(NoCommission::SelfReferral)));
             }
-            if state.decision_on(&customer, &referral.promoter) == Some(ReviewDecision::Released) {
+            if matches!(state.decision_on(&customer, &referral.promoter), Some((ReviewDecision::Released, _)))
+            {
                 told.push("An operator released it.".to_owned());
             }
         }

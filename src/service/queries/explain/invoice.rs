@@ -89,8 +89,16 @@ fn earned(
         let earned = currency.display(assessment.commission_minor);
         format!("Its terms are {reward}: the base is {base}{rate}, so it earned {earned}.")
     });
-    if let Some(cap) = referral.terms.cap_minor.filter(|cap| *cap == assessment.commission_minor) {
-        lines.push(format!("That is the cap of its terms, {}.", currency.display(cap)));
+    let caps = &referral.terms.caps;
+    match caps.get(&currency) {
+        Some(cap) if assessment.reason.is_none() && *cap == assessment.commission_minor => {
+            lines.push(format!("That is the cap of its terms, {}.", currency.display(*cap)));
+        }
+        None if assessment.reason.is_none() && !caps.is_empty() => {
+            let code = currency.as_str().to_ascii_uppercase();
+            lines.push(format!("Its terms have caps, but none for {code}: this was not capped."));
+        }
+        Some(_) | None => {}
     }
     if assessment.unseen_lines {
         lines.push(

@@ -20,6 +20,9 @@ pub const fn reason(reason: NoCommission) -> &'static str {
         NoCommission::ZeroAmount => "nothing was paid on it, or nothing but tax",
         NoCommission::BeforeReferral => "it was paid before the customer was referred, beyond the lookback",
         NoCommission::BelowMinimum => "less was paid than the program asks for",
+        NoCommission::ExistingCustomer => {
+            "the customer had paid before it was referred, and the program is for new customers only"
+        }
         NoCommission::RewardExhausted => {
             "the promoter has as many earning referrals as the program allows, and others came first"
         }
@@ -39,15 +42,17 @@ pub fn judged(state: &State, claim: &Claim, customer: &Customer) -> String {
     match state.judge(claim, customer) {
         Judged::Valid(..) => "valid".to_owned(),
         Judged::Refused(why) => format!("no referral: {}", reason(why)),
-        Judged::NotCarried => "kept: no code carries this promotion code".to_owned(),
+        Judged::NoReason if claim.source.names_promotion_code() => {
+            "kept: no code carries this promotion code".to_owned()
+        }
+        Judged::NoReason => "kept: a reference of the host that named no code at that time".to_owned(),
     }
 }
 
 /// The referral of a customer and its terms.
 pub fn referral(referral: &Referral) -> String {
     format!(
-        "{} was referred by promoter {} with code {} in program {} (claim {} by {}, made at {}; referral {}, number {} of \
-         this promoter there).",
+        "{} was referred by promoter {} with code {} in program {} (claim {} by {}, made at {}; referral {}{}).",
         customer(&referral.customer),
         referral.promoter,
         referral.code,
@@ -56,7 +61,9 @@ pub fn referral(referral: &Referral) -> String {
         referral.source.as_str(),
         referral.claimed_at,
         referral.id,
-        referral.referral_number,
+        referral
+            .referral_number
+            .map_or_else(String::new, |number| { format!(", number {number} of this promoter there") }),
     )
 }
 
