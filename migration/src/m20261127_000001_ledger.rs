@@ -12,7 +12,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 28] = [
+const STATEMENTS: [&str; 30] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -221,9 +221,27 @@ const STATEMENTS: [&str; 28] = [
         paid_at BIGINT NOT NULL,
         conflict BOOLEAN NOT NULL,
         lines TEXT,
-        more_lines BOOLEAN NOT NULL
+        more_lines BOOLEAN NOT NULL,
+        lines_read BOOLEAN NOT NULL
     );
     CREATE INDEX invoice_stripe_customer ON invoice (stripe_customer_id)",
+    // Reader of the index: what is to be read next.
+    "CREATE TABLE unread_discounts (
+        invoice_id TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        stripe_customer_id TEXT NOT NULL,
+        told_at BIGINT NOT NULL,
+        lookups INTEGER NOT NULL CHECK (lookups >= 0),
+        lookup_at BIGINT,
+        is_read BOOLEAN NOT NULL,
+        PRIMARY KEY (invoice_id, event_id)
+    );
+    CREATE INDEX unread_discounts_turn ON unread_discounts (lookups, lookup_at) WHERE NOT is_read",
+    "CREATE TABLE line_lookup (
+        invoice_id TEXT PRIMARY KEY,
+        lookups INTEGER NOT NULL CHECK (lookups >= 0),
+        lookup_at BIGINT NOT NULL
+    )",
     // Reader of the index: the charges of a payment intent.
     "CREATE TABLE payment (
         id TEXT PRIMARY KEY,
@@ -264,7 +282,7 @@ const STATEMENTS: [&str; 28] = [
         void BOOLEAN NOT NULL
     );
     CREATE INDEX credit_note_invoice ON credit_note (invoice_id)",
-    // Readers of the indexes: the commissions of a promoter, and of a program.
+    // Readers of the indexes: the commissions of a promoter, and of a program; those whose invoice has lines to be read.
     "CREATE TABLE commission (
         invoice_id TEXT PRIMARY KEY,
         referral_id TEXT,
@@ -285,7 +303,8 @@ const STATEMENTS: [&str; 28] = [
         CHECK (reason IS NULL OR amount_minor = 0)
     );
     CREATE INDEX commission_promoter ON commission (promoter_id, invoice_id) WHERE promoter_id IS NOT NULL;
-    CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL",
+    CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL;
+    CREATE INDEX commission_unseen ON commission (invoice_id) WHERE unseen_lines",
     // Readers of the indexes: what is posted for an invoice; the entries and the balance of a promoter.
     "CREATE TABLE ledger_entry (
         id {number} CHECK (id > 0),

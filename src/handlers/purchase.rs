@@ -8,7 +8,7 @@ use crate::domain::{
     money::narrow,
 };
 use crate::stripe::fields::{FieldError, Id, SignedAmount, read};
-use crate::stripe::objects::{Invoice, InvoicePayment, TaxAmount};
+use crate::stripe::objects::{Invoice, InvoicePayment, Line, TaxAmount};
 use crate::stripe::{EventBody, fields::Amount, words};
 
 const AT: &str = "data.object";
@@ -100,6 +100,7 @@ fn extract_invoice(
             let (subscription, stripe_customer) = (SubscriptionId::new(subscription), customer.clone());
             facts.push(Fact::Subscription { subscription, stripe_customer, ended: false });
         }
+        facts.extend(attribution::unread_discounts(event, invoice, &customer));
         facts.extend(attribution::claims_of_invoice(event, invoice, &customer, policy).map(Fact::Claim));
     }
     Ok(Extracted { facts, ..Extracted::default() })
@@ -120,8 +121,16 @@ fn subscription(invoice: &Invoice) -> Option<&Id> {
 /// What the lines sold, by price and product.
 fn lines(invoice: &Invoice) -> Result<Lines, MoneyError> {
     let Some(listed) = &invoice.lines else { return Ok(Lines::default()) };
-    let mut lines = Lines { more: listed.has_more == Some(true), ..Lines::default() };
-    for line in &listed.data {
+    weigh(&listed.data, listed.has_more == Some(true), PRICES_LIMIT)
+}
+
+/// What these lines sold, by price and product; `more` when there are others, or more than `prices` different prices.
+///
+/// # Errors
+/// [`MoneyError`] when a sum does not fit.
+pub fn weigh(listed: &[Line], more: bool, prices: usize) -> Result<Lines, MoneyError> {
+    let mut lines = Lines { more, ..Lines::default() };
+    for line in listed {
         let Some(SignedAmount(weight @ 1..)) = line.amount else { continue };
         let details = line.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
         let older = line.price.as_ref().or(line.plan.as_ref());
@@ -130,7 +139,7 @@ fn lines(invoice: &Invoice) -> Result<Lines, MoneyError> {
         let price = newer_price.or(older.map(|older| &older.price)).cloned();
         let product = newer_product.or(older.and_then(|older| older.product.as_ref())).cloned();
         let is_known = lines.weights.contains_key(&(price.clone(), product.clone()));
-        if !is_known && lines.weights.len() >= PRICES_LIMIT {
+        if !is_known && lines.weights.len() >= prices {
             lines.more = true;
             continue;
         }

@@ -18,6 +18,7 @@ mod fetch;
 pub mod head;
 pub mod inbox;
 mod invoices;
+pub mod lookups;
 pub mod memory;
 mod payments;
 pub mod programs;

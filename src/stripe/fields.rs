@@ -144,7 +144,14 @@ impl<'de> Deserialize<'de> for Text {
 /// The promotion codes of a discount, or of a list of discounts, each by its place. No sum depends on how they are shown,
 /// so an odd one is as good as none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PromotionCodes(pub Vec<(u16, String)>);
+pub struct PromotionCodes {
+    /// The place of a discount and `promo_…`.
+    pub codes: Vec<(u16, String)>,
+    /// Discounts that are shown as objects.
+    pub shown: usize,
+    /// Discounts that are named by their ids only, so that nobody can tell.
+    pub unshown: usize,
+}
 
 impl<'de> Deserialize<'de> for PromotionCodes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -157,7 +164,11 @@ impl<'de> Deserialize<'de> for PromotionCodes {
             let id = named.as_str().or_else(|| named.get("id")?.as_str()).filter(|id| is_name(id))?;
             Some((place, id.to_owned()))
         };
-        Ok(Self(discounts.into_iter().zip(0_u16..).filter_map(promotion_code).collect()))
+        Ok(Self {
+            shown: discounts.iter().filter(|discount| discount.is_object()).count(),
+            unshown: discounts.iter().filter(|discount| discount.is_string()).count(),
+            codes: discounts.into_iter().zip(0_u16..).filter_map(promotion_code).collect(),
+        })
     }
 }
 

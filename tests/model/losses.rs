@@ -71,6 +71,8 @@ impl<'a> Money<'a> {
                 *known = (*known).max(told);
             }
             Fact::NoInvoice { .. }
+            | Fact::InvoiceLines { .. }
+            | Fact::UnreadDiscounts(_)
             | Fact::Claim(_)
             | Fact::Email { .. }
             | Fact::SameCustomer { .. }

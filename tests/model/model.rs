@@ -133,6 +133,8 @@ impl<'a> People<'a> {
             | Fact::ChargeOf { .. }
             | Fact::Payment { .. }
             | Fact::NoInvoice { .. }
+            | Fact::InvoiceLines { .. }
+            | Fact::UnreadDiscounts(_)
             | Fact::Refund { .. }
             | Fact::Dispute { .. }
             | Fact::CreditNote { .. }

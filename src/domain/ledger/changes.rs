@@ -7,6 +7,7 @@ use super::state::State;
 use super::values::Group;
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
+use crate::domain::facts::UnreadDiscounts;
 use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::{
     Claim, ClaimId, Code, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId,
@@ -37,6 +38,8 @@ pub struct Changes {
     /// Subscriptions that events named, true once one has ended. Written without having been read: an ended one stays
     /// ended.
     pub subscriptions: Vec<(StripeCustomerId, SubscriptionId, bool)>,
+    /// Discounts that events told by id only. Written without having been read: what is there stays as it is.
+    pub unread_discounts: Vec<UnreadDiscounts>,
     /// Stripe customers and accounts of which it became known who they are: their user, and the customer that an account
     /// is.
     pub stripe_customers: Vec<(StripeCustomerId, Option<UserId>, Option<StripeCustomerId>)>,
@@ -108,6 +111,7 @@ pub(super) struct Changed {
     pub(super) disputes: BTreeSet<DisputeId>,
     pub(super) credit_notes: BTreeSet<CreditNoteId>,
     pub(super) subscriptions: BTreeMap<(StripeCustomerId, SubscriptionId), bool>,
+    pub(super) unread_discounts: BTreeSet<UnreadDiscounts>,
     pub(super) stripe_customers: BTreeSet<StripeCustomerId>,
     pub(super) emails: BTreeSet<(Customer, EmailHash)>,
     pub(super) claims: BTreeSet<ClaimId>,
@@ -153,6 +157,7 @@ impl Changed {
             disputes: values(self.disputes, |id| payments.dispute(id).cloned()),
             credit_notes: values(self.credit_notes, |id| payments.credit_note(id).cloned()),
             subscriptions: self.subscriptions.into_iter().map(|((of, id), ended)| (of, id, ended)).collect(),
+            unread_discounts: self.unread_discounts.into_iter().collect(),
             stripe_customers: self.stripe_customers.into_iter().map(stripe_customer).collect(),
             emails: self
                 .emails

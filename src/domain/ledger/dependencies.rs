@@ -48,6 +48,9 @@ impl Needs {
                 self.invoices.insert(invoice.clone());
                 self.customers.extend(snapshot.stripe_customer.clone().map(Customer::Stripe));
             }
+            Fact::InvoiceLines { invoice, .. } => {
+                self.invoices.insert(invoice.clone());
+            }
             Fact::PaymentLink { invoice, payment, .. } => {
                 self.invoices.insert(invoice.clone());
                 self.payments.insert(payment.clone());
@@ -77,8 +80,8 @@ impl Needs {
             Fact::SameCustomer { account, stripe_customer } => {
                 self.customers.extend([account.clone(), stripe_customer.clone()].map(Customer::Stripe));
             }
-            // Written without having been read: one that has ended stays so.
-            Fact::Subscription { .. } => {}
+            // Written without having been read: a subscription that has ended stays so, and what was noted stays noted.
+            Fact::Subscription { .. } | Fact::UnreadDiscounts(_) => {}
         }
     }
 

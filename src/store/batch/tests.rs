@@ -13,6 +13,7 @@ use super::{BatchSelect, BatchUpsert};
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::entries::{Cause, Earner};
+use crate::domain::facts::UnreadDiscounts;
 use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::ledger::{CatalogChanges, Changes, Needs};
 use crate::domain::{
@@ -86,6 +87,12 @@ fn every_change() -> Changes {
         subscriptions: [false, true]
             .map(|ended| (stripe_customer.clone(), SubscriptionId::new(format!("sub_{ended}")), ended))
             .into(),
+        unread_discounts: vec![UnreadDiscounts {
+            invoice: invoice.clone(),
+            event: EventId::new("evt_1"),
+            stripe_customer: stripe_customer.clone(),
+            told_at: AT,
+        }],
         stripe_customers: vec![(stripe_customer.clone(), Some(UserId::new("u1")), None)],
         emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap(), "evt_1".to_owned())],
         claims: vec![Claim {

@@ -124,6 +124,12 @@ fn fact(fact: &Fact) -> String {
             let amount = snapshot.currency.display(snapshot.amount_paid_minor);
             format!("It says that invoice {invoice} was paid{stripe_customer}: {amount} at {paid_at}.")
         }
+        Fact::InvoiceLines { invoice, weights } => {
+            format!("It says what all lines of invoice {invoice} sold: {} prices.", weights.len())
+        }
+        Fact::UnreadDiscounts(unread) => {
+            format!("It names discounts of invoice {} by their ids only.", unread.invoice)
+        }
         Fact::PaymentLink { invoice, payment, amount_minor } => {
             let part = amount_minor.map(|minor| format!("{minor} minor units of ")).unwrap_or_default();
             format!("It says that payment {payment} pays {part}invoice {invoice}.")
