@@ -12,7 +12,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 30] = [
+const STATEMENTS: [&str; 31] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -237,6 +237,8 @@ const STATEMENTS: [&str; 30] = [
         PRIMARY KEY (invoice_id, event_id)
     );
     CREATE INDEX unread_discounts_turn ON unread_discounts (lookups, lookup_at) WHERE NOT is_read",
+    // Written only to find out whether a disk that was full has room again.
+    "CREATE TABLE write_probe (id INTEGER PRIMARY KEY CHECK (id = 1), bytes {bytes} NOT NULL)",
     "CREATE TABLE line_lookup (
         invoice_id TEXT PRIMARY KEY,
         lookups INTEGER NOT NULL CHECK (lookups >= 0),

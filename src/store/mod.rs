@@ -27,6 +27,7 @@ pub mod referrals;
 mod save;
 mod select;
 pub mod snapshot;
+mod storage;
 mod values;
 
 pub use database::{Database, Txn};
