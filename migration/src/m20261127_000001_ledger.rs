@@ -150,7 +150,8 @@ const STATEMENTS: [&str; 31] = [
         CHECK (decision = 'released' OR NOT (covers_user OR covers_email))
     );
     CREATE INDEX review_customer ON review (customer)",
-    // Readers of the indexes: the referrals of a promoter, and who competes for its reward slots.
+    // Readers of the indexes: the referrals of a promoter, and of a program; those that wait for an operator; who competes
+    // for reward slots.
     "CREATE TABLE referral (
         id TEXT PRIMARY KEY,
         customer TEXT UNIQUE,
@@ -172,6 +173,8 @@ const STATEMENTS: [&str; 31] = [
         CHECK ((customer IS NULL) = (merged_into IS NOT NULL))
     );
     CREATE INDEX referral_promoter ON referral (promoter_id, id);
+    CREATE INDEX referral_program ON referral (program_key, id);
+    CREATE INDEX referral_held ON referral (id) WHERE held;
     CREATE INDEX referral_slot ON referral (promoter_id, program_key, qualified_at, qualified_by)
         WHERE qualified_at IS NOT NULL",
     "CREATE TABLE subscription (

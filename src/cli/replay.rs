@@ -31,7 +31,7 @@ pub struct Arguments {
 
 /// Runs the command; a second run does the same and changes nothing.
 pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let db = database::existing(settings).await?;
+    let db = database::changing(settings).await?;
     let which = match (&arguments.event, arguments.quarantined) {
         (Some(event), _) => Which::One(EventId::new(event)),
         (None, true) => Which::With("quarantined"),

@@ -37,6 +37,11 @@ pub const THIN_EVENT: &str = "thin_event";
 pub const NOT_PAID: &str = "not_paid";
 
 impl Outcome {
+    /// The words of all outcomes.
+    pub const WORDS: [&str; 5] = ["posted", "recorded", "ignored", "parked", "quarantined"];
+    /// The words of those that somebody still waits for.
+    pub const OPEN_WORDS: [&str; 2] = ["parked", "quarantined"];
+
     /// The word in the database and in the answer to Stripe.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -56,7 +56,7 @@ pub async fn replay(
             report(&replay_one(db, event, policy, now).await?);
             replayed = replayed.saturating_add(1);
         }
-        after = page.into_iter().last().map(|event| (event.kept.received_at, event.kept.telling));
+        after = page.into_iter().last().map(|event| event.kept.arrival());
         if after.is_none() || matches!(which, Which::One(_)) {
             return Ok(replayed);
         }

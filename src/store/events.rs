@@ -38,6 +38,13 @@ pub struct KeptEvent {
     pub waits_for: Option<PaymentId>,
 }
 
+impl KeptEvent {
+    /// Its place in the order of arrival.
+    pub fn arrival(&self) -> Arrival {
+        (self.received_at, self.telling.clone())
+    }
+}
+
 /// A telling of an event in the inbox, with its body.
 #[derive(Debug, Clone)]
 pub struct StoredEvent {

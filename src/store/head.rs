@@ -62,8 +62,12 @@ impl Database {
         // The tasks of this process wait for each other here, and only one of them at the database.
         let memory = tokio::time::timeout(self.lock_timeout, Arc::clone(&self.memory).lock_owned());
         let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
-        let txn = self.begin().await?;
-        let head = lock(&txn).await?;
+        let locked = async {
+            let txn = self.begin().await?;
+            let head = lock(&txn).await?;
+            Ok::<_, StoreError>((txn, head))
+        };
+        let (txn, head) = self.waiting(locked).await?;
         memory.begin(&head);
         let behind_s = head.last_posted_at.saturating_sub(now.unix());
         if behind_s > CLOCK_TOLERANCE_S {

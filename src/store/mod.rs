@@ -6,7 +6,7 @@
 //! the way between its rows and values side by side.
 
 mod batch;
-mod claims;
+pub mod claims;
 pub mod codes;
 pub mod commissions;
 pub mod customers;

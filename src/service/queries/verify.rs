@@ -121,7 +121,9 @@ fn check_invoice(
 async fn check_referrals(snapshot: &mut Snapshot, report: &mut Report) -> Result<(), ServiceError> {
     let mut after = None;
     loop {
-        let found = referrals::list(&snapshot.txn, None, after.as_ref(), REFERRALS_PAGE).await?;
+        let found =
+            referrals::list(&snapshot.txn, &referrals::Filter::default(), after.as_ref(), REFERRALS_PAGE)
+                .await?;
         let Some(last) = found.last() else { return Ok(()) };
         after = Some(last.id.clone());
         let whole = found.iter().map(|found| found.customer.clone()).collect();

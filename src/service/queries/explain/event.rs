@@ -47,7 +47,7 @@ pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec
             "Entry {}: {} {amount}{invoice} for {}.",
             entry.id,
             entry.kind.as_str(),
-            entry.promoter
+            words::named(&entry.promoter_user, &entry.promoter)
         ));
     }
     Ok(Some(told))

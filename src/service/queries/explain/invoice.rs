@@ -1,11 +1,11 @@
 //! The story of an invoice: what was paid, who referred, what it earns, what was taken, what is posted.
 
-use super::words;
+use super::{payment, words};
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::{Needs, State, Sums, targets};
 use crate::domain::{
-    Assessment, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice, PaymentId,
-    Referral, Timestamp,
+    Assessment, Assessor, CommissionStatus, Currency, Customer, InvoiceId, MoneyError, NoCommission,
+    PaidInvoice, Referral, Timestamp,
 };
 use crate::service::ServiceError;
 use crate::store::Database;
@@ -78,7 +78,7 @@ fn earned(
         }
         return;
     };
-    lines.push(words::referral(referral));
+    lines.push(words::referral(state, referral));
     let base = currency.display(assessment.base_minor);
     let reward = words::reward(referral, currency);
     lines.push(if let Some(reason) = assessment.reason {
@@ -87,6 +87,8 @@ fn earned(
     } else {
         let rate = assessment.rate.map_or_else(String::new, |rate| format!(" at {rate}"));
         let earned = currency.display(assessment.commission_minor);
+        let earned =
+            if assessment.rate.is_some_and(|rate| rate.get() == 0) { "nothing".to_owned() } else { earned };
         format!("Its terms are {reward}: the base is {base}{rate}, so it earned {earned}.")
     });
     let caps = &referral.terms.caps;
@@ -120,45 +122,46 @@ pub fn claims(state: &State, customer: &Customer) -> Vec<String> {
 }
 
 fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut Vec<String>) {
-    let shown =
-        |minor: i64| currency.map_or_else(|| format!("{minor} minor units"), |known| known.display(minor));
+    let shown = |minor: i64| words::amount(currency, minor);
     for payment in state.payments.payments_of(id) {
         let others: Vec<String> =
             state.payments.invoices_of(&payment).iter().map(ToString::to_string).collect();
-        let names: Vec<String> = state
-            .payments
-            .names_of(&payment)
-            .into_iter()
-            .filter(|name| *name != payment)
-            .map(PaymentId::into_string)
-            .collect();
-        let charges =
-            if names.is_empty() { String::new() } else { format!(" (charge {})", names.join(", ")) };
         let link = state.payments.link(id, &payment).flatten();
         let part = link.map_or("what its other payments leave of it".to_owned(), shown);
         let shared =
             if others.len() > 1 { format!("; it also pays {}", others.join(", ")) } else { String::new() };
+        let charges = payment::charges(state, &payment);
         lines.push(format!("Payment {payment}{charges} pays {part}{shared}."));
-        for (refund, facts) in state.payments.refunds_of_payment(&payment) {
-            let (amount, state) = (shown(facts.amount_minor), words::refund_state(facts.state));
-            lines.push(format!("Refund {refund} of {payment}: {amount}, {state}."));
-        }
-        let refunded = state.payments.amount_refunded(&payment);
-        if refunded > 0 {
-            lines.push(format!("Its charge says that {} of it was refunded in all.", shown(refunded)));
-        }
-        for (dispute, facts) in state.payments.disputes_of_payment(&payment) {
-            let amount = facts.currency.display(facts.amount_minor);
-            lines.push(format!(
-                "Dispute {dispute} of {payment}: {amount}, {}.",
-                words::dispute_state(facts.state)
-            ));
-        }
+        lines.extend(payment::takings(state, &payment, currency));
     }
     for (note, facts) in state.payments.credit_notes_of(id) {
-        let state = if facts.void { "void, so it takes nothing" } else { "paid back outside Stripe" };
-        lines.push(format!("Credit note {note}: {}, {state}.", shown(facts.amount_minor)));
+        lines.push(payment::credit_note(note, facts, currency));
     }
+}
+
+/// What a paid invoice earned and what is left, in one sentence.
+///
+/// # Errors
+/// [`MoneyError`] when an amount does not fit.
+pub fn summary<'s>(
+    state: &'s State,
+    assessor: &mut Assessor<'s>,
+    id: &InvoiceId,
+    now: Timestamp,
+) -> Result<Option<String>, MoneyError> {
+    let Some(invoice) = state.invoice(id) else { return Ok(None) };
+    let Some((assessment, _)) = assessor.assess(id)? else { return Ok(None) };
+    let currency = invoice.snapshot.currency;
+    let amount = currency.display(invoice.snapshot.amount_paid_minor);
+    let status = CommissionStatus::of(state, id, &assessment, now).as_str();
+    let what = if let Some(reason) = assessment.reason {
+        format!("earns nothing ({})", reason.as_str())
+    } else {
+        let net = currency.display(assessment.net_minor());
+        let earned = currency.display(assessment.commission_minor);
+        format!("earned {earned}, {net} of it is left ({status})")
+    };
+    Ok(Some(format!("Invoice {id}, {amount} paid at {}, {what}.", invoice.paid_at)))
 }
 
 fn outcome(
@@ -170,6 +173,10 @@ fn outcome(
     lines: &mut Vec<String>,
 ) {
     if assessment.reason.is_some() {
+        return;
+    }
+    if assessment.commission_minor == 0 {
+        lines.push("So there is nothing to pay out, and nothing to take back.".to_owned());
         return;
     }
     let shown = |minor| currency.display(minor);
@@ -203,7 +210,7 @@ fn posted(
             entry.id,
             entry.kind.as_str(),
             entry.currency.display(entry.amount_minor),
-            entry.promoter,
+            words::named(&entry.promoter_user, &entry.promoter),
             entry.cause,
             entry.posted_at
         ));
