@@ -1,6 +1,7 @@
 //! Histories with their figures, worked out by hand: whatever the order and repetition of the steps, the ledger must
 //! end with these sums.
 
+mod inbox;
 mod rules;
 
 use serde_json::{Value, json};
@@ -54,6 +55,7 @@ impl Scenario {
 pub fn scenarios(tag: &str) -> Vec<Scenario> {
     let mut all = losses_and_claims(tag);
     all.extend(rules::scenarios(tag));
+    all.extend(inbox::scenarios(tag));
     all
 }
 
