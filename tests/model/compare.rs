@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use referrald::domain::catalog::NewCode;
+use referrald::domain::inbox::Telling;
 use referrald::domain::ledger::Stamp;
 use referrald::domain::status::{CommissionStatus, ReferralStatus};
 use referrald::domain::{
@@ -61,7 +62,7 @@ impl Ledger {
                         *self.subscriptions.entry(key).or_default() |= *ended;
                     }
                 }
-                unit.apply(&EventId::new(&event.id), &extracted).map(drop)
+                unit.apply(&telling_of(event), &extracted).map(drop)
             }
             Step::Claim(claim, email) => unit.refer(Claim::clone(claim), email.map(hash)),
             Step::Bind(customer, user) => unit.bind(customer.clone(), user.clone()),
@@ -170,6 +171,11 @@ impl Ledger {
         let referrals = self.unit.state().referrals.iter().filter(|(_, referral)| !referral.void);
         referrals.filter_map(|(customer, of)| Some((customer.clone(), of.referral_number?))).collect()
     }
+}
+
+fn telling_of(event: &Event) -> Telling {
+    let version = Some(event.version).filter(|version| !version.is_empty());
+    Telling::new(EventId::new(&event.id), version.map(str::to_owned))
 }
 
 fn hash(address: Address) -> EmailHash {

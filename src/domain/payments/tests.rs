@@ -84,7 +84,13 @@ fn payment() -> impl Strategy<Value = Telling> {
     (payment_id(), amount(), amount(), release, of_intent).prop_map(
         |(payment, captured_minor, amount_refunded_minor, released, payment_intent)| {
             let payment_intent = payment_intent.filter(|_| payment.as_str() == "ch_1");
-            let facts = PaymentFacts { payment_intent, captured_minor, amount_refunded_minor, released };
+            let facts = PaymentFacts {
+                payment_intent,
+                captured_minor,
+                amount_refunded_minor,
+                released,
+                no_invoice: false,
+            };
             Telling::Payment(payment, facts)
         },
     )

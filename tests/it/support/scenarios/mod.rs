@@ -2,6 +2,7 @@
 //! end with these sums.
 
 mod claims;
+mod inbox;
 mod money;
 mod rules;
 
@@ -63,6 +64,7 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
     let mut all = losses_and_claims(tag);
     all.extend(rules::scenarios(tag));
     all.extend(claims::scenarios(tag));
+    all.extend(inbox::scenarios(tag));
     all.extend(money::scenarios(tag));
     all
 }
