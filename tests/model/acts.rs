@@ -21,7 +21,7 @@ const SUBSCRIPTION_WORDS: [&str; 5] = ["active", "active", "past_due", "canceled
 
 /// What is not about money: what Stripe says of who somebody is, or what somebody does.
 pub fn act(random: &mut Random, world: &World, number: usize) -> Result<Said, Step> {
-    match random.below(44) {
+    match random.below(46) {
         0..9 => Err(Step::Claim(api_claim(random, world, number), some_address(random, 15))),
         9..13 => Ok(checkout(random, world)),
         13..16 => Ok(customer(random, world, 60, 15)),
@@ -42,6 +42,10 @@ pub fn act(random: &mut Random, world: &World, number: usize) -> Result<Said, St
         39 => Err(Step::AddTerms(world.setup.later_terms(random, number))),
         40 => Err(Step::AddCodeVersion(known_code(random), world.setup.later_code(random, number))),
         41 | 42 => Err(Step::Carry(SPARE_PROMOTION.0, Code::new(SPARE_PROMOTION.1))),
+        _ if world.setup.by_arrival && random.in_percent(50) => {
+            let invoice = &world.invoices[random.below(world.invoices.len())];
+            Err(Step::ReadLines(invoice.id.clone(), invoice.lines.clone()))
+        }
         _ if world.setup.by_arrival => {
             Err(Step::Limit(known_code(random), random.pick(&[None, Some(1), Some(2), Some(3)])))
         }

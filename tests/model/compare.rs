@@ -1,8 +1,9 @@
 //! Tells a history to the state machine and to the model, and says where they differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use referrald::domain::catalog::NewCode;
+use referrald::domain::facts::Weights;
 use referrald::domain::inbox::Telling;
 use referrald::domain::ledger::Stamp;
 use referrald::domain::status::{CommissionStatus, ReferralStatus};
@@ -17,7 +18,7 @@ use crate::history::Step;
 use crate::model::{Figures, Model, ReferralFigures, Sums};
 use crate::setup::{CODES, LATE, LATE_PROMOTION, LOOKBACK_S, PROMOTION_CODES, Setup};
 use crate::stripe::{METADATA_KEYS, body};
-use crate::told::{Address, Event};
+use crate::told::{Address, Event, Line};
 
 /// Whether subscriptions have ended, as events told it; the state machine only passes that on.
 type Subscriptions = BTreeMap<(StripeCustomerId, SubscriptionId), bool>;
@@ -98,6 +99,13 @@ impl Ledger {
                 }
                 Ok(())
             }
+            Step::ReadLines(invoice, lines) => {
+                let id = InvoiceId::new(invoice);
+                let Some(known) = unit.state().invoice(&id) else { return Ok(()) };
+                let telling = Telling::from(known.snapshot.event.clone());
+                let facts = vec![Fact::InvoiceLines { invoice: id, weights: weights(lines) }];
+                unit.apply(&telling, &Extracted { facts, ..Extracted::default() }).map(drop)
+            }
             Step::Limit(code, max_uses) => {
                 unit.limit_code(code, *max_uses);
                 Ok(())
@@ -141,6 +149,8 @@ impl Ledger {
             figures.reasons.insert(invoice.clone(), assessment.reason);
             let is_in_conflict = state.invoice(invoice).is_some_and(|paid| paid.conflict);
             figures.conflicts.extend(is_in_conflict.then(|| invoice.clone()));
+            let has_unseen = state.invoice(invoice).is_some_and(|paid| paid.snapshot.lines.more);
+            figures.unseen_lines.extend(has_unseen.then(|| invoice.clone()));
         }
         for (customer, referral) in state.referrals.iter().filter(|(_, referral)| !referral.void) {
             let status = ReferralStatus::of(state, referral, &self.subscriptions_of(customer));
@@ -173,6 +183,19 @@ impl Ledger {
     }
 }
 
+/// What lines sold, as the daemon's reader of Stripe's API hands it over.
+fn weights(lines: &[Line]) -> Weights {
+    let mut weights = Weights::new();
+    for line in lines {
+        let weight = (line.amount - line.discounts.iter().sum::<i64>()).max(0);
+        if weight > 0 {
+            let key = (line.price.map(str::to_owned), line.product.map(str::to_owned));
+            *weights.entry(key).or_default() += weight;
+        }
+    }
+    weights
+}
+
 fn telling_of(event: &Event) -> Telling {
     let version = Some(event.version).filter(|version| !version.is_empty());
     Telling::new(EventId::new(&event.id), version.map(str::to_owned))
@@ -190,7 +213,7 @@ fn read(event: &Event) -> Extracted {
         metadata_keys: METADATA_KEYS.map(str::to_owned).to_vec(),
         lookback_s: LOOKBACK_S,
     };
-    match parse(&body(event), &policy).extraction {
+    match parse(&body(event), &[0; 32], &policy).extraction {
         Ok(extracted) => extracted,
         Err(Outcome::Ignored(_)) => Extracted::default(),
         Err(outcome) => panic!("{outcome:?} became of {event:?}"),
@@ -295,10 +318,11 @@ fn wrong_step(setup: &Setup, ledger: &Ledger, model: &Model) -> Option<String> {
         .or_else(|| differs("reasons", &found.reasons, &expected.reasons))
         .or_else(|| differs("statuses of commissions", &found.statuses, &expected.statuses))
         .or_else(|| differs("conflicts", &found.conflicts, &expected.conflicts))
+        .or_else(|| differs("unseen lines", &found.unseen_lines, &expected.unseen_lines))
         .or_else(|| differs("referrals", &found.referrals, &expected.referrals))
         .or_else(|| differs("numbers", &ledger.numbers(), &model.numbers()))
         .or_else(|| differs("uses", &uses(ledger), &model.people.all_uses()))
-        .or_else(|| wrongly_parked(ledger, model))
+        .or_else(|| wrong_waiting(ledger, model))
 }
 
 fn differs<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Option<String> {
@@ -309,8 +333,20 @@ fn uses(ledger: &Ledger) -> BTreeMap<Code, u32> {
     ledger.unit.state().codes.iter().map(|(code, facts)| (code.clone(), facts.uses)).collect()
 }
 
-fn wrongly_parked(ledger: &Ledger, model: &Model) -> Option<String> {
-    let mut parked = ledger.unit.state().parked.iter().filter(|(_, events)| !events.is_empty());
-    let (payment, events) = parked.find(|(payment, _)| model.money.pays_a_known_invoice(payment.as_str()))?;
-    Some(format!("{events:?} stay parked, though {payment} pays a known invoice"))
+/// What is wrong with the events that wait for an invoice, or have been given up.
+fn wrong_waiting(ledger: &Ledger, model: &Model) -> Option<String> {
+    let state = ledger.unit.state();
+    let waiting = state.parked.iter().chain(&state.no_invoice);
+    let waiting = waiting.flat_map(|(payment, tellings)| {
+        tellings
+            .iter()
+            .map(|telling| (payment.to_string(), telling.id.to_string(), telling.api_version.clone()))
+    });
+    let waiting: BTreeSet<_> = waiting.collect();
+    let wrong = differs("waiting events", &waiting, &model.waiting);
+    let in_vain = state
+        .parked
+        .iter()
+        .find(|(payment, tellings)| !tellings.is_empty() && model.money.has_no_invoice(payment.as_str()));
+    wrong.or_else(|| in_vain.map(|(payment, tellings)| format!("{tellings:?} wait for {payment} in vain")))
 }

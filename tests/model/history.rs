@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::setup::{LATER_S, Setup};
 use crate::tellings::{charge, credit_note, dispute, invoice_paid, link, refund};
 use crate::themes::Theme;
-use crate::told::{Address, Event, Said, VERSIONS};
+use crate::told::{Address, Event, Line, Said, VERSIONS};
 use crate::world::World;
 
 /// One thing that happens to the ledger.
@@ -29,6 +29,8 @@ pub enum Step {
     /// A code is given a promotion code (`promo_…`) that none carries.
     Carry(&'static str, Code),
     Limit(Code, Option<u32>),
+    /// All lines of an invoice, read from Stripe's API.
+    ReadLines(String, Vec<Line>),
 }
 
 /// What was set up, and what happened then.
@@ -88,7 +90,8 @@ impl History {
             | Step::AddTerms(_)
             | Step::AddCodeVersion(..)
             | Step::Carry(..)
-            | Step::Limit(..) => false,
+            | Step::Limit(..)
+            | Step::ReadLines(..) => false,
         };
         let place = others.iter().position(is_later).unwrap_or(others.len());
         others.splice(place..place, changes);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::told::{Charge, Dispute, Event, Invoice, PaidBy, Refund, Said};
+use crate::told::{Charge, Dispute, Event, Invoice, Line, PaidBy, Refund, Said};
 
 /// What was told about money, as it was told.
 #[derive(Default)]
@@ -18,6 +18,10 @@ pub struct Money<'a> {
     refunds_told: Vec<(&'a str, &'a Refund)>,
     /// With the time of the event.
     disputes_told: Vec<(i64, &'a Dispute)>,
+    /// Payments, as named, of which a charge shows that they have paid no invoice.
+    without_invoice: BTreeSet<&'a str>,
+    /// All lines of an invoice, as they were read from Stripe's API.
+    lines_read: BTreeMap<&'a str, &'a [Line]>,
     /// (void, amount, invoice).
     credit_notes: BTreeMap<&'a str, (bool, i64, &'a str)>,
     /// What follows from it, worked out anew after every step: links by payment, with the greatest amount told; refunds
@@ -127,6 +131,10 @@ impl<'a> Money<'a> {
         let payment = charge.intent.as_ref().unwrap_or(&charge.id);
         self.charges.extend(charge.intent.as_ref().map(|intent| (charge.id.as_str(), intent.as_str())));
         self.totals.push((event.is_before_basil(), payment, charge));
+        let says_none = charge.says_no_invoice && event.is_before_basil();
+        if charge.invoice.is_none() && (says_none || !charge.customer) {
+            self.without_invoice.insert(payment);
+        }
         let invoice = charge.invoice.as_ref().filter(|_| charge.succeeded);
         self.links.extend(invoice.map(|invoice| (invoice.as_str(), payment.as_str(), None)));
         self.refunds_told.extend(charge.refunds.iter().map(|refund| (payment.as_str(), refund)));
@@ -200,6 +208,31 @@ impl<'a> Money<'a> {
         self.merged_links
             .keys()
             .any(|(invoice, pays)| *pays == payment && self.invoices.contains_key(invoice))
+    }
+
+    /// True when it was told that a payment has paid no invoice, and no link says otherwise.
+    pub fn has_no_invoice(&self, named: &str) -> bool {
+        let payment = self.payment(named);
+        self.without_invoice.iter().any(|named| self.payment(named) == payment)
+            && !self.merged_links.keys().any(|(_, pays)| *pays == payment)
+    }
+
+    /// The daemon asks for them where an event has not shown all.
+    pub fn read_lines(&mut self, invoice: &'a str, lines: &'a [Line]) {
+        if self.invoices.contains_key(invoice) {
+            self.lines_read.insert(invoice, lines);
+        }
+    }
+
+    /// All lines of an invoice, where they are known.
+    pub fn lines_of(&self, invoice: &str) -> Option<&'a [Line]> {
+        let told = self.invoices[invoice].told;
+        let seen = Some(told.lines.as_slice()).filter(|_| !told.more_lines);
+        self.lines_read.get(invoice).copied().or(seen)
+    }
+
+    pub fn has_read(&self, invoice: &str) -> bool {
+        self.lines_read.contains_key(invoice)
     }
 
     fn is_linked(&self, invoice: &str, payment: &str) -> bool {

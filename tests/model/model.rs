@@ -21,6 +21,8 @@ pub struct Model<'a> {
     pub people: People<'a>,
     /// The versions in which each event was told.
     pub tellings: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// Events that wait for the invoice of a payment: (payment as named, event, version).
+    pub waiting: BTreeSet<(String, String, String)>,
 }
 
 /// What the model works out.
@@ -33,6 +35,8 @@ pub struct Figures {
     pub statuses: BTreeMap<InvoiceId, &'static str>,
     /// Paid invoices whose snapshots contradict each other.
     pub conflicts: BTreeSet<InvoiceId>,
+    /// Paid invoices with lines that nobody has read.
+    pub unseen_lines: BTreeSet<InvoiceId>,
     pub referrals: BTreeMap<Customer, ReferralFigures>,
     /// Rules that mattered to an invoice that earns.
     pub features: BTreeSet<&'static str>,
@@ -58,7 +62,12 @@ pub struct Earned {
 
 impl<'a> Model<'a> {
     pub fn new(setup: &'a Setup) -> Self {
-        Self { money: Money::default(), people: People::new(setup), tellings: BTreeMap::new() }
+        Self {
+            money: Money::default(),
+            people: People::new(setup),
+            tellings: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+        }
     }
 
     pub fn of(setup: &'a Setup, steps: &'a [Step]) -> Self {
@@ -77,6 +86,9 @@ impl<'a> Model<'a> {
                 self.tellings.entry(&event.id).or_default().insert(event.version);
                 people.take_in(event);
                 self.money.take_in(event);
+                let payment = event.waits_for();
+                let key = |payment: &String| (payment.clone(), event.id.clone(), event.version.to_owned());
+                self.waiting.extend(payment.map(key));
             }
             Step::Claim(claim, email) => people.claim(claim, *email),
             Step::Bind(stripe_customer, user) => people.bind(stripe_customer, user),
@@ -86,6 +98,7 @@ impl<'a> Model<'a> {
             Step::AddTerms(version) => people.versions.push(version),
             Step::AddCodeVersion(code, version) => people.code_versions.push((code.as_str(), version)),
             Step::Carry(promotion, code) => people.carried.push((promotion, code.as_str())),
+            Step::ReadLines(invoice, lines) => self.money.read_lines(invoice, lines),
             Step::Limit(code, max_uses) => {
                 if let Some((code, _)) = people.code(code.folded()) {
                     people.promises.limit(code, *max_uses);
@@ -93,6 +106,7 @@ impl<'a> Model<'a> {
             }
         }
         self.money.connect();
+        self.waiting.retain(|(payment, _, _)| !self.money.pays_a_known_invoice(payment));
         self.give();
     }
 
@@ -123,7 +137,9 @@ impl<'a> Model<'a> {
             let status = self.status_of_commission(invoice, &earned, self.people.setup.looked_at());
             figures.statuses.insert(id.clone(), status);
             figures.reasons.insert(id.clone(), earned.err());
-            figures.conflicts.extend(paid.is_in_conflict().then_some(id));
+            figures.conflicts.extend(paid.is_in_conflict().then_some(id.clone()));
+            let has_unseen = self.money.lines_of(invoice).is_none();
+            figures.unseen_lines.extend(has_unseen.then_some(id));
         }
         for (customer, referral) in &referrals {
             let Ok(referral) = referral else { continue };

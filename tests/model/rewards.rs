@@ -16,7 +16,7 @@ use crate::told::Invoice;
 pub type Referrals<'a> = BTreeMap<Customer, Result<Referral<'a>, NoCommission>>;
 
 /// Rules that the generator must make matter.
-pub const FEATURES: [&str; 37] = [
+pub const FEATURES: [&str; 38] = [
     "a flat reward",
     "a flat reward above its base",
     "a cap",
@@ -54,6 +54,7 @@ pub const FEATURES: [&str; 37] = [
     "a dispute that was won before",
     "a credit note",
     "two tellings of one event",
+    "lines that were read",
 ];
 
 impl<'a> Model<'a> {
@@ -200,7 +201,9 @@ impl<'a> Model<'a> {
                 }
                 let rate_of = |name: Option<&str>| terms.product_rates.get(name?).copied();
                 let (mut weighted, mut weights) = (0, 0);
-                for line in &told.lines {
+                let lines = self.money.lines_of(invoice);
+                note(self.money.has_read(invoice) && !terms.product_rates.is_empty(), "lines that were read");
+                for line in lines.unwrap_or(&told.lines) {
                     let of_line = rate_of(line.price).or_else(|| rate_of(line.product));
                     let discounts: i128 = line.discounts.iter().map(|amount| i128::from(*amount)).sum();
                     note(of_line.is_some(), "rates of products");

@@ -99,7 +99,7 @@ impl Setup {
         let now = random.pick(&[1_700_000_000, 1_706_745_590, 1_703_980_800]);
         let mut setup = Self {
             now,
-            by_arrival: random.in_percent(33),
+            by_arrival: theme == Theme::Lines || random.in_percent(33),
             releases: random.in_percent(if theme == Theme::Reviews { 70 } else { 30 }),
             theme,
             versions: Vec::new(),
@@ -161,6 +161,11 @@ impl Setup {
         let mut terms = terms(random, self.by_arrival);
         match self.theme {
             Theme::Places => terms.max_rewards_per_promoter = Some(1),
+            Theme::Lines => {
+                terms.reward = Reward::Percentage(bps(1_000));
+                terms.product_rates.insert("prod_0".to_owned(), bps(5_000));
+                terms.product_rates.insert("price_2".to_owned(), bps(0));
+            }
             Theme::Existing => terms.new_customers_only = true,
             Theme::Any | Theme::Losses | Theme::Reviews | Theme::Promotions | Theme::Users => {}
         }

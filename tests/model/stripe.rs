@@ -73,7 +73,11 @@ fn of_invoice(invoice: &Invoice, is_older: bool) -> Value {
         object["subscription"] = json!(invoice.subscription);
     }
     let lines: Vec<Value> = invoice.lines.iter().map(|line| of_line(line, is_older)).collect();
-    object["lines"] = json!({ "object": "list", "data": lines, "has_more": invoice.more_lines });
+    object["lines"] = if lines.is_empty() && invoice.more_lines {
+        json!({})
+    } else {
+        json!({ "object": "list", "data": lines, "has_more": invoice.more_lines })
+    };
     let has_snapshot = !invoice.snapshot.is_empty() || (!is_older && invoice.subscription.is_some());
     if has_snapshot {
         let subscription = invoice.subscription.as_ref().filter(|_| !is_older);
@@ -128,6 +132,8 @@ fn of_charge(charge: &Charge, is_older: bool) -> Value {
     });
     if let (true, Some(invoice)) = (is_older, &charge.invoice) {
         object["invoice"] = json!(invoice);
+    } else if charge.says_no_invoice {
+        object["invoice"] = json!(null);
     }
     if !charge.refunds.is_empty() {
         let refunds: Vec<Value> = charge.refunds.iter().map(of_refund).collect();

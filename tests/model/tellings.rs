@@ -64,7 +64,7 @@ pub fn invoice_of(random: &mut Random, world: &World, number: usize) -> Invoice 
 }
 
 /// What the invoice sold: nothing that was told, or some of a few prices of a few products.
-fn lines(random: &mut Random) -> Vec<Line> {
+pub fn lines(random: &mut Random) -> Vec<Line> {
     let line = |random: &mut Random| {
         let amount = random.amount() - if random.in_percent(10) { 2_000 } else { 0 };
         let discounts = match random.below(8) {
@@ -128,6 +128,7 @@ pub fn charge_of(random: &mut Random, world: &World, place: usize) -> Charge {
         intent: intent.clone().filter(|_| random.in_percent(80)),
         customer: random.in_percent(90),
         invoice: random.in_percent(50).then_some(invoice),
+        says_no_invoice: random.in_percent(20),
         amount,
         captured,
         refunded: refunded.min(999_999_999_999_999),

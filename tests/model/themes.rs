@@ -27,6 +27,8 @@ pub enum Theme {
     Existing,
     /// Two customers turn out to be one user.
     Users,
+    /// Lines that an event did not show are read.
+    Lines,
 }
 
 impl Theme {
@@ -38,6 +40,7 @@ impl Theme {
             10 => Self::Promotions,
             11 => Self::Existing,
             12 => Self::Users,
+            13 => Self::Lines,
             _ => Self::Any,
         }
     }
@@ -120,6 +123,15 @@ impl Theme {
                 let (promotion, code) = SPARE_PROMOTION;
                 let discount = Said::Discount { named: named(0), promotion: promotion.to_owned() };
                 vec![event(world, 40, discount), Step::Carry(promotion, Code::new(code)), sale(random, 41, 0)]
+            }
+            Self::Lines => {
+                let mut sale = sale(random, 41, 0);
+                if let Step::Event(Event { said: Said::Invoice(invoice), .. }) = &mut sale {
+                    invoice.more_lines = true;
+                }
+                let invoice = &world.invoices[0];
+                let read = Step::ReadLines(invoice.id.clone(), invoice.lines.clone());
+                vec![claim(random, 40, &customer, "ANNA"), sale, read]
             }
             Self::Users => {
                 let bind = |place: usize| {

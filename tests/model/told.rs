@@ -107,8 +107,9 @@ pub struct Charge {
     pub id: String,
     pub intent: Option<String>,
     pub customer: bool,
-    /// Older versions name it.
+    /// Older versions name it, or say that there is none.
     pub invoice: Option<String>,
+    pub says_no_invoice: bool,
     pub amount: i64,
     pub captured: Option<i64>,
     /// As it is told, with a released rest before basil.
@@ -176,6 +177,18 @@ impl Event {
         self.version < BASIL
     }
 
+    /// The payment, as named, whose invoice an event wants to know.
+    pub fn waits_for(&self) -> Option<&String> {
+        match &self.said {
+            Said::Charge(charge) if charge.event_type == "charge.refunded" => {
+                Some(charge.intent.as_ref().unwrap_or(&charge.id))
+            }
+            Said::Refund(refund) => refund.by.name(),
+            Said::Dispute(dispute) => dispute.by.name(),
+            _ => None,
+        }
+    }
+
     /// The same event in another version: it leaves out what that version does not show.
     pub fn in_version(mut self, version: &'static str) -> Self {
         self.version = version;
@@ -190,6 +203,7 @@ impl Event {
             Said::Invoice(invoice) => invoice.paid_by = PaidBy::default(),
             Said::Charge(charge) if !is_older => {
                 charge.invoice = None;
+                charge.says_no_invoice = false;
                 charge.refunds.clear();
             }
             Said::Charge(_)

@@ -2,8 +2,9 @@
 
 use crate::random::Random;
 use crate::setup::{LATE, LATE_PROMOTION, LOOKBACK_S, SECONDS_PER_DAY, SPARE_PROMOTION, Setup};
+use crate::tellings::lines;
 use crate::themes::Theme;
-use crate::told::{Named, PaidBy};
+use crate::told::{Line, Named, PaidBy};
 
 /// Users and customers at most.
 const USERS: usize = 2;
@@ -30,6 +31,8 @@ pub struct Invoice {
     pub by_hand: i64,
     pub currency: &'static str,
     pub paid_at: i64,
+    /// As Stripe's API lists them.
+    pub lines: Vec<Line>,
 }
 
 pub struct Payment {
@@ -75,6 +78,7 @@ impl World {
                 by_hand: if random.in_percent(8) { random.pick(&[amount, amount / 2]) } else { 0 },
                 currency: if random.in_percent(80) { currency_of_most } else { currency(random) },
                 paid_at: paid_at(random, setup.now),
+                lines: lines(random),
             }
         };
         let invoices = (0..=random.pick(&[0, 1, 2, 3, 3, 4])).map(|number| invoice(random, number)).collect();
