@@ -3,22 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use referrald::domain::catalog::NewCode;
-use referrald::domain::facts::Weights;
 use referrald::domain::inbox::Telling;
 use referrald::domain::ledger::Stamp;
 use referrald::domain::status::{CommissionStatus, ReferralStatus};
 use referrald::domain::{
-    Cause, Claim, Code, Customer, EmailHash, EventId, Extracted, Fact, InvoiceId, Kind, LedgerEntry,
-    MoneyError, NoCommission, Outcome, ProgramKey, PromoterId, State, StripeCustomerId, SubscriptionId,
-    TermsVersion, Timestamp, UnitOfWork,
+    Cause, Claim, Code, Customer, EventId, Fact, InvoiceId, Kind, LedgerEntry, MoneyError, NoCommission,
+    ProgramKey, PromoterId, State, StripeCustomerId, SubscriptionId, TermsVersion, Timestamp, UnitOfWork,
 };
-use referrald::handlers::{Policy, parse};
 
 use crate::history::Step;
 use crate::model::{Figures, Model, ReferralFigures, Sums};
-use crate::setup::{CODES, LATE, LATE_PROMOTION, LOOKBACK_S, PROMOTION_CODES, Setup};
-use crate::stripe::{METADATA_KEYS, body};
-use crate::told::{Address, Event, Line};
+use crate::reading::{facts_of_lines, hash, read, telling_of};
+use crate::setup::{CODES, LATE, LATE_PROMOTION, PROMOTION_CODES, Setup};
 
 /// Whether subscriptions have ended, as events told it; the state machine only passes that on.
 type Subscriptions = BTreeMap<(StripeCustomerId, SubscriptionId), bool>;
@@ -103,8 +99,7 @@ impl Ledger {
                 let id = InvoiceId::new(invoice);
                 let Some(known) = unit.state().invoice(&id) else { return Ok(()) };
                 let telling = Telling::from(known.snapshot.event.clone());
-                let facts = vec![Fact::InvoiceLines { invoice: id, weights: weights(lines) }];
-                unit.apply(&telling, &Extracted { facts, ..Extracted::default() }).map(drop)
+                unit.apply(&telling, &facts_of_lines(id, lines)).map(drop)
             }
             Step::Limit(code, max_uses) => {
                 unit.limit_code(code, *max_uses);
@@ -180,43 +175,6 @@ impl Ledger {
     fn numbers(&self) -> BTreeMap<Customer, u32> {
         let referrals = self.unit.state().referrals.iter().filter(|(_, referral)| !referral.void);
         referrals.filter_map(|(customer, of)| Some((customer.clone(), of.referral_number?))).collect()
-    }
-}
-
-/// What lines sold, as the daemon's reader of Stripe's API hands it over.
-fn weights(lines: &[Line]) -> Weights {
-    let mut weights = Weights::new();
-    for line in lines {
-        let weight = (line.amount - line.discounts.iter().sum::<i64>()).max(0);
-        if weight > 0 {
-            let key = (line.price.map(str::to_owned), line.product.map(str::to_owned));
-            *weights.entry(key).or_default() += weight;
-        }
-    }
-    weights
-}
-
-fn telling_of(event: &Event) -> Telling {
-    let version = Some(event.version).filter(|version| !version.is_empty());
-    Telling::new(EventId::new(&event.id), version.map(str::to_owned))
-}
-
-fn hash(address: Address) -> EmailHash {
-    EmailHash::of(&address.text()).unwrap()
-}
-
-/// What the daemon's handlers make of an event. What they ignore brings nothing, and nothing may be quarantined.
-fn read(event: &Event) -> Extracted {
-    let policy = Policy {
-        livemode: false,
-        account: None,
-        metadata_keys: METADATA_KEYS.map(str::to_owned).to_vec(),
-        lookback_s: LOOKBACK_S,
-    };
-    match parse(&body(event), &[0; 32], &policy).extraction {
-        Ok(extracted) => extracted,
-        Err(Outcome::Ignored(_)) => Extracted::default(),
-        Err(outcome) => panic!("{outcome:?} became of {event:?}"),
     }
 }
 

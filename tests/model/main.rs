@@ -12,6 +12,7 @@ mod model;
 mod people;
 mod promises;
 mod random;
+mod reading;
 mod rewards;
 mod setup;
 mod shrink;

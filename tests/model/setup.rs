@@ -118,7 +118,7 @@ impl Setup {
             let facts = Code {
                 promoter,
                 program,
-                made_at: now + random.pick(&[-3 * SECONDS_PER_DAY, -3 * SECONDS_PER_DAY, -100, 0, 5]),
+                made_at: now + random.pick(&[-3 * SECONDS_PER_DAY, -3 * SECONDS_PER_DAY, -8, -5]),
                 versions: versions.map(|(id, from)| setup.code_version(random, id, from)).collect(),
                 max_uses: random.pick(&[None, Some(1), Some(1), Some(2)]).filter(|_| setup.by_arrival),
             };

@@ -2,6 +2,7 @@
 //! end with these sums.
 
 mod claims;
+mod fourth;
 mod inbox;
 mod money;
 mod rules;
@@ -66,6 +67,7 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
     all.extend(claims::scenarios(tag));
     all.extend(inbox::scenarios(tag));
     all.extend(money::scenarios(tag));
+    all.extend(fourth::scenarios(tag));
     all
 }
 
