@@ -23,6 +23,7 @@ mod setup;
 mod world;
 
 mod attribution;
+mod claims;
 mod cli;
 mod codes;
 mod connected;

@@ -81,6 +81,7 @@ fn terms(program: &str) -> Terms {
         "other" => percentage(2_000),
         "once" => Terms { recurrence: Recurrence::OneTime, ..percentage(5_000) },
         "few" => Terms { max_rewards_per_promoter: Some(1), ..percentage(1_000) },
+        "new" => Terms { new_customers_only: true, ..percentage(1_000) },
         "month" => {
             let recurrence = Recurrence::Recurring { months: Some(1), invoices: None };
             Terms { recurrence, ..percentage(1_000) }
@@ -121,7 +122,9 @@ fn apply(unit: &mut UnitOfWork, step: &Prepared) {
     match step {
         Prepared::Event(event) => {
             // The inbox lets an event through once; what it says must not count twice even if it did not.
-            unit.apply(&event.event.id, event.extraction.as_ref().unwrap()).unwrap();
+            if let Ok(extracted) = &event.extraction {
+                unit.apply(&event.event.id, extracted).unwrap();
+            }
         }
         Prepared::Claim(claim) => {
             unit.refer(claim.clone(), None).unwrap();
