@@ -15,7 +15,8 @@ use crate::settings::Settings;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// An invoice (in_…), a customer (cus_…, or a user of the host), an event (evt_…), or a promoter (id or user id).
+    /// An object of Stripe (in_…, pi_…, ch_…, re_…, du_…, cn_…, sub_…, cus_…, evt_…), a referral (ref_…), a promoter (prm_…, or
+    /// its user id), a user of the host, or a code.
     id: String,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
@@ -27,7 +28,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     let db = database::existing(settings).await?;
     let id = arguments.id.trim();
     let Some(story) = explain(&db, id, &policy(settings), clock::now()).await? else {
-        bail!("nothing of the name {id} is known here: no invoice, event, promoter or customer");
+        bail!("nothing of the name {id} is known here: no event, claim or command has told of it");
     };
     match arguments.format {
         Format::Table => story.sentences.iter().for_each(|sentence| println!("{sentence}")),

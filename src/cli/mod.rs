@@ -3,12 +3,14 @@
 mod code;
 mod database;
 mod demo;
+mod event;
 mod explain;
 mod migrate;
 mod output;
 mod program;
 mod promoter;
 mod refer;
+mod referral;
 mod replay;
 mod serve;
 mod terms;
@@ -56,8 +58,14 @@ enum Command {
     Code(code::Command),
     /// Say that a customer was referred by a code.
     Refer(refer::Arguments),
-    /// Tell in sentences why the ledger says what it says about an invoice, customer, event or promoter.
+    /// Referrals: list them, look at those that are held, release, refuse or move them.
+    #[command(subcommand)]
+    Referral(referral::Command),
+    /// Tell in sentences why the ledger says what it says about an object of Stripe, a customer, a code or a promoter.
     Explain(explain::Arguments),
+    /// Events: what became of them.
+    #[command(subcommand)]
+    Event(event::Command),
     /// Run stored events again, which changes nothing on a correct ledger.
     Replay(replay::Arguments),
     /// Check the ledger against the facts; exit 1 and the first violations when it does not hold.
@@ -86,7 +94,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Promoter(command) => promoter::run(&settings, command).await,
         Command::Code(command) => code::run(&settings, command).await,
         Command::Refer(arguments) => refer::run(&settings, arguments).await,
+        Command::Referral(command) => referral::run(&settings, command).await,
         Command::Explain(arguments) => explain::run(&settings, arguments).await,
+        Command::Event(command) => event::run(&settings, command).await,
         Command::Replay(arguments) => replay::run(&settings, arguments).await,
         Command::Verify(arguments) => verify::run(&settings, &arguments).await,
     }

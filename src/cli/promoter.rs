@@ -85,7 +85,8 @@ async fn show(db: &Database, name: &str, format: Format) -> anyhow::Result<()> {
     let view = queries::promoters::one(db, name, clock::now()).await?;
     let Some(view) = view else { bail!("there is no promoter {name}") };
     let id = &view.promoter.id;
-    let entries = queries::promoters::entries(db, Some(id), 0, SHOWN_ENTRIES.saturating_add(1)).await?;
+    let entries =
+        queries::promoters::entries(db, Some(id.as_str()), 0, SHOWN_ENTRIES.saturating_add(1)).await?;
     if format == Format::Json {
         println!("{}", as_json(&view, &entries));
         return Ok(());

@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
-use serde_json::json;
 
 use super::database;
 use super::output::{self, Format};
 use crate::clock;
-use crate::domain::Timestamp;
+use crate::domain::{StripeCustomerId, Timestamp};
+use crate::service::queries;
+use crate::service::queries::shown::{ClaimBody, ReferralBody};
 use crate::service::referrals::create::{ReferRequest, refer};
 use crate::settings::Settings;
 
@@ -23,6 +25,9 @@ pub struct Arguments {
     /// The user of the host application.
     #[arg(long, value_name = "USER")]
     user_id: Option<String>,
+    /// How the customer was invited, in your own words.
+    #[arg(long, value_name = "TEXT")]
+    invitation_method: Option<String>,
     /// The customer's e-mail; only compared with those of promoters.
     #[arg(long)]
     email: Option<String>,
@@ -42,26 +47,39 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
         customer: arguments.customer,
         user_id: arguments.user_id,
         email: arguments.email,
-        invitation_method: None,
+        invitation_method: arguments.invitation_method,
         claimed_at: arguments.claimed_at,
     };
     let lookback_s = settings.attribution.lookback_s.into();
     let referred = refer(&db, &request, lookback_s, clock::now()).await?;
-    let referral = &referred.referral;
-    let new = if referred.is_new { "" } else { " (nothing new)" };
-    let (id, customer, promoter) = (&referral.id, &referral.customer, &referral.promoter);
-    let (code, claimed_at) = (&referral.code, referral.claimed_at);
-    let text = format!("{id}: {customer} was referred by {promoter} with {code} at {claimed_at}{new}");
-    let json = json!({
-        "id": id.as_str(),
-        "customer": customer.to_string(),
-        "promoter": promoter.as_str(),
-        "code": code.as_str(),
-        "claimed_at": claimed_at.unix(),
-        "is_new": referred.is_new,
-    });
-    output::made(arguments.format, &text, &json);
+    let view = queries::referrals::one(&db, referred.referral.id.as_str()).await?;
+    let mut shown = ReferralBody::from(view.context("the referral is gone")?);
+    shown.customer = referred.stripe_customer.map(StripeCustomerId::into_string).or(shown.customer);
+    let (code, lost_to) = (&referred.claim.code, referred.claim.lost_to);
+    let text = match (lost_to, referred.is_made) {
+        (Some(lost_to), _) => {
+            format!("{}; the claim of {code} did not win ({})", sentence(&shown), lost_to.as_str())
+        }
+        (None, true) => sentence(&shown),
+        (None, false) => format!("{} (nothing new)", sentence(&shown)),
+    };
+    shown.claim = Some(ClaimBody::from(referred.claim));
+    output::made(arguments.format, &text, &serde_json::to_value(&shown)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A referral in a sentence.
+pub fn sentence(referral: &ReferralBody) -> String {
+    let customer = referral.user_id.as_ref().or(referral.customer.as_ref()).map_or("nobody", String::as_str);
+    let promoter = referral.promoter_user_id.as_deref().unwrap_or_default();
+    format!(
+        "{}: {customer} was referred by {promoter} ({}) with {} at {}, {}",
+        referral.id,
+        referral.promoter,
+        referral.code,
+        Timestamp::from_unix(referral.claimed_at),
+        referral.status
+    )
 }
 
 /// A point in time of an argument.

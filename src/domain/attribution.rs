@@ -270,11 +270,12 @@ impl Review {
         (self.reviewed_at, &self.id)
     }
 
-    /// True when saying this, knowing that, would say nothing that this review does not.
-    pub fn says(&self, decision: ReviewDecision, likeness: Likeness) -> bool {
+    /// True when saying this, knowing that, would say nothing that this review does not. `is_refused`: it makes no referral
+    /// of the two, as a later move would.
+    pub fn says(&self, decision: ReviewDecision, likeness: Likeness, is_refused: bool) -> bool {
         match decision {
             ReviewDecision::Released => self.releases(likeness),
-            ReviewDecision::Refused => self.decision == decision,
+            ReviewDecision::Refused => self.decision == decision && is_refused,
         }
     }
 

@@ -33,6 +33,8 @@ pub struct CodeRecord {
     pub code: Code,
     /// Whose it is, and what claims are judged by.
     pub facts: CodeFacts,
+    /// Its promoter as a user of the host.
+    pub promoter_user: UserId,
     /// Stripe's promotion codes that it carries.
     pub promotion_codes: Vec<String>,
     /// Clicks counted.

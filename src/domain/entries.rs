@@ -3,7 +3,7 @@
 use super::assess::Assessment;
 use super::attribution::Referral;
 use super::ids::{
-    ClaimId, EventId, InvoiceId, ProgramKey, PromoterId, ReferralId, ReviewId, StripeCustomerId,
+    ClaimId, EventId, InvoiceId, ProgramKey, PromoterId, ReferralId, ReviewId, StripeCustomerId, UserId,
 };
 use super::money::Currency;
 use super::no_commission::NoCommission;
@@ -136,6 +136,8 @@ pub struct PostedEntry {
     pub id: i64,
     /// Who gains or loses.
     pub promoter: PromoterId,
+    /// The promoter as a user of the host.
+    pub promoter_user: UserId,
     /// The invoice that it is about.
     pub invoice: Option<InvoiceId>,
     /// What it is.

@@ -121,7 +121,15 @@ impl fmt::Display for Code {
     }
 }
 
+/// What the test button of Stripe's Dashboard sends for everything.
+const TEST_BUTTON: &str = "evt_00000000000000";
+
 impl EventId {
+    /// True for the one id that Stripe gives to many different events: those are told apart by their bodies.
+    pub fn is_of_the_test_button(&self) -> bool {
+        self.0 == TEST_BUTTON
+    }
+
     /// The id under which a signed body without a usable id of its own is kept.
     pub fn of_body(body_sha256: &[u8; 32]) -> Self {
         Self(format!("body_{}", hex::encode(body_sha256)))
@@ -193,4 +201,24 @@ ids! {
     SubscriptionId;
     /// An operator's review of a held referral: `rev_…`.
     ReviewId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_differ_only_in_case_are_one() {
+        for (code, spelt) in [
+            ("Anna", "aNNA"),
+            ("KELVIN", "\u{212a}elvin"),
+            ("STRA\u{df}E", "stra\u{1e9e}e"),
+            ("\u{3a3}\u{3a3}", "\u{3c3}\u{3c2}"),
+        ] {
+            assert_eq!(Code::new(code), Code::new(spelt), "{code}");
+        }
+        // CaseFolding.txt has U+0131 under T (Turkic) only.
+        assert_ne!(Code::new("KISS"), Code::new("K\u{131}SS"));
+        assert_ne!(Code::promotion("promo_a"), Code::promotion("promo_A"));
+    }
 }

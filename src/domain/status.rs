@@ -2,6 +2,7 @@
 
 use super::assess::Assessment;
 use super::attribution::Referral;
+use super::facts::PaidInvoice;
 use super::ids::InvoiceId;
 use super::ledger::State;
 use super::money::MoneyError;
@@ -26,6 +27,9 @@ pub enum ReferralStatus {
 }
 
 impl ReferralStatus {
+    /// The words that the API takes and gives.
+    pub const WORDS: [&'static str; 6] = ["held", "refused", "canceled", "signup", "refund", "active"];
+
     /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,12 +57,20 @@ impl ReferralStatus {
         if !subscriptions.is_empty() && subscriptions.iter().all(|ended| *ended) {
             return Ok(Self::Canceled);
         }
+        let Some((latest, _)) = Self::latest_paid(state, referral) else { return Ok(Self::Signup) };
+        Ok(if state.loss_of(latest)?.total_minor > 0 { Self::Refund } else { Self::Active })
+    }
+
+    /// The latest paid invoice of a referral, whose loss makes the status `refund`.
+    pub fn latest_paid<'s>(
+        state: &'s State,
+        referral: &Referral,
+    ) -> Option<(&'s InvoiceId, &'s PaidInvoice)> {
         let mut paid = state.paid_invoices_of(&referral.customer);
         paid.retain(|(_, invoice)| {
             invoice.snapshot.amount_paid_minor > 0 && invoice.paid_at >= referral.earns_from()
         });
-        let Some((latest, _)) = paid.last() else { return Ok(Self::Signup) };
-        Ok(if state.loss_of(latest)?.total_minor > 0 { Self::Refund } else { Self::Active })
+        paid.pop()
     }
 }
 

@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::problem::Problem;
 use super::state::{HttpState, Limits};
@@ -22,7 +23,8 @@ const USUAL_BODY_BYTES: usize = 8_192;
 #[derive(Debug)]
 pub struct RawBody(pub Vec<u8>);
 
-/// A body as JSON: what [`RawBody`] refuses is refused, and 422 with the name of the field for what is no `T`.
+/// A body as JSON: what [`RawBody`] refuses is refused, 400 is what is not JSON, and 422 with the name of the field what is
+/// no `T`.
 ///
 /// Stands behind [`Admin`](super::auth::Admin) in a handler's arguments: extractors run in their order, so a body without
 /// a token is not read.
@@ -100,12 +102,18 @@ fn too_large(limit_bytes: usize) -> Problem {
 /// The error names the field.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let invalid = |detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail);
+    let invalid = |error: &serde_json::Error, detail| {
+        let status = match error.classify() {
+            Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+            Category::Syntax | Category::Eof | Category::Io => StatusCode::BAD_REQUEST,
+        };
+        Problem::new(status, "invalid_body", detail)
+    };
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let place = if path == "." { "the body".to_owned() } else { path };
-        invalid(format!("{place}: {}", error.inner()))
+        invalid(error.inner(), format!("{place}: {}", error.inner()))
     })?;
-    json.end().map_err(|error| invalid(error.to_string()))?;
+    json.end().map_err(|error| invalid(&error, error.to_string()))?;
     Ok(read)
 }

@@ -49,6 +49,25 @@ impl Problem {
         }
     }
 
+    /// An error about a filter: 404 for what it names and does not exist, 400 for what means nothing.
+    pub fn of_query(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Refused {
+                code: code @ (RefusalCode::UnknownPromoter | RefusalCode::UnknownProgram),
+                message,
+            } => Self::new(StatusCode::NOT_FOUND, code.as_str(), message),
+            ServiceError::Refused { code: RefusalCode::InvalidField, message } => {
+                Self::invalid_query(message)
+            }
+            ServiceError::Refused { .. } | ServiceError::Store(_) | ServiceError::Money(_) => error.into(),
+        }
+    }
+
+    /// 400 for a parameter of a query that is not known or not of its form.
+    pub fn invalid_query(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_query", detail)
+    }
+
     /// Tells the client when to come back.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {

@@ -1,15 +1,14 @@
 //! Making and changing codes.
 
 use super::error::{RefusalCode, ServiceError};
-use super::fields::{Limit, invalid, name};
-use super::ledger;
+use super::fields::{self, Limit, invalid, name, new_code};
 use super::programs::unknown as unknown_program;
-use super::promoters::unknown as unknown_promoter;
+use super::{ledger, promoters};
 use crate::domain::catalog::CodeRecord;
 use crate::domain::codes::CodeVersion;
 use crate::domain::ledger::Needs;
 use crate::domain::{Code, CodeFacts, CodeOwner, ProgramKey, Timestamp, catalog};
-use crate::store::{Database, StoreError, codes, promoters};
+use crate::store::{Database, StoreError, codes};
 
 /// What a request says of a code; what it does not name stays as it is, or is without limit.
 #[derive(Debug, Clone, Default)]
@@ -49,9 +48,9 @@ pub async fn create_code(
     change: &CodeChange,
     now: Timestamp,
 ) -> Result<NewCode, ServiceError> {
-    let code = Code::new(name("code", code)?);
+    let code = Code::new(new_code("code", code)?);
     let program = ProgramKey::new(name("program", program)?);
-    let promoter = promoters::one(db.reader(), promoter).await?.ok_or_else(|| unknown_promoter(promoter))?;
+    let promoter = promoters::named(db, promoter).await?;
     let promotion = promotion_code(change)?;
     if change.made_at.is_some_and(|at| at > now || at < Timestamp::from_unix(0)) {
         return Err(invalid("made_at: between 1970 and now".to_owned()));
@@ -100,7 +99,8 @@ fn carried_by_another(promotion: Option<&Code>) -> ServiceError {
 }
 
 fn promotion_code(change: &CodeChange) -> Result<Option<Code>, ServiceError> {
-    let promotion = change.promotion_code.as_deref().map(|id| name("promotion_code", id)).transpose()?;
+    let promotion = change.promotion_code.as_deref();
+    let promotion = promotion.map(|id| fields::promotion_code("promotion_code", id)).transpose()?;
     Ok(promotion.map(Code::promotion))
 }
 

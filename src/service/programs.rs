@@ -11,7 +11,7 @@ use crate::domain::{
     BasisPoints, CommissionBase, Currency, ProgramKey, Recurrence, Reward, Terms, TermsVersion, Tier,
     TiersBy, Timestamp,
 };
-use crate::store::Database;
+use crate::store::{Database, programs};
 
 /// Days of the hold period when nobody says otherwise.
 const DEFAULT_HOLD_DAYS: u16 = 30;
@@ -162,6 +162,17 @@ pub async fn update_program(
         Ok(terms)
     })
     .await
+}
+
+/// Refuses a program that does not exist.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when it does not exist.
+pub async fn check_exists(db: &Database, key: &ProgramKey) -> Result<(), ServiceError> {
+    if programs::versions(db.reader(), Some(key)).await?.is_empty() {
+        return Err(unknown("program", key));
+    }
+    Ok(())
 }
 
 /// The refusal of a program that does not exist.

@@ -1,12 +1,14 @@
 //! Claims, and what was given and said because of them: redemptions, referral numbers, reviews.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{claim, claim_used_up, redemption, referral_counter, referral_number, review};
+use sea_orm::ConnectionTrait;
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::customers::keys;
 use super::error::{StoreError, corrupt};
+use super::select::rows_in;
 use super::values::{customer, number, stripe_names, user_names};
 use crate::domain::ledger::{Changes, Fetched, Group, Needs};
 use crate::domain::{
@@ -202,4 +204,18 @@ fn review_row((customer, promoter, review): &(Customer, PromoterId, Review)) -> 
         covers_user: review.covers_user,
         covers_email: review.covers_email,
     }
+}
+
+/// All reviews of customers under these names, oldest first.
+///
+/// # Errors
+/// [`StoreError`] when the database is away, or a row cannot be read.
+pub async fn reviews_of(
+    db: &impl ConnectionTrait,
+    names: &BTreeSet<Customer>,
+) -> Result<Vec<(Customer, PromoterId, Review)>, StoreError> {
+    let rows = rows_in::<review::Entity, _>(db, review::Column::Customer, keys(names)).await?;
+    let mut reviews = rows.into_iter().map(review).collect::<Result<Vec<_>, _>>()?;
+    reviews.sort_by(|(_, _, one), (_, _, other)| one.order().cmp(&other.order()));
+    Ok(reviews)
 }

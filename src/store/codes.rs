@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::database::Txn;
-use super::error::StoreError;
+use super::error::{StoreError, corrupt};
+use super::promoters;
 use super::select::rows_in;
 use super::values::number;
 use crate::domain::catalog::CodeRecord;
@@ -206,10 +207,15 @@ pub async fn list(
 }
 
 async fn views(db: &impl ConnectionTrait, rows: Vec<code::Model>) -> Result<Vec<CodeRecord>, StoreError> {
+    let promoters = rows.iter().map(|row| PromoterId::new(row.promoter_id.clone())).collect();
+    let users = promoters::users(db, &promoters).await?;
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
         let (code, facts) = value(row)?;
-        views.push(CodeRecord { code, facts, promotion_codes: Vec::new(), clicks: 0 });
+        let user = users.get(&facts.owner.promoter).cloned();
+        let promoter_user = user.ok_or_else(|| corrupt("code", code.as_str(), "a promoter that is gone"))?;
+        let promotion_codes = Vec::new();
+        views.push(CodeRecord { code, facts, promoter_user, promotion_codes, clicks: 0 });
     }
     let keys: Vec<String> = views.iter().map(|view| view.code.folded().to_owned()).collect();
     let versions =

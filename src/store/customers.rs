@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use entity::{customer_email, stripe_customer, subscription};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::error::{StoreError, corrupt};
@@ -97,6 +97,19 @@ pub async fn subscriptions(
     let rows = rows_in::<subscription::Entity, _>(db, subscription::Column::StripeCustomerId, customers);
     let value = |row: subscription::Model| (StripeCustomerId::new(row.stripe_customer_id), row.ended);
     Ok(rows.await?.into_iter().map(value).collect())
+}
+
+/// The customers of a subscription, and whether it has ended.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn of_subscription(
+    db: &impl ConnectionTrait,
+    id: &SubscriptionId,
+) -> Result<Vec<(StripeCustomerId, bool)>, StoreError> {
+    let rows = subscription::Entity::find().filter(subscription::Column::Id.eq(id.as_str())).all(db).await?;
+    let value = |row: subscription::Model| (StripeCustomerId::new(row.stripe_customer_id), row.ended);
+    Ok(rows.into_iter().map(value).collect())
 }
 
 fn subscription_row(

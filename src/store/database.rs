@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::memory::Memory;
+use super::storage::Storage;
 use crate::settings::DatabaseSettings;
 
 /// A transaction that may write. It ends by `commit`; dropped, it rolls back.
@@ -38,6 +39,8 @@ const STATEMENTS_KEPT: usize = 512;
 /// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
 /// gone, the next statement says so.
 const IDLE_UNTESTED: Duration = Duration::from_secs(1);
+/// After which somebody who waits for the lock of the ledger says so.
+const NOTICE_AFTER: Duration = Duration::from_secs(1);
 /// Pages of SQLite's log (64 MB) at which a transaction itself writes them back. Until then that is done beside it
 /// ([`Database::checkpoint`]): it takes longer than many a batch.
 const LOG_PAGES: &str = "16384";
@@ -58,6 +61,10 @@ pub struct Database {
     pub(super) writer: Arc<str>,
     /// How long to wait for the lock of the ledger.
     pub(super) lock_timeout: Duration,
+    /// Whether what was written last could be written.
+    pub(super) storage: Storage,
+    /// Who is told when it takes longer than [`NOTICE_AFTER`] to have it.
+    notice: Option<fn(&str)>,
 }
 
 impl Database {
@@ -195,7 +202,29 @@ impl Database {
             memory: Arc::new(Mutex::new(Memory::bounded(settings.memory_rows))),
             writer: Uuid::now_v7().simple().to_string().into(),
             lock_timeout: Duration::from_millis(settings.lock_timeout_ms),
+            storage: Storage::default(),
+            notice: None,
         }
+    }
+
+    /// Tells `notice` what it waits for whenever that takes longer than a second.
+    #[must_use]
+    pub fn with_notice(self, notice: fn(&str)) -> Self {
+        Self { notice: Some(notice), ..self }
+    }
+
+    /// Does what waits for the lock of the ledger.
+    pub(super) async fn waiting<T>(&self, act: impl Future<Output = T>) -> T {
+        let Some(notice) = self.notice else { return act.await };
+        let mut act = std::pin::pin!(act);
+        if let Ok(done) = tokio::time::timeout(NOTICE_AFTER, &mut act).await {
+            return done;
+        }
+        let at_most = self.lock_timeout.as_secs();
+        notice(&format!(
+            "waiting for the lock of the ledger, which another process holds; for at most {at_most} s"
+        ));
+        act.await
     }
 
     /// The connections for reading.
@@ -232,7 +261,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`] when the database is away or refuses a statement; then nothing has changed.
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        retrying(async || self.migrate_once().await).await
+        self.waiting(retrying(async || self.migrate_once().await)).await
     }
 
     async fn migrate_once(&self) -> Result<Vec<String>, StoreError> {

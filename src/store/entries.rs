@@ -1,5 +1,7 @@
 //! Ledger entries: only ever inserted, numbered under the head of the ledger.
 
+use std::collections::BTreeMap;
+
 use entity::{invoice, ledger_entry};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -12,11 +14,12 @@ use super::database::Txn;
 use super::error::{StoreError, corrupt};
 use super::head::Next;
 use super::invoices::is_of_whole_customer;
+use super::promoters;
 use super::select::one_of;
 use super::values::currency;
 use crate::domain::entries::{Balance, PostedEntry};
 use crate::domain::ledger::{Changes, Fetched, Needs};
-use crate::domain::{InvoiceId, Kind, LedgerEntry, PromoterId, Timestamp};
+use crate::domain::{InvoiceId, Kind, LedgerEntry, PromoterId, Timestamp, UserId};
 
 /// Invoice, promoter, currency, kind, `available_at`, and the sum of these entries.
 type PostedSum = (String, String, String, String, i64, i64);
@@ -96,7 +99,7 @@ pub async fn list(
         query = query.filter(ledger_entry::Column::PromoterId.eq(promoter.as_str()));
     }
     let rows = query.order_by_asc(ledger_entry::Column::Id).limit(limit).all(db).await?;
-    rows.into_iter().map(entry_view).collect()
+    entry_views(db, rows).await
 }
 
 /// The balances of a promoter, by currency.
@@ -148,7 +151,8 @@ pub async fn of_invoices(
     // By id alone, PostgreSQL would walk through all entries in the order of their ids as long as they are few, and go on
     // doing so with a plan that it keeps.
     let query = query.order_by_asc(ledger_entry::Column::InvoiceId).order_by_asc(ledger_entry::Column::Id);
-    query.limit(limit).all(db).await?.into_iter().map(entry_view).collect()
+    let rows = query.limit(limit).all(db).await?;
+    entry_views(db, rows).await
 }
 
 /// Invoices that have entries but are not known as paid: there must be none.
@@ -167,12 +171,27 @@ pub async fn invoices_without_facts(txn: &Txn, limit: u64) -> Result<Vec<String>
     Ok(rows.all(txn).await?)
 }
 
-fn entry_view(row: ledger_entry::Model) -> Result<PostedEntry, StoreError> {
+async fn entry_views(
+    db: &impl ConnectionTrait,
+    rows: Vec<ledger_entry::Model>,
+) -> Result<Vec<PostedEntry>, StoreError> {
+    let promoters = rows.iter().map(|row| PromoterId::new(row.promoter_id.clone())).collect();
+    let users = promoters::users(db, &promoters).await?;
+    rows.into_iter().map(|row| entry_view(row, &users)).collect()
+}
+
+fn entry_view(
+    row: ledger_entry::Model,
+    users: &BTreeMap<PromoterId, UserId>,
+) -> Result<PostedEntry, StoreError> {
+    let promoter = PromoterId::new(row.promoter_id);
+    let user = users.get(&promoter).cloned();
     Ok(PostedEntry {
+        promoter_user: user.ok_or_else(|| corrupt("ledger_entry", &row.id, "a promoter that is gone"))?,
+        promoter,
         kind: Kind::parse(&row.kind).ok_or_else(|| corrupt("ledger_entry", &row.id, &row.kind))?,
         currency: currency("ledger_entry", &row.id.to_string(), &row.currency)?,
         id: row.id,
-        promoter: PromoterId::new(row.promoter_id),
         invoice: row.invoice_id.map(InvoiceId::new),
         amount_minor: row.amount_minor,
         available_at: Timestamp::from_unix(row.available_at),

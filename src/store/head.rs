@@ -15,6 +15,7 @@ use super::batch::BatchUpsert;
 use super::database::{Database, Txn};
 use super::error::StoreError;
 use super::memory::Memory;
+use super::storage::Storage;
 use crate::domain::Timestamp;
 use crate::domain::ledger::{Changes, Stamp};
 
@@ -39,6 +40,8 @@ pub struct LedgerTxn {
     /// What this process remembers; true while the lock is held.
     pub memory: OwnedMutexGuard<Memory>,
     head: Head,
+    /// Where it notes whether it could write.
+    pub(super) storage: Storage,
     /// The head that it leaves when it commits.
     pub(super) next: Next,
 }
@@ -59,8 +62,12 @@ impl Database {
         // The tasks of this process wait for each other here, and only one of them at the database.
         let memory = tokio::time::timeout(self.lock_timeout, Arc::clone(&self.memory).lock_owned());
         let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
-        let txn = self.begin().await?;
-        let head = lock(&txn).await?;
+        let locked = async {
+            let txn = self.begin().await?;
+            let head = lock(&txn).await?;
+            Ok::<_, StoreError>((txn, head))
+        };
+        let (txn, head) = self.waiting(locked).await?;
         memory.begin(&head);
         let behind_s = head.last_posted_at.saturating_sub(now.unix());
         if behind_s > CLOCK_TOLERANCE_S {
@@ -70,7 +77,7 @@ impl Database {
             );
         }
         let next = Next::after(&head, &self.writer, now);
-        Ok(LedgerTxn { txn, memory, head, next })
+        Ok(LedgerTxn { txn, memory, head, storage: self.storage.clone(), next })
     }
 }
 

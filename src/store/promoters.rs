@@ -1,6 +1,6 @@
 //! Promoters, their e-mails and their last referral numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{promoter, promoter_email, referral_counter};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::error::StoreError;
+use super::select::rows_in;
 use super::values::number;
 use crate::domain::catalog::Promoter;
 use crate::domain::ledger::{Changes, Fetched, Needs, PromoterFacts};
@@ -136,6 +137,36 @@ pub async fn list(
         query = query.filter(promoter::Column::Id.gt(after.as_str()));
     }
     Ok(query.all(db).await?.into_iter().map(view).collect())
+}
+
+/// The users of the host that these promoters are.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn users(
+    db: &impl ConnectionTrait,
+    promoters: &BTreeSet<PromoterId>,
+) -> Result<BTreeMap<PromoterId, UserId>, StoreError> {
+    let ids = promoters.iter().map(PromoterId::as_str);
+    let rows = rows_in::<promoter::Entity, _>(db, promoter::Column::Id, ids).await?;
+    Ok(rows.into_iter().map(|row| (PromoterId::new(row.id), UserId::new(row.user_id))).collect())
+}
+
+/// Since when each e-mail of these promoters is known.
+///
+/// # Errors
+/// [`StoreError`] when the database is away.
+pub async fn emails_since(
+    db: &impl ConnectionTrait,
+    promoters: &BTreeSet<PromoterId>,
+) -> Result<Vec<(PromoterId, EmailHash, Timestamp)>, StoreError> {
+    let ids = promoters.iter().map(PromoterId::as_str);
+    let rows = rows_in::<promoter_email::Entity, _>(db, promoter_email::Column::PromoterId, ids).await?;
+    let since = rows.into_iter().filter_map(|row| {
+        let hash = EmailHash::of(&row.email)?;
+        Some((PromoterId::new(row.promoter_id), hash, Timestamp::from_unix(row.known_since)))
+    });
+    Ok(since.collect())
 }
 
 fn view(row: promoter::Model) -> Promoter {

@@ -233,9 +233,13 @@ on_both_databases! {
             ("?user_id=anna&program=default", "A2 ANNA"),
             ("?user_id=bert&program=other", "BERT"),
             ("?user_id=nobody", ""),
-            ("?user_id=anna&program=nothing", ""),
+            ("?promoter=anna&program=other", "A3"),
+            ("?promoter=anna&user_id=bert", ""),
         ] {
             assert_eq!(codes(query).await, expected, "{query}");
+        }
+        for (query, code) in [("promoter=nobody", "unknown_promoter"), ("program=nothing", "unknown_program")] {
+            assert_eq!(refusal(&world.try_get(&format!("/v1/codes?{query}")).await), (404, code));
         }
         let page = world.get("/v1/codes?limit=2").await;
         assert_eq!((&page["has_more"], &page["next_cursor"]), (&json!(true), &json!("A3")));
@@ -271,6 +275,12 @@ on_both_databases! {
         for (method, field, value, expected) in [
             (Method::POST, "code", json!(""), (422, "invalid_field")),
             (Method::POST, "code", long.clone(), (422, "invalid_field")),
+            (Method::POST, "code", json!("x".repeat(65)), (422, "invalid_field")),
+            (Method::POST, "code", json!("TWO WORDS"), (422, "invalid_field")),
+            (Method::POST, "code", json!("Ä1"), (422, "invalid_field")),
+            (Method::POST, "code", json!("a/b"), (422, "invalid_field")),
+            (Method::POST, "promotion_code", json!("SUMMER"), (422, "invalid_field")),
+            (Method::PATCH, "promotion_code", json!("promo_"), (422, "invalid_field")),
             (Method::POST, "code", json!(7), (422, "invalid_body")),
             (Method::POST, "code", json!("ANNA"), (409, "already_exists")),
             (Method::POST, "promoter", json!("nobody"), (422, "unknown_promoter")),

@@ -259,6 +259,10 @@ on_both_databases! {
             (with("customer", json!("")), "invalid_field", "customer"),
             (with("customer", json!("cus_\0")), "invalid_field", "customer"),
             (with("customer", long.clone()), "invalid_field", "customer"),
+            (with("customer", json!("u_1")), "invalid_field", "customer"),
+            (with("customer", json!("cus_")), "invalid_field", "customer"),
+            (with("customer", json!("cus_1 2")), "invalid_field", "customer"),
+            (with("customer", json!("sub_1")), "invalid_field", "customer"),
             (with("user_id", json!(" ")), "invalid_field", "user_id"),
             (with("invitation_method", long), "invalid_field", "invitation_method"),
             (with("email", json!("nobody")), "invalid_field", "email"),
@@ -287,7 +291,8 @@ on_both_databases! {
         for body in broken.into_iter().chain([twice]).chain(trailing) {
             let request = world.client.post(world.daemon.at("/v1/referrals")).bearer_auth(ADMIN_TOKEN);
             let answer = request.body(body.clone()).send().await.unwrap();
-            assert!([400, 422].contains(&answer.status().as_u16()), "{} for {body}", answer.status());
+            let is_json = serde_json::from_str::<Value>(&body).is_ok();
+            assert_eq!(answer.status(), if is_json { 422 } else { 400 }, "{body}");
             assert_eq!(problem(answer).await.1, "invalid_body", "{body}");
         }
         assert_eq!(world.claims().await, 0);
@@ -304,7 +309,7 @@ on_both_databases! {
         ] {
             let request = world.client.get(world.daemon.at(&format!("/v1/entries?{query}")));
             let answer = request.bearer_auth(ADMIN_TOKEN).send().await.unwrap();
-            assert!([400, 422].contains(&answer.status().as_u16()), "{query}");
+            assert_eq!(answer.status(), 400, "{query}");
             let content_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
             let text = answer.text().await.unwrap();
             assert_eq!(content_type, "application/problem+json", "{query}: {text}");

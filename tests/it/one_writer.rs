@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::support::events::*;
-use crate::support::{ADMIN_TOKEN, Daemon, World, eventually, post_event, post_raw};
+use crate::support::{ADMIN_TOKEN, Daemon, World, command, eventually, post_event, post_raw};
 use futures_util::future::join_all;
 use reqwest::Response;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
@@ -34,6 +34,27 @@ fn asks_to_come_again(answer: &Response) {
 }
 
 on_both_databases! {
+    async fn a_command_waits_longer_than_a_request_and_says_for_what(world: World) {
+        world.with_anna("10").await;
+        let held = hold(&world).await;
+        let mut command = command(&world.url);
+        command.envs(SOON).env("REFERRALD_DATABASE__STATEMENT_TIMEOUT_MS", "500");
+        command.args(["program", "create", "late", "--rate", "5"]);
+        let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+        // Longer than requests wait here, and than the second after which it speaks.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert!(!ended.is_finished());
+        held.close().await.unwrap();
+        let output = ended.await.unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        assert_eq!(told.matches("waiting for the lock of the ledger").count(), 1, "{told}");
+        assert!(world.cli_ok(&["program", "list"]).contains("late"));
+        // Where nobody holds it, nothing is said.
+        let output = world.cli(&["promoter", "create", "bert"]);
+        assert_eq!((output.status.success(), output.stderr.as_slice()), (true, b"".as_slice()));
+    }
+
     async fn a_lock_that_is_not_had_in_time_is_a_503_and_nothing_is_lost(world: World) {
         world.with_anna("10").await;
         let daemon = Daemon::start(&world.url, &SOON);

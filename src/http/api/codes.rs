@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
-use super::page::{Page, page_limit};
+use super::page::{Page, cursor, page_limit};
 use crate::clock;
 use crate::domain::catalog::CodeRecord;
 use crate::domain::{Code, NoCommission, Timestamp};
@@ -18,6 +18,7 @@ use crate::service::codes::{self, CodeChange, max_uses};
 use crate::service::error::{RefusalCode, ServiceError};
 use crate::service::fields::{Limit, invalid};
 use crate::service::queries;
+use crate::service::queries::codes::CodeFilter;
 
 /// The body of a new code.
 #[derive(Debug, Deserialize)]
@@ -51,6 +52,7 @@ pub struct ChangedCode {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
+    promoter: Option<String>,
     user_id: Option<String>,
     program: Option<String>,
     cursor: Option<String>,
@@ -63,6 +65,7 @@ struct CodeBody {
     code: String,
     object: &'static str,
     promoter: String,
+    promoter_user_id: String,
     program: String,
     status: &'static str,
     uses: u32,
@@ -111,13 +114,13 @@ pub async fn show(_: Admin, code: Path<String>, state: Data<HttpState>) -> Resul
 
 /// A page of codes in alphabetical order.
 pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let Filter { user_id, program, cursor, limit } = query.into_inner();
+    let Filter { promoter, user_id, program, cursor: after, limit } = query.into_inner();
     let limit = page_limit(limit.as_deref())?;
-    let (after, one_more) = (cursor.map(Code::new), limit.saturating_add(1));
-    let views = state.uncancelled(|db| async move {
-        queries::codes::list(&db, user_id.as_deref(), program.as_deref(), after.as_ref(), one_more).await
-    });
-    let page = Page::of(views.await??, limit, |view| view.code.to_string());
+    let (after, one_more) = (cursor(after, "")?.map(Code::new), limit.saturating_add(1));
+    let filter = CodeFilter { promoter, user_id, program };
+    let views = state
+        .uncancelled(|db| async move { queries::codes::list(&db, &filter, after.as_ref(), one_more).await });
+    let page = Page::of(views.await?.map_err(Problem::of_query)?, limit, |view| view.code.to_string());
     Ok(HttpResponse::Ok().json(page.map(CodeBody::from)))
 }
 
@@ -199,6 +202,7 @@ impl From<CodeRecord> for CodeBody {
             uses: view.facts.uses,
             max_uses: view.facts.max_uses,
             promoter: view.facts.owner.promoter.into_string(),
+            promoter_user_id: view.promoter_user.into_string(),
             program: view.facts.owner.program.into_string(),
             promotion_codes: view.promotion_codes,
             clicks: view.clicks,

@@ -6,14 +6,12 @@ use actix_web::web::{Data, Path, Query};
 use serde::{Deserialize, Serialize};
 
 use super::entries::EntryBody;
-use super::page::{Page, page_limit};
+use super::page::{Page, cursor, page_limit};
 use crate::clock;
-use crate::domain::{CommissionStatus, InvoiceId, NoCommission, ProgramKey, PromoterId, StripeCustomerId};
+use crate::domain::{CommissionStatus, InvoiceId, NoCommission, StripeCustomerId, UserId};
 use crate::http::auth::Admin;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
-use crate::service::error::ServiceError;
-use crate::service::fields::invalid;
 use crate::service::queries::commissions::{self, CommissionFilter, CommissionView};
 
 /// The query of a list.
@@ -36,6 +34,7 @@ struct CommissionBody {
     customer: Option<String>,
     referral: Option<String>,
     promoter: Option<String>,
+    promoter_user_id: Option<String>,
     program: Option<String>,
     currency: String,
     amount_paid: i64,
@@ -76,28 +75,24 @@ pub async fn show(_: Admin, invoice: Path<String>, state: Data<HttpState>) -> Re
 
 /// A page of commissions by invoice. With `status` a page may be short, or empty, and still not be the last.
 pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let Filter { promoter, program, status, invoice, cursor, limit } = query.into_inner();
+    let Filter { promoter, program, status, invoice, cursor: after, limit } = query.into_inner();
     let limit = page_limit(limit.as_deref())?;
     check_status(status.as_deref())?;
-    let filter = CommissionFilter {
-        promoter: promoter.map(PromoterId::new),
-        program: program.map(ProgramKey::new),
-        invoice: invoice.map(InvoiceId::new),
-    };
-    let after = cursor.map(InvoiceId::new);
+    let filter = CommissionFilter { promoter, program, invoice: invoice.map(InvoiceId::new) };
+    let after = cursor(after, "")?.map(InvoiceId::new);
     let page = state.uncancelled(|db| async move {
         commissions::list(&db, &filter, status.as_deref(), after, limit, clock::now()).await
     });
-    let (views, next) = page.await??;
+    let (views, next) = page.await?.map_err(Problem::of_query)?;
     let data: Vec<CommissionBody> = views.into_iter().map(CommissionBody::from).collect();
     let next_cursor = next.map(InvoiceId::into_string);
     Ok(HttpResponse::Ok().json(Page { data, has_more: next_cursor.is_some(), next_cursor }))
 }
 
-fn check_status(status: Option<&str>) -> Result<(), ServiceError> {
+fn check_status(status: Option<&str>) -> Result<(), Problem> {
     match status {
         Some(status) if !CommissionStatus::WORDS.contains(&status) => {
-            Err(invalid(format!("status: one of {}", CommissionStatus::WORDS.join(", "))))
+            Err(Problem::invalid_query(format!("status: one of {}", CommissionStatus::WORDS.join(", "))))
         }
         Some(_) | None => Ok(()),
     }
@@ -108,7 +103,9 @@ fn no_such_invoice() -> Problem {
 }
 
 impl From<CommissionView> for CommissionBody {
-    fn from(CommissionView { id, invoice, assessment, referral, status }: CommissionView) -> Self {
+    fn from(
+        CommissionView { id, invoice, assessment, referral, promoter_user, status }: CommissionView,
+    ) -> Self {
         let snapshot = invoice.snapshot;
         Self {
             invoice: id.into_string(),
@@ -116,6 +113,7 @@ impl From<CommissionView> for CommissionBody {
             customer: snapshot.stripe_customer.map(StripeCustomerId::into_string),
             referral: referral.as_ref().map(|referral| referral.id.to_string()),
             promoter: referral.as_ref().map(|referral| referral.promoter.to_string()),
+            promoter_user_id: promoter_user.map(UserId::into_string),
             program: referral.as_ref().map(|referral| referral.program.to_string()),
             currency: snapshot.currency.to_string(),
             amount_paid: snapshot.amount_paid_minor,

@@ -5,8 +5,8 @@ use actix_web::web::{Data, Query};
 use serde::{Deserialize, Serialize};
 
 use super::page::{Page, number, page_limit};
+use crate::domain::InvoiceId;
 use crate::domain::entries::PostedEntry;
-use crate::domain::{InvoiceId, PromoterId};
 use crate::http::auth::Admin;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
@@ -16,7 +16,7 @@ use crate::service::queries;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// Only entries of this promoter.
+    /// Only entries of this promoter, by id or user id.
     promoter: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -29,6 +29,7 @@ pub struct EntryBody {
     id: i64,
     object: &'static str,
     promoter: String,
+    promoter_user_id: String,
     invoice: Option<String>,
     kind: &'static str,
     amount: i64,
@@ -43,12 +44,11 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     let Filter { promoter, cursor, limit } = query.into_inner();
     let limit = page_limit(limit.as_deref())?;
     let cursor: Option<i64> = number("cursor", cursor.as_deref())?;
-    let promoter = promoter.map(PromoterId::new);
     let one_more = limit.saturating_add(1);
     let entries = state.uncancelled(|db| async move {
-        queries::promoters::entries(&db, promoter.as_ref(), cursor.unwrap_or(0), one_more).await
+        queries::promoters::entries(&db, promoter.as_deref(), cursor.unwrap_or(0), one_more).await
     });
-    let page = Page::of(entries.await??, limit, |entry| entry.id);
+    let page = Page::of(entries.await?.map_err(Problem::of_query)?, limit, |entry| entry.id);
     Ok(HttpResponse::Ok().json(page.map(EntryBody::from)))
 }
 
@@ -58,6 +58,7 @@ impl From<PostedEntry> for EntryBody {
             id: entry.id,
             object: "entry",
             promoter: entry.promoter.into_string(),
+            promoter_user_id: entry.promoter_user.into_string(),
             invoice: entry.invoice.map(InvoiceId::into_string),
             kind: entry.kind.as_str(),
             amount: entry.amount_minor,

@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use actix_web::http::StatusCode;
 use actix_web::web::QueryConfig;
 use serde::Serialize;
 
 use crate::http::problem::Problem;
+use crate::stripe::fields::is_name;
 
 /// Rows of a list when the request does not say.
 const DEFAULT_PAGE: u64 = 50;
@@ -44,32 +44,38 @@ impl<T, C> Page<T, C> {
 /// The rows of a page that a query asks for.
 ///
 /// # Errors
-/// [`Problem`] 422 for what is not 1 to [`PAGE_LIMIT`].
+/// [`Problem`] 400 for what is not 1 to [`PAGE_LIMIT`].
 pub fn page_limit(text: Option<&str>) -> Result<u64, Problem> {
     let limit = number("limit", text)?.unwrap_or(DEFAULT_PAGE);
     if (1..=PAGE_LIMIT).contains(&limit) {
         return Ok(limit);
     }
-    let detail = format!("limit: 1 to {PAGE_LIMIT}, not {limit}");
-    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail))
+    Err(Problem::invalid_query(format!("limit: 1 to {PAGE_LIMIT}, not {limit}")))
 }
 
 /// A number in a query.
 ///
 /// # Errors
-/// [`Problem`] 422 for what is no number of that type.
+/// [`Problem`] 400 for what is no number of that type.
 pub fn number<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
-    let invalid = |_| {
-        let detail = format!("{name}: not a whole number in its range");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", detail)
-    };
+    let invalid = |_| Problem::invalid_query(format!("{name}: not a whole number in its range"));
     text.map(str::parse).transpose().map_err(invalid)
+}
+
+/// The `next_cursor` of a page before, which was the name of its last row and begins with `prefix`.
+///
+/// # Errors
+/// [`Problem`] 400 for what no list gives.
+pub fn cursor(text: Option<String>, prefix: &str) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if !is_name(&text) || !text.starts_with(prefix) => {
+            Err(Problem::invalid_query("cursor: the next_cursor of the page before"))
+        }
+        cursor => Ok(cursor),
+    }
 }
 
 /// How a query is read; the error names a parameter that is not known.
 pub fn query_config() -> QueryConfig {
-    QueryConfig::default().error_handler(|error, _| {
-        let detail = error.to_string();
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", detail).into()
-    })
+    QueryConfig::default().error_handler(|error, _| Problem::invalid_query(error.to_string()).into())
 }

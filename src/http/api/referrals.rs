@@ -2,19 +2,20 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::page::{Page, page_limit};
+use super::page::{Page, cursor, page_limit};
 use crate::clock;
 use crate::domain::attribution::ReviewDecision;
-use crate::domain::{Customer, PromoterId, ReferralId, StripeCustomerId, Timestamp};
+use crate::domain::{ReferralId, StripeCustomerId, Timestamp};
 use crate::http::auth::Admin;
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::service::error::{RefusalCode, ServiceError};
 use crate::service::fields::invalid;
-use crate::service::queries::referrals::{self, ReferralView};
+use crate::service::queries::referrals::{self, ReferralFilter, ReferralView};
+use crate::service::queries::shown::{ClaimBody, ReferralBody};
 use crate::service::referrals::change::{Change, ReviewRequest, change};
 use crate::service::referrals::create::{ReferRequest, refer};
 
@@ -54,35 +55,17 @@ pub struct ReferralChange {
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     promoter: Option<String>,
+    program: Option<String>,
+    status: Option<String>,
+    customer: Option<String>,
+    user_id: Option<String>,
     cursor: Option<String>,
     limit: Option<String>,
 }
 
-/// A referral as the API shows it.
-#[derive(Debug, Serialize)]
-struct ReferralBody {
-    id: String,
-    object: &'static str,
-    /// The Stripe customer that the request named, else the first one known.
-    customer: Option<String>,
-    /// All Stripe customers known, under all their names.
-    customers: Vec<String>,
-    /// The user that the referral is of, when one is known.
-    user_id: Option<String>,
-    promoter: String,
-    program: String,
-    code: String,
-    source: &'static str,
-    /// Its place among the promoter's referrals in that program, from 1.
-    referral_number: Option<u32>,
-    /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
-    status: &'static str,
-    /// Unix seconds.
-    claimed_at: i64,
-}
-
-/// Records a claim. 201 when it says something new, else 200; the body is the referral that holds now. Repeating the
-/// call is safe with or without an `Idempotency-Key`: the same claim of the same customer changes nothing.
+/// Records a claim. 201 when that made or moved the referral that holds now, which is the body, else 200; `claim` says
+/// whether it won. Repeating the call is safe with or without an `Idempotency-Key`: the same claim of the same customer
+/// changes nothing.
 pub async fn create(
     _: Admin,
     JsonBody(new): JsonBody<NewReferral>,
@@ -95,9 +78,10 @@ pub async fn create(
         Ok::<_, ServiceError>((referred, view))
     });
     let (referred, view) = referred.await??;
-    let mut response = if referred.is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    let mut response = if referred.is_made { HttpResponse::Created() } else { HttpResponse::Ok() };
     let mut shown = ReferralBody::from(view.ok_or_else(no_such_referral)?);
     shown.customer = referred.stripe_customer.map(StripeCustomerId::into_string).or(shown.customer);
+    shown.claim = Some(ClaimBody::from(referred.claim));
     Ok(response.json(shown))
 }
 
@@ -126,17 +110,17 @@ pub async fn of_user(_: Admin, user: Path<String>, state: Data<HttpState>) -> Re
     one(state.uncancelled(|db| async move { referrals::of_user(&db, &user).await }).await??)
 }
 
-/// A page of referrals, by id.
+/// A page of referrals, by id. With `status` a page may be short, or empty, and still not be the last.
 pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let Filter { promoter, cursor, limit } = query.into_inner();
+    let Filter { promoter, program, status, customer, user_id, cursor: after, limit } = query.into_inner();
     let limit = page_limit(limit.as_deref())?;
-    let (promoter, after) = (promoter.map(PromoterId::new), cursor.map(ReferralId::new));
-    let one_more = limit.saturating_add(1);
-    let views = state.uncancelled(|db| async move {
-        referrals::list(&db, promoter.as_ref(), after.as_ref(), one_more).await
-    });
-    let page = Page::of(views.await??, limit, |view| view.referral.id.to_string());
-    Ok(HttpResponse::Ok().json(page.map(ReferralBody::from)))
+    let filter = ReferralFilter { promoter, program, status, customer, user_id };
+    let after = cursor(after, "ref_")?.map(ReferralId::new);
+    let page = state.uncancelled(|db| async move { referrals::list(&db, &filter, after, limit).await });
+    let (views, next) = page.await?.map_err(Problem::of_query)?;
+    let data: Vec<ReferralBody> = views.into_iter().map(ReferralBody::from).collect();
+    let next_cursor = next.map(ReferralId::into_string);
+    Ok(HttpResponse::Ok().json(Page { data, has_more: next_cursor.is_some(), next_cursor }))
 }
 
 fn one(view: Option<ReferralView>) -> Result<HttpResponse, Problem> {
@@ -186,31 +170,6 @@ impl ReferralChange {
                             promoter, reviewed_by and reason only with status";
                 Err(invalid(rule.to_owned()))
             }
-        }
-    }
-}
-
-impl From<ReferralView> for ReferralBody {
-    fn from(ReferralView { referral, stripe_customers, status }: ReferralView) -> Self {
-        let user_id = match referral.customer {
-            Customer::Stripe(_) => None,
-            Customer::User(user) => Some(user.into_string()),
-        };
-        let customers: Vec<String> =
-            stripe_customers.into_iter().map(StripeCustomerId::into_string).collect();
-        Self {
-            id: referral.id.into_string(),
-            object: "referral",
-            customer: customers.first().cloned(),
-            customers,
-            user_id,
-            promoter: referral.promoter.into_string(),
-            program: referral.program.into_string(),
-            code: referral.code.into_string(),
-            source: referral.source.as_str(),
-            referral_number: referral.referral_number,
-            status: status.as_str(),
-            claimed_at: referral.claimed_at.unix(),
         }
     }
 }

@@ -3,6 +3,8 @@
 use crate::domain::catalog::CodeRecord;
 use crate::domain::{Code, NoCommission, ProgramKey, Timestamp};
 use crate::service::ServiceError;
+use crate::service::programs::check_exists;
+use crate::service::promoters::named;
 use crate::store::codes::{self, Filter};
 use crate::store::{Database, programs, promoters};
 
@@ -14,21 +16,39 @@ pub async fn one(db: &Database, code: &str) -> Result<Option<CodeRecord>, Servic
     Ok(codes::one(db.reader(), &Code::new(code)).await?)
 }
 
-/// A page of codes in alphabetical order, of a user of the host and in a program if they are named. A user who is no
-/// promoter has none.
+/// Which codes to list, as it was asked.
+#[derive(Debug, Clone, Default)]
+pub struct CodeFilter {
+    /// Only those of this promoter, by id or user id.
+    pub promoter: Option<String>,
+    /// Only those of this user of the host; one who is no promoter has none.
+    pub user_id: Option<String>,
+    /// Only those of this program.
+    pub program: Option<String>,
+}
+
+/// A page of codes in alphabetical order.
 ///
 /// # Errors
-/// [`ServiceError::Store`] when the database is away.
+/// [`ServiceError::Refused`] when promoter or program do not exist; [`ServiceError::Store`] when the database is away.
 pub async fn list(
     db: &Database,
-    user_id: Option<&str>,
-    program: Option<&str>,
+    asked: &CodeFilter,
     after: Option<&Code>,
     limit: u64,
 ) -> Result<Vec<CodeRecord>, ServiceError> {
-    let mut filter = Filter { program: program.map(ProgramKey::new), ..Filter::default() };
-    if let Some(user_id) = user_id {
+    let mut filter = Filter { program: asked.program.as_ref().map(ProgramKey::new), ..Filter::default() };
+    if let Some(program) = &filter.program {
+        check_exists(db, program).await?;
+    }
+    if let Some(promoter) = &asked.promoter {
+        filter.promoter = Some(named(db, promoter).await?.id);
+    }
+    if let Some(user_id) = &asked.user_id {
         let Some(promoter) = promoters::one(db.reader(), user_id).await? else { return Ok(Vec::new()) };
+        if filter.promoter.is_some_and(|named| named != promoter.id) {
+            return Ok(Vec::new());
+        }
         filter.promoter = Some(promoter.id);
     }
     Ok(codes::list(db.reader(), &filter, after, limit).await?)

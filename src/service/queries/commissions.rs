@@ -3,9 +3,11 @@
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::Needs;
 use crate::domain::{
-    Assessment, CommissionStatus, InvoiceId, PaidInvoice, ProgramKey, PromoterId, Referral, Timestamp,
+    Assessment, CommissionStatus, InvoiceId, PaidInvoice, ProgramKey, PromoterId, Referral, Timestamp, UserId,
 };
 use crate::service::ServiceError;
+use crate::service::programs::check_exists;
+use crate::service::promoters::named;
 use crate::store::snapshot::Snapshot;
 use crate::store::{Database, commissions, entries};
 
@@ -17,10 +19,10 @@ const SCAN_LIMIT: u64 = 2_000;
 /// Which commissions to list.
 #[derive(Debug, Clone, Default)]
 pub struct CommissionFilter {
-    /// Only those of this promoter.
-    pub promoter: Option<PromoterId>,
+    /// Only those of this promoter, by id or user id.
+    pub promoter: Option<String>,
     /// Only those of referrals in this program.
-    pub program: Option<ProgramKey>,
+    pub program: Option<String>,
     /// Only this invoice.
     pub invoice: Option<InvoiceId>,
 }
@@ -36,6 +38,8 @@ pub struct CommissionView {
     pub assessment: Assessment,
     /// The referral that earns.
     pub referral: Option<Referral>,
+    /// Its promoter as a user of the host.
+    pub promoter_user: Option<UserId>,
     /// Where it stands.
     pub status: CommissionStatus,
 }
@@ -61,7 +65,7 @@ pub async fn one(
 /// there may be more: where few have the status a page may be short, or empty, and not the last.
 ///
 /// # Errors
-/// [`ServiceError`] when the database is away.
+/// [`ServiceError::Refused`] when promoter or program do not exist; else [`ServiceError`] when the database is away.
 pub async fn list(
     db: &Database,
     filter: &CommissionFilter,
@@ -70,11 +74,20 @@ pub async fn list(
     limit: u64,
     now: Timestamp,
 ) -> Result<(Vec<CommissionView>, Option<InvoiceId>), ServiceError> {
+    let promoter = match &filter.promoter {
+        Some(promoter) => Some(named(db, promoter).await?.id),
+        None => None,
+    };
+    let program = filter.program.as_ref().map(ProgramKey::new);
+    if let Some(program) = &program {
+        check_exists(db, program).await?;
+    }
+    let of = (promoter.as_ref(), program.as_ref(), filter.invoice.as_ref());
     let mut snapshot = Snapshot::of(db).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut page, mut after, mut scanned) = (Vec::new(), after, 0_u64);
     while scanned < SCAN_LIMIT {
-        let ids = page_of(&snapshot, filter, after.as_ref(), limit).await?;
+        let ids = page_of(&snapshot, of, after.as_ref(), limit).await?;
         let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         for view in views(&mut snapshot, &ids, now).await? {
             after = Some(view.id.clone());
@@ -106,19 +119,19 @@ async fn views(
         let Some(invoice) = state.invoice(id) else { continue };
         let Some((assessment, referral)) = assessor.assess(id)? else { continue };
         let status = CommissionStatus::of(&state, id, &assessment, now);
+        let promoter = referral.and_then(|referral| state.promoters.get(&referral.promoter));
+        let promoter_user = promoter.map(|promoter| promoter.user.clone());
         let (id, invoice, referral) = (id.clone(), invoice.clone(), referral.cloned());
-        views.push(CommissionView { id, invoice, assessment, referral, status });
+        views.push(CommissionView { id, invoice, assessment, referral, promoter_user, status });
     }
     Ok(views)
 }
 
 async fn page_of(
     snapshot: &Snapshot,
-    filter: &CommissionFilter,
+    (promoter, program, invoice): (Option<&PromoterId>, Option<&ProgramKey>, Option<&InvoiceId>),
     after: Option<&InvoiceId>,
     limit: u64,
 ) -> Result<Vec<InvoiceId>, ServiceError> {
-    let CommissionFilter { promoter, program, invoice } = filter;
-    let (promoter, program, invoice) = (promoter.as_ref(), program.as_ref(), invoice.as_ref());
     Ok(commissions::invoices(&snapshot.txn, promoter, program, invoice, after, limit).await?)
 }

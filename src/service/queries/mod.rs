@@ -2,7 +2,10 @@
 
 pub mod codes;
 pub mod commissions;
+pub mod events;
+pub mod evidence;
 pub mod explain;
 pub mod promoters;
 pub mod referrals;
+pub mod shown;
 pub mod verify;

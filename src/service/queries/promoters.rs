@@ -4,6 +4,7 @@ use crate::domain::catalog::{CodeRecord, Promoter};
 use crate::domain::entries::{Balance, PostedEntry};
 use crate::domain::{PromoterId, TermsVersion, Timestamp};
 use crate::service::ServiceError;
+use crate::service::promoters::named;
 use crate::store::codes::{self, Filter};
 use crate::store::{Database, entries, programs, promoters};
 
@@ -53,15 +54,19 @@ pub async fn one(db: &Database, name: &str, now: Timestamp) -> Result<Option<Pro
     Ok(Some(PromoterView { promoter, codes, balances }))
 }
 
-/// A page of the ledger, oldest first.
+/// A page of the ledger, oldest first; of one promoter, by id or user, when it is named.
 ///
 /// # Errors
-/// [`ServiceError::Store`] when the database is away.
+/// [`ServiceError::Refused`] when there is no such promoter; [`ServiceError::Store`] when the database is away.
 pub async fn entries(
     db: &Database,
-    promoter: Option<&PromoterId>,
+    promoter: Option<&str>,
     after: i64,
     limit: u64,
 ) -> Result<Vec<PostedEntry>, ServiceError> {
-    Ok(entries::list(db.reader(), promoter, after, limit).await?)
+    let promoter = match promoter {
+        Some(promoter) => Some(named(db, promoter).await?.id),
+        None => None,
+    };
+    Ok(entries::list(db.reader(), promoter.as_ref(), after, limit).await?)
 }

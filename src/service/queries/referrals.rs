@@ -2,22 +2,51 @@
 
 use std::collections::BTreeSet;
 
+use super::evidence::{self, About, Evidence, ReviewView};
 use crate::domain::ledger::{Needs, State};
-use crate::domain::{Customer, PromoterId, Referral, ReferralId, ReferralStatus, StripeCustomerId, UserId};
-use crate::service::ServiceError;
-use crate::store::referrals::{self, Found};
+use crate::domain::{Customer, ProgramKey, Referral, ReferralId, ReferralStatus, StripeCustomerId, UserId};
+use crate::service::error::ServiceError;
+use crate::service::fields::{invalid, stripe_customer};
+use crate::service::{programs, promoters};
+use crate::store::referrals::{self, Filter, Found};
 use crate::store::snapshot::Snapshot;
 use crate::store::{Database, customers};
+
+/// Referrals looked at for one page of a list that is filtered by a status that is derived.
+const SCAN_LIMIT: u64 = 2_000;
 
 /// A referral as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferralView {
     /// The referral.
     pub referral: Referral,
+    /// Its promoter as a user of the host.
+    pub promoter_user: Option<UserId>,
     /// The Stripe customers of its customer, under all their names.
     pub stripe_customers: BTreeSet<StripeCustomerId>,
+    /// How the customer was invited, as the winning claim says.
+    pub invitation_method: Option<String>,
     /// Where it stands.
     pub status: ReferralStatus,
+    /// Why it looks as if the customer were its own promoter; none where it does not.
+    pub evidence: Vec<Evidence>,
+    /// Everything that operators said of the customer and any promoter, oldest first.
+    pub reviews: Vec<ReviewView>,
+}
+
+/// Which referrals to list, as it was asked.
+#[derive(Debug, Clone, Default)]
+pub struct ReferralFilter {
+    /// Only those of this promoter, by id or user id.
+    pub promoter: Option<String>,
+    /// Only those in this program.
+    pub program: Option<String>,
+    /// Only those with this status, a word of [`ReferralStatus::WORDS`].
+    pub status: Option<String>,
+    /// Only that of this Stripe customer.
+    pub customer: Option<String>,
+    /// Only that of this user of the host.
+    pub user_id: Option<String>,
 }
 
 /// The referral of an id, or the one that it became one with; `None` when there is none.
@@ -25,9 +54,9 @@ pub struct ReferralView {
 /// # Errors
 /// [`ServiceError::Store`] when the database is away.
 pub async fn one(db: &Database, id: &str) -> Result<Option<ReferralView>, ServiceError> {
-    let snapshot = Snapshot::of(db).await?;
+    let mut snapshot = Snapshot::of(db).await?;
     let found = referrals::find(&snapshot.txn, id).await?;
-    Ok(views(snapshot, found.into_iter().collect()).await?.pop())
+    Ok(views(&mut snapshot, found.into_iter().collect()).await?.pop())
 }
 
 /// The referral of a user of the host; `None` when nobody referred it.
@@ -35,35 +64,113 @@ pub async fn one(db: &Database, id: &str) -> Result<Option<ReferralView>, Servic
 /// # Errors
 /// [`ServiceError::Store`] when the database is away.
 pub async fn of_user(db: &Database, user: &str) -> Result<Option<ReferralView>, ServiceError> {
-    let snapshot = Snapshot::of(db).await?;
+    let mut snapshot = Snapshot::of(db).await?;
     let found = referrals::of_customer(&snapshot.txn, &Customer::User(UserId::new(user))).await?;
-    Ok(views(snapshot, found.into_iter().collect()).await?.pop())
+    Ok(views(&mut snapshot, found.into_iter().collect()).await?.pop())
 }
 
-/// A page of referrals, by id.
+/// A page of referrals, by id. The second is the one after which to go on, when there may be more: with a status that few
+/// have, a page may be short, or empty, and not the last.
 ///
 /// # Errors
+/// [`ServiceError::Refused`] for a promoter or program that does not exist, and for words that mean nothing;
 /// [`ServiceError::Store`] when the database is away.
 pub async fn list(
     db: &Database,
-    promoter: Option<&PromoterId>,
-    after: Option<&ReferralId>,
+    asked: &ReferralFilter,
+    after: Option<ReferralId>,
     limit: u64,
-) -> Result<Vec<ReferralView>, ServiceError> {
-    let snapshot = Snapshot::of(db).await?;
-    let found = referrals::list(&snapshot.txn, promoter, after, limit).await?;
-    views(snapshot, found).await
+) -> Result<(Vec<ReferralView>, Option<ReferralId>), ServiceError> {
+    let filter = checked(db, asked).await?;
+    let mut snapshot = Snapshot::of(db).await?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut page, mut after, mut scanned) = (Vec::new(), after, 0_u64);
+    while scanned < SCAN_LIMIT {
+        // One more tells whether there is a next page.
+        let one_more = limit.saturating_add(1);
+        let found = page_of(&mut snapshot, asked, &filter, after.as_ref(), one_more).await?;
+        let is_last = found.len() <= wanted;
+        let found: Vec<Found> = found.into_iter().take(wanted).collect();
+        scanned = scanned.saturating_add(limit);
+        let mut views = views(&mut snapshot, found).await?.into_iter().peekable();
+        while let Some(view) = views.next() {
+            after = Some(view.referral.id.clone());
+            if asked.status.as_ref().is_none_or(|status| view.status.as_str() == status) {
+                page.push(view);
+            }
+            if page.len() == wanted {
+                let is_end = is_last && views.peek().is_none();
+                return Ok((page, after.filter(|_| !is_end)));
+            }
+        }
+        if is_last {
+            return Ok((page, None));
+        }
+    }
+    Ok((page, after))
 }
 
-async fn views(mut snapshot: Snapshot, found: Vec<Found>) -> Result<Vec<ReferralView>, ServiceError> {
+/// What the store can filter by.
+async fn checked(db: &Database, asked: &ReferralFilter) -> Result<Filter, ServiceError> {
+    if let Some(status) = &asked.status
+        && !ReferralStatus::WORDS.contains(&status.as_str())
+    {
+        return Err(invalid(format!("status: one of {}", ReferralStatus::WORDS.join(", "))));
+    }
+    let promoter = match &asked.promoter {
+        Some(promoter) => Some(promoters::named(db, promoter).await?.id),
+        None => None,
+    };
+    let program = asked.program.as_ref().map(ProgramKey::new);
+    if let Some(program) = &program {
+        programs::check_exists(db, program).await?;
+    }
+    Ok(Filter { promoter, program, held: asked.status.as_deref() == Some(ReferralStatus::Held.as_str()) })
+}
+
+async fn page_of(
+    snapshot: &mut Snapshot,
+    asked: &ReferralFilter,
+    filter: &Filter,
+    after: Option<&ReferralId>,
+    limit: u64,
+) -> Result<Vec<Found>, ServiceError> {
+    if asked.customer.is_none() && asked.user_id.is_none() {
+        return Ok(referrals::list(&snapshot.txn, filter, after, limit).await?);
+    }
+    let user = asked.user_id.as_ref().map(|user| Customer::User(UserId::new(user.trim())));
+    let of_stripe = match &asked.customer {
+        Some(customer) => {
+            let named = Customer::Stripe(StripeCustomerId::new(stripe_customer("customer", customer)?));
+            let needs = Needs { customers: [named.clone()].into(), ..Needs::default() };
+            Some(snapshot.load(needs).await?.customers.present(&named))
+        }
+        None => None,
+    };
+    let customer = match (of_stripe, user) {
+        (Some(of_stripe), Some(user)) if of_stripe != user => return Ok(Vec::new()),
+        (Some(customer), _) | (None, Some(customer)) => customer,
+        (None, None) => return Ok(Vec::new()),
+    };
+    let found = referrals::of_customer(&snapshot.txn, &customer).await?;
+    let fits = |found: &Found| {
+        filter.promoter.as_ref().is_none_or(|promoter| found.promoter == *promoter)
+            && filter.program.as_ref().is_none_or(|program| found.program == *program)
+            && after.is_none_or(|after| found.id > *after)
+    };
+    Ok(found.into_iter().filter(fits).collect())
+}
+
+async fn views(snapshot: &mut Snapshot, found: Vec<Found>) -> Result<Vec<ReferralView>, ServiceError> {
     let whole = found.iter().map(|found| found.customer.clone()).collect();
     let state = snapshot.load(Needs { all_invoices_of: whole, ..Needs::default() }).await?;
+    let found: Vec<&Referral> =
+        found.iter().filter_map(|found| state.referrals.get(&found.customer)).collect();
+    let about = evidence::about(snapshot, &state, &found).await?;
     let mut views = Vec::with_capacity(found.len());
-    for found in found {
-        let Some(referral) = state.referrals.get(&found.customer) else { continue };
-        views.push(view(&snapshot, &state, referral).await?);
+    for referral in found {
+        views.push(view(snapshot, &state, referral, &about).await?);
     }
-    snapshot.end().await?;
     Ok(views)
 }
 
@@ -71,14 +178,39 @@ async fn views(mut snapshot: Snapshot, found: Vec<Found>) -> Result<Vec<Referral
 ///
 /// # Errors
 /// [`ServiceError`] when the database is away.
-pub async fn view(
+async fn view(
     snapshot: &Snapshot,
     state: &State,
     referral: &Referral,
+    about: &About,
 ) -> Result<ReferralView, ServiceError> {
     let stripe_customers = state.customers.stripe_customers_of(&referral.customer);
     let subscriptions = customers::subscriptions(&snapshot.txn, &stripe_customers).await?;
     let ended: Vec<bool> = subscriptions.into_iter().map(|(_, ended)| ended).collect();
     let status = ReferralStatus::of(state, referral, &ended)?;
-    Ok(ReferralView { referral: referral.clone(), stripe_customers, status })
+    Ok(ReferralView {
+        promoter_user: about.user(&referral.promoter).cloned(),
+        invitation_method: state
+            .customers
+            .claim(&referral.claim)
+            .and_then(|claim| claim.invitation_method.clone()),
+        evidence: about.evidence(state, referral),
+        reviews: about.reviews(state, &referral.customer),
+        referral: referral.clone(),
+        stripe_customers,
+        status,
+    })
+}
+
+/// The view of a loaded referral, all of whose invoices are loaded.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away.
+pub async fn of_state(
+    snapshot: &Snapshot,
+    state: &State,
+    referral: &Referral,
+) -> Result<ReferralView, ServiceError> {
+    let about = evidence::about(snapshot, state, &[referral]).await?;
+    view(snapshot, state, referral, &about).await
 }

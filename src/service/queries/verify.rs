@@ -124,7 +124,9 @@ fn check_invoice(
 async fn check_referrals(snapshot: &mut Snapshot, report: &mut Report) -> Result<(), ServiceError> {
     let mut after = None;
     loop {
-        let found = referrals::list(&snapshot.txn, None, after.as_ref(), REFERRALS_PAGE).await?;
+        let found =
+            referrals::list(&snapshot.txn, &referrals::Filter::default(), after.as_ref(), REFERRALS_PAGE)
+                .await?;
         let Some(last) = found.last() else { return Ok(()) };
         after = Some(last.id.clone());
         let whole = found.iter().map(|found| found.customer.clone()).collect();
@@ -167,12 +169,13 @@ fn check_referral(state: &State, customer: &Customer, report: &mut Report) -> Re
 }
 
 fn check_parked(state: &State, report: &mut Report) {
-    for (payment, events) in &state.parked {
+    for (payment, events) in state.parked.iter().chain(&state.no_invoice) {
         let settled = state.payments.invoices_of(payment).iter().any(|id| state.invoice(id).is_some());
         if settled {
             for event in events {
-                report
-                    .violate(format!("{event} is parked, but an invoice of its payment {payment} is known"));
+                report.violate(format!(
+                    "{event} still waits, but an invoice of its payment {payment} is known"
+                ));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::service::codes::unknown as unknown_code;
 use crate::service::error::{RefusalCode, ServiceError};
-use crate::service::fields::{invalid, name, text};
+use crate::service::fields::{invalid, name, stripe_customer, text};
 use crate::service::{ledger, promoters};
 use crate::store::Database;
 use crate::store::referrals::{self, Found};
@@ -96,7 +96,7 @@ fn bond(
     customer: Option<&str>,
     user_id: Option<&str>,
 ) -> Result<(StripeCustomerId, UserId), ServiceError> {
-    let stripe = |customer: &str| name("customer", customer).map(StripeCustomerId::new);
+    let stripe = |customer: &str| stripe_customer("customer", customer).map(StripeCustomerId::new);
     let user = |user: &str| name("user_id", user).map(UserId::new);
     match (of, customer, user_id) {
         (Customer::User(own), Some(customer), None) => Ok((stripe(customer)?, own.clone())),
@@ -144,13 +144,16 @@ async fn review(
         let promoter = &named.clone().or(of_referral).unwrap_or_else(|| found.promoter.clone());
         // Said again, as after an answer that was lost, it must not hit the promoter whose claim counts since.
         let is_any_held = referral.is_some_and(|referral| referral.held);
-        if named.is_none() && !is_any_held && state.has_decision(&customer, decision) {
+        let latest = state.latest_review(&customer, promoter);
+        if named.is_none() && !is_any_held && latest.is_none() && state.has_decision(&customer, decision) {
             return present(unit, &customer);
         }
+        // A move beats the refusals before it: then a refusal says something new.
+        let is_refused = referral.is_none_or(|referral| referral.void || referral.promoter != *promoter);
         let is_held = referral.is_some_and(|referral| referral.held && referral.promoter == *promoter);
         let likeness = state.likeness(&customer, promoter);
-        match state.latest_review(&customer, promoter) {
-            Some(known) if known.says(decision, likeness) => return present(unit, &customer),
+        match latest {
+            Some(known) if known.says(decision, likeness, is_refused) => return present(unit, &customer),
             None if !is_held => {
                 let message = format!(
                     "status: this customer is not held for promoter {promoter}, and was never reviewed for it"

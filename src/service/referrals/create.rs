@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::service::codes::unknown;
 use crate::service::error::{RefusalCode, ServiceError};
-use crate::service::fields::{invalid, name, normal_email};
+use crate::service::fields::{self, invalid, name, normal_email};
 use crate::service::ledger;
 use crate::store::Database;
 
@@ -38,8 +38,38 @@ pub struct Referred {
     pub referral: Referral,
     /// The Stripe customer that the request named.
     pub stripe_customer: Option<StripeCustomerId>,
-    /// False when the request says nothing new.
-    pub is_new: bool,
+    /// True when the call made the referral that holds now, or moved it.
+    pub is_made: bool,
+    /// What became of the claim.
+    pub claim: ClaimOutcome,
+}
+
+/// What became of a claim of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimOutcome {
+    /// The code that it named.
+    pub code: Code,
+    /// What the referral that holds is made by instead.
+    pub lost_to: Option<Stronger>,
+}
+
+/// What a claim can lose to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stronger {
+    /// Another claim was made earlier.
+    EarlierClaim,
+    /// An operator moved the referral.
+    Move,
+}
+
+impl Stronger {
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EarlierClaim => "earlier_claim",
+            Self::Move => "moved",
+        }
+    }
 }
 
 /// Records a claim and posts what follows from it, also for invoices that were paid before it arrived.
@@ -58,17 +88,35 @@ pub async fn refer(
     needs.add_claim(&claim);
     ledger::change(db, &needs, now, |unit| {
         check(unit.state(), &claim, email)?;
+        let before: Vec<Referral> = concerned(unit.state(), &claim);
         unit.refer(claim.clone(), email)?;
         let customer = claim.named_customer().map(|named| unit.state().customers.present(&named));
         let referral = customer.and_then(|customer| unit.state().referral_of(&customer).ok().cloned());
         let referral = referral.ok_or_else(|| unknown(&claim.code))?;
+        let is_known = |known: &Referral| known.claim == referral.claim && !known.void;
         Ok(Referred {
-            referral,
+            is_made: !before.iter().any(is_known),
+            claim: ClaimOutcome { code: claim.code.clone(), lost_to: stronger(&claim, &referral) },
             stripe_customer: claim.stripe_customer.clone(),
-            is_new: unit.new_claims() > 0,
+            referral,
         })
     })
     .await
+}
+
+/// The referrals of the customers that a claim names, which become one by it when it names two.
+fn concerned(state: &State, claim: &Claim) -> Vec<Referral> {
+    let named = claim.stripe_customer.clone().map(Customer::Stripe).into_iter().chain(claim.named_customer());
+    let customers = named.map(|named| state.customers.present(&named));
+    customers.filter_map(|customer| state.referrals.get(&customer).cloned()).collect()
+}
+
+/// What makes the referral instead of this claim; nothing where an equal one does.
+fn stronger(claim: &Claim, referral: &Referral) -> Option<Stronger> {
+    let is_equal = referral.claim == claim.id || referral.code == claim.code;
+    let is_moved = referral.source == ClaimSource::Move;
+    let lost_to = if is_moved { Stronger::Move } else { Stronger::EarlierClaim };
+    (!is_equal).then_some(lost_to)
 }
 
 fn claim_of(
@@ -78,7 +126,8 @@ fn claim_of(
 ) -> Result<(Claim, Option<EmailHash>), ServiceError> {
     let optional =
         |field: &str, value: &Option<String>| value.as_deref().map(|value| name(field, value)).transpose();
-    let stripe_customer = optional("customer", &request.customer)?.map(StripeCustomerId::new);
+    let stripe_customer = request.customer.as_deref().map(|id| fields::stripe_customer("customer", id));
+    let stripe_customer = stripe_customer.transpose()?.map(StripeCustomerId::new);
     let user = optional("user_id", &request.user_id)?.map(UserId::new);
     if stripe_customer.is_none() && user.is_none() {
         return Err(invalid("customer, user_id: at least one of them is needed".to_owned()));

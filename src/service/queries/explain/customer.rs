@@ -1,13 +1,13 @@
 //! The story of a customer: who it is, who claims what about it, and what its invoices came to.
 
-use super::{invoice, words};
-use crate::domain::ledger::Needs;
-use crate::domain::{
-    CommissionStatus, Customer, NoCommission, ReviewDecision, StripeCustomerId, Timestamp, UserId,
-};
+use super::{invoice, payment, summary, words};
+use crate::domain::ledger::{Needs, State};
+use crate::domain::{Customer, NoCommission, Referral, ReferralStatus, StripeCustomerId, Timestamp, UserId};
 use crate::service::ServiceError;
+use crate::service::queries::evidence::{Evidence, EvidenceKind, ReviewView};
 use crate::service::queries::referrals;
 use crate::store::Database;
+use crate::store::referrals as store;
 use crate::store::snapshot::Snapshot;
 
 /// Invoices of one customer that are told; the first ones.
@@ -28,54 +28,96 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
             || state.customers.stripe_customers_of(customer).len() > 1
     };
     let Some(customer) = [of_customer, of_user].into_iter().find(knows) else { return Ok(None) };
-    let mut told = Vec::new();
-    let names: Vec<String> =
-        state.customers.stripe_customers_of(&customer).iter().map(ToString::to_string).collect();
-    told.push(match &customer {
-        Customer::User(user) => {
-            format!("User {user} of the host has the Stripe customers {}.", names.join(", "))
-        }
-        Customer::Stripe(_) => {
-            format!("Customer {}: the host has not said which user it is.", names.join(", "))
-        }
-    });
+    let mut told = vec![who(&state, &customer)];
     told.extend(invoice::claims(&state, &customer));
     match state.referral_of(&customer) {
-        Ok(referral) => {
-            told.push(words::referral(referral));
-            let view = referrals::view(&snapshot, &state, referral).await?;
-            told.push(format!("The referral has the status {}.", view.status.as_str()));
-            if referral.held {
-                told.push(format!("It earns nothing: {}.", words::reason(NoCommission::SelfReferral)));
-            }
-            if matches!(state.decision_on(&customer, &referral.promoter), Some((ReviewDecision::Released, _)))
-            {
-                told.push("An operator released it.".to_owned());
-            }
-        }
+        Ok(referral) => told.extend(of_referral(&snapshot, &state, referral).await?),
         Err(reason) => {
             told.push(format!("It has no referral ({}): {}.", reason.as_str(), words::reason(reason)));
         }
     }
     let mut assessor = state.assessor();
     let paid = state.paid_invoices_of(&customer);
-    for (id, paid_invoice) in paid.iter().take(INVOICES_LIMIT) {
-        let Some((assessment, _)) = assessor.assess(id)? else { continue };
-        let claim = &paid_invoice.snapshot;
-        let amount = claim.currency.display(claim.amount_paid_minor);
-        let status = CommissionStatus::of(&state, id, &assessment, now);
-        let what = if let Some(reason) = assessment.reason {
-            format!("earns nothing ({})", reason.as_str())
-        } else {
-            let net = claim.currency.display(assessment.net_minor());
-            let earned = claim.currency.display(assessment.commission_minor);
-            format!("earned {earned}, {net} of it is left ({})", status.as_str())
-        };
-        told.push(format!("Invoice {id}, {amount} paid at {}, {what}.", paid_invoice.paid_at));
+    for (id, _) in paid.iter().take(INVOICES_LIMIT) {
+        told.extend(summary::of_invoice(&state, &mut assessor, id, now)?);
     }
     if paid.len() > INVOICES_LIMIT {
         told.push(format!("… and {} more invoices.", paid.len().saturating_sub(INVOICES_LIMIT)));
     }
     snapshot.end().await?;
     Ok(Some(told))
+}
+
+fn who(state: &State, customer: &Customer) -> String {
+    let names = state.customers.stripe_customers_of(customer);
+    let names: Vec<&str> = names.iter().map(StripeCustomerId::as_str).collect();
+    let listed = names.join(", ");
+    match (customer, names.len()) {
+        (Customer::User(user), 0) => format!("User {user} of the host has no Stripe customer yet."),
+        (Customer::User(user), 1) => format!("User {user} of the host has the Stripe customer {listed}."),
+        (Customer::User(user), _) => format!("User {user} of the host has the Stripe customers {listed}."),
+        (Customer::Stripe(_), _) => format!("Customer {listed}: the host has not said which user it is."),
+    }
+}
+
+/// The referral, where it stands and why.
+async fn of_referral(
+    snapshot: &Snapshot,
+    state: &State,
+    referral: &Referral,
+) -> Result<Vec<String>, ServiceError> {
+    let view = referrals::of_state(snapshot, state, referral).await?;
+    let mut told = vec![words::referral(state, referral)];
+    told.push(format!("The referral has the status {}.", view.status.as_str()));
+    if view.status == ReferralStatus::Refund
+        && let Some((latest, _)) = ReferralStatus::latest_paid(state, referral)
+    {
+        told.extend(payment::loss(state, latest)?);
+    }
+    if referral.held {
+        told.push(format!("It earns nothing: {}.", words::reason(NoCommission::SelfReferral)));
+    }
+    told.extend(view.evidence.iter().map(evidence));
+    told.extend(view.reviews.iter().map(|said| review(state, said)));
+    Ok(told)
+}
+
+fn evidence(evidence: &Evidence) -> String {
+    let told_by = match evidence.told_by.as_str() {
+        "api" => "a call of the API",
+        told_by => told_by,
+    };
+    match (evidence.kind, evidence.promoter_since) {
+        (EvidenceKind::SameUser, _) => format!("Customer and promoter are one user of the host: {told_by}."),
+        (EvidenceKind::SameEmail, None) => format!("They share an e-mail, which {told_by} told."),
+        (EvidenceKind::SameEmail, Some(since)) => {
+            format!("They share an e-mail, which {told_by} told; the promoter has it since {since}.")
+        }
+    }
+}
+
+fn review(state: &State, said: &ReviewView) -> String {
+    let review = &said.review;
+    let by = review.reviewed_by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+    let why = review.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let (decision, at) = (review.decision.as_str(), review.reviewed_at);
+    let promoter = match &said.promoter_user {
+        Some(user) => words::named(user, &said.promoter),
+        None => words::promoter(state, &said.promoter),
+    };
+    format!("An operator{by} {decision} it for promoter {promoter} at {at}{why}.")
+}
+
+/// The story of the customer of a referral; `None` when there is no such referral.
+pub async fn tell_of_referral(
+    db: &Database,
+    id: &str,
+    now: Timestamp,
+) -> Result<Option<Vec<String>>, ServiceError> {
+    let Some(found) = store::find(db.reader(), id).await? else { return Ok(None) };
+    let name = match &found.customer {
+        Customer::User(user) => user.as_str(),
+        Customer::Stripe(stripe_customer) => stripe_customer.as_str(),
+    };
+    tell(db, name, now).await
 }

@@ -1,11 +1,11 @@
 //! The story of an invoice: what was paid, who referred, what it earns, what was taken, what is posted.
 
-use super::words;
+use super::{payment, words};
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::{Needs, State, Sums, targets};
 use crate::domain::{
-    Assessment, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice, PaymentId,
-    Referral, Timestamp,
+    Assessment, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice, Referral,
+    Timestamp,
 };
 use crate::service::ServiceError;
 use crate::store::Database;
@@ -78,7 +78,7 @@ fn earned(
         }
         return;
     };
-    lines.push(words::referral(referral));
+    lines.push(words::referral(state, referral));
     let base = currency.display(assessment.base_minor);
     let reward = words::reward(referral, currency);
     lines.push(if let Some(reason) = assessment.reason {
@@ -87,6 +87,8 @@ fn earned(
     } else {
         let rate = assessment.rate.map_or_else(String::new, |rate| format!(" at {rate}"));
         let earned = currency.display(assessment.commission_minor);
+        let earned =
+            if assessment.rate.is_some_and(|rate| rate.get() == 0) { "nothing".to_owned() } else { earned };
         format!("Its terms are {reward}: the base is {base}{rate}, so it earned {earned}.")
     });
     let caps = &referral.terms.caps;
@@ -120,20 +122,10 @@ pub fn claims(state: &State, customer: &Customer) -> Vec<String> {
 }
 
 fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut Vec<String>) {
-    let shown =
-        |minor: i64| currency.map_or_else(|| format!("{minor} minor units"), |known| known.display(minor));
+    let shown = |minor: i64| words::amount(currency, minor);
     for payment in state.payments.payments_of(id) {
         let others: Vec<String> =
             state.payments.invoices_of(&payment).iter().map(ToString::to_string).collect();
-        let names: Vec<String> = state
-            .payments
-            .names_of(&payment)
-            .into_iter()
-            .filter(|name| *name != payment)
-            .map(PaymentId::into_string)
-            .collect();
-        let charges =
-            if names.is_empty() { String::new() } else { format!(" (charge {})", names.join(", ")) };
         let link = state.payments.link(id, &payment).flatten();
         let part = link.map_or_else(
             || "what its other payments leave of it, and at most what was captured".to_owned(),
@@ -141,31 +133,12 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut
         );
         let shared =
             if others.len() > 1 { format!("; it also pays {}", others.join(", ")) } else { String::new() };
+        let charges = payment::charges(state, &payment);
         lines.push(format!("Payment {payment}{charges} pays {part}{shared}."));
-        let release = state.payments.release_of(&payment);
-        for (refund, facts) in state.payments.refunds_of_payment(&payment) {
-            let is_release = release == Some(refund);
-            let word = if is_release { words::RELEASE } else { words::refund_state(facts.state) };
-            lines.push(format!("Refund {refund} of {payment}: {}, {word}.", shown(facts.amount_minor)));
-        }
-        let refunded = state.payments.amount_refunded(&payment);
-        if refunded > 0 {
-            lines.push(format!("Its charge says that {} of it was refunded in all.", shown(refunded)));
-        }
-        for (dispute, facts) in state.payments.disputes_of_payment(&payment) {
-            let amount = facts.currency.display(facts.amount_minor);
-            let word = words::dispute_state(facts.state);
-            lines.push(format!("Dispute {dispute} of {payment}: {amount}, {word}."));
-            let moved = facts.transactions.values().map(|moved| moved.currency.display(moved.amount_minor));
-            let moved: Vec<String> = moved.collect();
-            if !moved.is_empty() {
-                lines.push(format!("On the balance it has moved {}.", moved.join(", ")));
-            }
-        }
+        lines.extend(payment::takings(state, &payment, currency));
     }
     for (note, facts) in state.payments.credit_notes_of(id) {
-        let state = if facts.void { "void, so it takes nothing" } else { "paid back outside Stripe" };
-        lines.push(format!("Credit note {note}: {}, {state}.", shown(facts.amount_minor)));
+        lines.push(payment::credit_note(note, facts, currency));
     }
 }
 
@@ -178,6 +151,10 @@ fn outcome(
     lines: &mut Vec<String>,
 ) {
     if assessment.reason.is_some() {
+        return;
+    }
+    if assessment.commission_minor == 0 {
+        lines.push("So there is nothing to pay out, and nothing to take back.".to_owned());
         return;
     }
     let shown = |minor| currency.display(minor);
@@ -211,7 +188,7 @@ fn posted(
             entry.id,
             entry.kind.as_str(),
             entry.currency.display(entry.amount_minor),
-            entry.promoter,
+            words::named(&entry.promoter_user, &entry.promoter),
             entry.cause,
             entry.posted_at
         ));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::words;
+use super::{code, words};
 use crate::domain::Timestamp;
 use crate::service::ServiceError;
+use crate::service::queries::referrals::ReferralFilter;
 use crate::service::queries::{promoters, referrals};
 use crate::store::Database;
 
@@ -17,24 +18,14 @@ pub async fn tell(db: &Database, name: &str, now: Timestamp) -> Result<Option<Ve
     let (id, user) = (&view.promoter.id, &view.promoter.user_id);
     let mut told =
         vec![format!("Promoter {id} is user {user} of the host, since {}.", view.promoter.created_at)];
-    for code in &view.codes {
-        let latest = code.facts.version_at(Timestamp::from_unix(i64::MAX));
-        let state = if latest.is_none_or(|version| version.active) { "active" } else { "inactive" };
-        let limit = code.facts.max_uses.map(|limit| format!(" of {limit}")).unwrap_or_default();
-        let expires = latest.and_then(|version| version.expires_at);
-        let expires = expires.map(|at| format!(", expires at {at}")).unwrap_or_default();
-        told.push(format!(
-            "Code {} in program {} is {state}; {}{limit} uses were given{expires}.",
-            code.code, code.facts.owner.program, code.facts.uses
-        ));
-    }
+    told.extend(view.codes.iter().map(code::sentence));
     if view.codes.is_empty() {
         told.push("It has no code, so nobody can be referred by it.".to_owned());
     }
     for balance in &view.balances {
         let shown = |minor| balance.currency.display(minor);
         told.push(format!(
-            "It has earned {}; {} of it is held, and {} may be paid out.",
+            "It has earned {}; {} of it is pending, and {} may be paid out.",
             shown(balance.earned_minor),
             shown(balance.held_minor),
             shown(balance.available_minor())
@@ -43,7 +34,8 @@ pub async fn tell(db: &Database, name: &str, now: Timestamp) -> Result<Option<Ve
     if view.balances.is_empty() {
         told.push("It has earned nothing: there is no entry for it.".to_owned());
     }
-    let referrals = referrals::list(db, Some(id), None, REFERRALS_LIMIT).await?;
+    let filter = ReferralFilter { promoter: Some(id.to_string()), ..ReferralFilter::default() };
+    let (referrals, _more) = referrals::list(db, &filter, None, REFERRALS_LIMIT).await?;
     let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
     for referral in &referrals {
         let count = by_status.entry(referral.status.as_str()).or_default();

@@ -1,8 +1,8 @@
 //! Words that several stories use.
 
 use crate::domain::{
-    Claim, Currency, Customer, DisputeState, Judged, NoCommission, Recurrence, Referral, RefundState, Reward,
-    State,
+    Claim, Currency, Customer, DisputeState, Judged, NoCommission, PromoterId, Recurrence, Referral,
+    RefundState, Reward, State, UserId,
 };
 
 /// A reason for no commission, in a sentence.
@@ -49,12 +49,38 @@ pub fn judged(state: &State, claim: &Claim, customer: &Customer) -> String {
     }
 }
 
+/// An amount; its currency may not be known yet.
+pub fn amount(currency: Option<Currency>, minor: i64) -> String {
+    currency.map_or_else(|| format!("{minor} minor units"), |known| known.display(minor))
+}
+
+/// A promoter: its user of the host, which people know, beside the id.
+pub fn promoter(state: &State, id: &PromoterId) -> String {
+    state.promoters.get(id).map_or_else(|| id.to_string(), |promoter| named(&promoter.user, id))
+}
+
+/// A promoter by user and id.
+pub fn named(user: &UserId, id: &PromoterId) -> String {
+    format!("{user} ({id})")
+}
+
+/// How many uses of a code were given.
+pub fn uses(given: u32, limit: Option<u32>) -> String {
+    match (given, limit) {
+        (1, Some(limit)) => format!("1 of {limit} uses was given"),
+        (_, Some(limit)) => format!("{given} of {limit} uses were given"),
+        (0, None) => "no use was given".to_owned(),
+        (1, None) => "1 use was given".to_owned(),
+        (_, None) => format!("{given} uses were given"),
+    }
+}
+
 /// The referral of a customer and its terms.
-pub fn referral(referral: &Referral) -> String {
+pub fn referral(state: &State, referral: &Referral) -> String {
     format!(
         "{} was referred by promoter {} with code {} in program {} (claim {} by {}, made at {}; referral {}{}).",
         customer(&referral.customer),
-        referral.promoter,
+        promoter(state, &referral.promoter),
         referral.code,
         referral.program,
         referral.claim,

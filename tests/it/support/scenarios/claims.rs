@@ -108,20 +108,20 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
         scenario(
             "who paid before the lookback is no new customer, however late that is told",
             vec![
-                claim("FRED", &cus, 0),
+                claim("NINA", &cus, 0),
                 event(sale(&in1, &cus, 2 * DAY_S)),
                 event(sale(&in2, &cus, 0)),
                 event(with(sale(&in3, &cus2, 2 * DAY_S), "/data/object/amount_paid", json!(0))),
-                claim("FRED", &cus2, 0),
+                claim("NINA", &cus2, 0),
                 event(sale(&id("in_4"), &cus2, 0)),
             ],
-            vec![(id("in_4"), "fred", 1_000, 0)],
+            vec![(id("in_4"), "nina", 1_000, 0)],
         ),
         scenario(
             "an older invoice of another customer of the same user makes it an existing customer",
             vec![
-                Step::Claim("FRED", Some(cus.clone()), Some(user.clone()), 60),
-                Step::Claim("FRED", Some(cus2.clone()), Some(user.clone()), 60),
+                Step::Claim("NINA", Some(cus.clone()), Some(user.clone()), 60),
+                Step::Claim("NINA", Some(cus2.clone()), Some(user.clone()), 60),
                 event(sale(&in1, &cus2, 2 * DAY_S)),
                 event(sale(&in2, &cus, 0)),
             ],

@@ -29,7 +29,7 @@ fn rewards(tag: &str) -> Vec<Scenario> {
         scenario(
             "a line that a discount takes off has no weight",
             vec![
-                claim("JACK", &cus),
+                claim("FRED", &cus),
                 event(with(
                     invoice_paid(&in1, &cus, 5_000),
                     lines(json!([
@@ -38,12 +38,12 @@ fn rewards(tag: &str) -> Vec<Scenario> {
                     ])),
                 )),
             ],
-            vec![(in1.clone(), "jack", 250, 0)],
+            vec![(in1.clone(), "fred", 250, 0)],
         ),
         scenario(
             "a line weighs what its discounts leave, and never less than nothing",
             vec![
-                claim("JACK", &cus),
+                claim("FRED", &cus),
                 // 50.00 at 20 %, 50.00 at 5 %, and one that gives back
                 event(with(
                     invoice_paid(&in1, &cus, 8_000),
@@ -55,7 +55,7 @@ fn rewards(tag: &str) -> Vec<Scenario> {
                     ])),
                 )),
             ],
-            vec![(in1.clone(), "jack", 1_000, 0)],
+            vec![(in1.clone(), "fred", 1_000, 0)],
         ),
         scenario(
             "a flat reward is at most what it is taken of",

@@ -3,6 +3,7 @@
 
 mod claims;
 mod earnings;
+mod inbox;
 mod money;
 mod rules;
 
@@ -17,8 +18,8 @@ pub const PROGRAMS: [(&str, &str, &str, &str); 10] = [
     ("once", "cara", "CARA", "--rate 50 --one-time"),
     ("few", "dora", "DORA", "--rate 10 --max-rewards-per-promoter 1"),
     ("month", "emil", "EMIL", "--rate 10 --months 1"),
-    ("new", "fred", "FRED", "--rate 10 --new-customers-only"),
-    ("sold", "jack", "JACK", "--rate 10 --product-rates prod_new:20,prod_old:5"),
+    ("new", "nina", "NINA", "--rate 10 --new-customers-only"),
+    ("sold", "fred", "FRED", "--rate 10 --product-rates prod_new:20,prod_old:5"),
     ("flat", "gina", "GINA", "--flat 500 --currency usd"),
     ("capped", "hugo", "HUGO", "--rate 10 --cap usd:50000"),
     ("goods", "ines", "INES", "--rate 10 --exclude-shipping"),
@@ -57,13 +58,14 @@ impl Scenario {
 }
 
 /// All histories; `tag` makes their ids unique. `anna` earns 10 % by `ANNA`, `bert` 20 % by `BERT`, which carries
-/// `promo_bert`; `fred` 10 % of new customers by `FRED`; `cara` earns 50 % of a first invoice by `CARA`, `emil` 10 % for
+/// `promo_bert`; `nina` 10 % of new customers by `NINA`; `cara` earns 50 % of a first invoice by `CARA`, `emil` 10 % for
 /// one month by `EMIL`, and `dora` 10 % of the invoices of one referral by `DORA`. The others are of the histories in
 /// `earnings`.
 pub fn scenarios(tag: &str) -> Vec<Scenario> {
     let mut all = losses_and_claims(tag);
     all.extend(rules::scenarios(tag));
     all.extend(claims::scenarios(tag));
+    all.extend(inbox::scenarios(tag));
     all.extend(money::scenarios(tag));
     all.extend(earnings::scenarios(tag));
     all

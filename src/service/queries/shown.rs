@@ -1,0 +1,159 @@
+//! Referrals as the API and the command line print them.
+
+use serde::Serialize;
+
+use super::evidence::{Evidence, ReviewView};
+use super::referrals::ReferralView;
+use crate::domain::{Customer, PromoterId, StripeCustomerId, Timestamp, UserId};
+use crate::service::referrals::create::{ClaimOutcome, Stronger};
+
+/// A referral as it is printed.
+#[derive(Debug, Serialize)]
+pub struct ReferralBody {
+    /// `ref_…`.
+    pub id: String,
+    /// `referral`.
+    pub object: &'static str,
+    /// The Stripe customer that the request named, else the first one known.
+    pub customer: Option<String>,
+    /// All Stripe customers known, under all their names.
+    pub customers: Vec<String>,
+    /// The user that the referral is of, when one is known.
+    pub user_id: Option<String>,
+    /// `prm_…`.
+    pub promoter: String,
+    /// The promoter as a user of the host.
+    pub promoter_user_id: Option<String>,
+    /// The program's key.
+    pub program: String,
+    /// The code of the claim that holds.
+    pub code: String,
+    /// Where that claim came from.
+    pub source: &'static str,
+    /// How the customer was invited, in the host's words.
+    pub invitation_method: Option<String>,
+    /// Its place among the promoter's referrals in that program, from 1; none before it has one.
+    pub referral_number: Option<u32>,
+    /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
+    pub status: &'static str,
+    /// Unix seconds.
+    pub claimed_at: i64,
+    /// Why it looks as if the customer were its own promoter.
+    pub evidence: Vec<EvidenceBody>,
+    /// What operators said, oldest first.
+    pub reviews: Vec<ReviewBody>,
+    /// What became of the claim of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<ClaimBody>,
+}
+
+/// Evidence as it is printed.
+#[derive(Debug, Serialize)]
+pub struct EvidenceBody {
+    /// `same_user` or `same_email`.
+    pub kind: &'static str,
+    /// An event, a claim, or `api`.
+    pub told_by: String,
+    /// Unix seconds.
+    pub promoter_since: Option<i64>,
+}
+
+/// A review as it is printed.
+#[derive(Debug, Serialize)]
+pub struct ReviewBody {
+    /// `rev_…`.
+    pub id: String,
+    /// `prm_…`.
+    pub promoter: String,
+    /// The promoter as a user of the host.
+    pub promoter_user_id: Option<String>,
+    /// `released` or `refused`.
+    pub decision: &'static str,
+    /// Unix seconds.
+    pub reviewed_at: i64,
+    /// Who.
+    pub reviewed_by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The kinds of evidence that a release knew of.
+    pub covers: Vec<&'static str>,
+}
+
+/// What became of the claim of a call, as it is printed.
+#[derive(Debug, Serialize)]
+pub struct ClaimBody {
+    /// The code that was named.
+    pub code: String,
+    /// True when the referral that holds is of this code.
+    pub won: bool,
+    /// Why it did not: `earlier_claim` or `moved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+}
+
+impl From<ReferralView> for ReferralBody {
+    fn from(view: ReferralView) -> Self {
+        let referral = view.referral;
+        let user_id = match referral.customer {
+            Customer::Stripe(_) => None,
+            Customer::User(user) => Some(user.into_string()),
+        };
+        let customers: Vec<String> =
+            view.stripe_customers.into_iter().map(StripeCustomerId::into_string).collect();
+        Self {
+            id: referral.id.into_string(),
+            object: "referral",
+            customer: customers.first().cloned(),
+            customers,
+            user_id,
+            promoter: referral.promoter.into_string(),
+            promoter_user_id: view.promoter_user.map(UserId::into_string),
+            program: referral.program.into_string(),
+            code: referral.code.into_string(),
+            source: referral.source.as_str(),
+            invitation_method: view.invitation_method,
+            referral_number: referral.referral_number,
+            status: view.status.as_str(),
+            claimed_at: referral.claimed_at.unix(),
+            evidence: view.evidence.into_iter().map(EvidenceBody::from).collect(),
+            reviews: view.reviews.into_iter().map(ReviewBody::from).collect(),
+            claim: None,
+        }
+    }
+}
+
+impl From<Evidence> for EvidenceBody {
+    fn from(evidence: Evidence) -> Self {
+        Self {
+            kind: evidence.kind.as_str(),
+            told_by: evidence.told_by,
+            promoter_since: evidence.promoter_since.map(Timestamp::unix),
+        }
+    }
+}
+
+impl From<ReviewView> for ReviewBody {
+    fn from(ReviewView { promoter, promoter_user, review, .. }: ReviewView) -> Self {
+        let covers = [(review.covers_user, "same_user"), (review.covers_email, "same_email")];
+        Self {
+            id: review.id.into_string(),
+            promoter: PromoterId::into_string(promoter),
+            promoter_user_id: promoter_user.map(UserId::into_string),
+            decision: review.decision.as_str(),
+            reviewed_at: review.reviewed_at.unix(),
+            reviewed_by: review.reviewed_by,
+            reason: review.reason,
+            covers: covers.into_iter().filter(|(is_covered, _)| *is_covered).map(|(_, kind)| kind).collect(),
+        }
+    }
+}
+
+impl From<ClaimOutcome> for ClaimBody {
+    fn from(outcome: ClaimOutcome) -> Self {
+        Self {
+            code: outcome.code.into_string(),
+            won: outcome.lost_to.is_none(),
+            reason: outcome.lost_to.map(Stronger::as_str),
+        }
+    }
+}
