@@ -267,8 +267,14 @@ impl Story {
         let anna = self.promoter("anna");
         let anna = anna.as_str();
         let lists: [(&str, &[(&str, &str)]); 4] = [
-            ("/v1/referrals", &[("promoter", anna), ("cursor", "ref_0")]),
-            ("/v1/codes", &[("user_id", "anna"), ("program", "default"), ("cursor", "a")]),
+            (
+                "/v1/referrals",
+                &[("promoter", anna), ("program", "default"), ("status", "held"), ("cursor", "ref_0")],
+            ),
+            (
+                "/v1/codes",
+                &[("promoter", anna), ("user_id", "anna"), ("program", "default"), ("cursor", "a")],
+            ),
             (
                 "/v1/commissions",
                 &[
