@@ -120,12 +120,15 @@ fn edges(criterion: &mut Criterion) {
 fn rules(criterion: &mut Criterion) {
     let snapshot = InvoiceSnapshot {
         event: EventId::new("evt_1"),
+        api_version: String::new(),
         stripe_customer: Some(StripeCustomerId::new("cus_1")),
         currency: Currency::USD,
         amount_paid_minor: 11_900,
         total_minor: 11_900,
         total_excluding_tax_minor: Some(10_000),
         tax_minor: Some(1_900),
+        shipping_minor: 0,
+        shipping_tax_minor: 0,
         lines: Lines::default(),
     };
     let invoice = PaidInvoice::new(snapshot, NOW);

@@ -141,7 +141,9 @@ fn statements(words: &Words) -> Vec<String> {
             "INSERT INTO subscription (stripe_customer_id, id, ended) SELECT {name}, {}, FALSE FROM {people}",
             scattered_id("sub_", "c")
         ),
-        format!("INSERT INTO customer_email (customer, email_hash, told_by) SELECT {customer}, {email}, 'evt_preload' FROM {people}"),
+        format!(
+            "INSERT INTO customer_email (customer, email_hash, told_by) SELECT {customer}, {email}, 'evt_preload' FROM {people}"
+        ),
         // Of each customer the first sale makes the claim: those that follow say nothing new.
         format!(
             "INSERT INTO claim (id, stripe_customer_id, code, code_key, precedence, claimed_at, lookback_s) \
@@ -157,12 +159,14 @@ fn statements(words: &Words) -> Vec<String> {
             id("in_", "c"),
         ),
         format!(
-            "INSERT INTO redemption (customer, code_key, promoter_id, program_key, referral_number) \
-             SELECT {customer}, codes.key, codes.promoter_id, codes.program_key, c / {CODES} + 1 \
-             FROM {referred} {code_of}"
+            "INSERT INTO redemption (customer, code_key) SELECT {customer}, codes.key FROM {referred} {code_of}"
+        ),
+        format!(
+            "INSERT INTO referral_number (customer, promoter_id, program_key, number) \
+             SELECT {customer}, codes.promoter_id, codes.program_key, c / {CODES} + 1 FROM {referred} {code_of}"
         ),
         "INSERT INTO referral_counter (promoter_id, program_key, last) \
-         SELECT promoter_id, program_key, MAX(referral_number) FROM redemption GROUP BY promoter_id, program_key"
+         SELECT promoter_id, program_key, MAX(number) FROM referral_number GROUP BY promoter_id, program_key"
             .to_owned(),
         "UPDATE code SET uses = (SELECT COUNT(*) FROM redemption WHERE redemption.code_key = code.key)"
             .to_owned(),

@@ -18,6 +18,10 @@ pub struct Model {
     pub currency: String,
     /// `inquiry`, `open`, `returned` or `lost`.
     pub state: String,
+    /// When its final state was told, by `event.created`.
+    pub closed_at: Option<i64>,
+    /// What it has moved on the balance, JSON: `[[txn, currency, minor units], …]`, negative when taken.
+    pub transactions: Option<String>,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

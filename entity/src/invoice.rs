@@ -12,11 +12,13 @@ pub struct Model {
     pub id: String,
     /// The event whose snapshot is in use.
     pub event_id: String,
+    /// The API version of that event; empty when it has none.
+    pub api_version: String,
     /// `invoice.customer`, else `customer_account`.
     pub stripe_customer_id: Option<String>,
     /// `invoice.currency`, lower case.
     pub currency: String,
-    /// `invoice.amount_paid`, at least 0.
+    /// `invoice.amount_paid`, at least 0; before 2025-03-31 with `amount_remaining` where it was paid out of band.
     pub amount_paid_minor: i64,
     /// `invoice.total`.
     pub total_minor: i64,
@@ -24,6 +26,10 @@ pub struct Model {
     pub total_excluding_tax_minor: Option<i64>,
     /// Sum of `total_taxes`, else of `total_tax_amounts`, else `tax`.
     pub tax_minor: Option<i64>,
+    /// `invoice.shipping_cost.amount_total`; 0 without shipping.
+    pub shipping_minor: i64,
+    /// `invoice.shipping_cost.amount_tax`; 0 without.
+    pub shipping_tax_minor: i64,
     /// The smallest `paid_at` of all snapshots.
     pub paid_at: i64,
     /// Snapshots differed in currency, customer or amount.

@@ -14,8 +14,12 @@ pub struct Model {
     pub payment_intent: Option<String>,
     /// Captured amount, at least 0; 0 when unknown.
     pub captured_minor: i64,
-    /// `charge.amount_refunded`, the greatest told.
+    /// `charge.amount_refunded`, the greatest told; before 2025-03-31 less what was never captured.
     pub amount_refunded_minor: i64,
+    /// The rest that was not captured, where it was told as refunded: before 2025-03-31.
+    pub released_minor: Option<i64>,
+    /// `charge.amount_captured` of the telling of that rest.
+    pub released_captured_minor: Option<i64>,
     /// A charge shows that it has paid no invoice.
     pub no_invoice: bool,
 }

@@ -16,6 +16,8 @@ pub struct Model {
     pub amount_minor: i64,
     /// `pending`, `succeeded` or `failed`.
     pub state: String,
+    /// `refund.created`, else when it was told first.
+    pub created_at: Option<i64>,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -177,12 +177,14 @@ const STATEMENTS: [&str; 31] = [
     CREATE INDEX referral_held ON referral (id) WHERE held;
     CREATE INDEX referral_slot ON referral (promoter_id, program_key, qualified_at, qualified_by)
         WHERE qualified_at IS NOT NULL",
+    // Reader of the index: `explain` of a subscription.
     "CREATE TABLE subscription (
         stripe_customer_id TEXT NOT NULL,
         id TEXT NOT NULL,
         ended BOOLEAN NOT NULL,
         PRIMARY KEY (stripe_customer_id, id)
-    )",
+    );
+    CREATE INDEX subscription_id ON subscription (id)",
     // Readers of the indexes: what an invoice of a payment settles; what is looked up next; what `replay` runs again, waits for
     // too long, and is listed for the operator; whether refunds are ever told by id, of which only their events pay for it;
     // payloads to drop, which grows at its end only and shrinks as they are dropped; the list of events, newest first.
@@ -215,12 +217,15 @@ const STATEMENTS: [&str; 31] = [
     "CREATE TABLE invoice (
         id TEXT PRIMARY KEY,
         event_id TEXT NOT NULL,
+        api_version TEXT NOT NULL,
         stripe_customer_id TEXT,
         currency TEXT NOT NULL CHECK (length(currency) = 3),
         amount_paid_minor BIGINT NOT NULL CHECK (amount_paid_minor >= 0),
         total_minor BIGINT NOT NULL,
         total_excluding_tax_minor BIGINT,
         tax_minor BIGINT,
+        shipping_minor BIGINT NOT NULL,
+        shipping_tax_minor BIGINT NOT NULL,
         paid_at BIGINT NOT NULL,
         conflict BOOLEAN NOT NULL,
         lines TEXT,
@@ -253,7 +258,10 @@ const STATEMENTS: [&str; 31] = [
         payment_intent TEXT,
         captured_minor BIGINT NOT NULL CHECK (captured_minor >= 0),
         amount_refunded_minor BIGINT NOT NULL CHECK (amount_refunded_minor >= 0),
-        no_invoice BOOLEAN NOT NULL
+        no_invoice BOOLEAN NOT NULL,
+        released_minor BIGINT CHECK (released_minor > 0),
+        released_captured_minor BIGINT CHECK (released_captured_minor >= 0),
+        CHECK ((released_minor IS NULL) = (released_captured_minor IS NULL))
     );
     CREATE INDEX payment_intent ON payment (payment_intent) WHERE payment_intent IS NOT NULL",
     // Reader of the index: what a payment pays.
@@ -269,7 +277,8 @@ const STATEMENTS: [&str; 31] = [
         id TEXT PRIMARY KEY,
         payment_id TEXT NOT NULL,
         amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
-        state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed'))
+        state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed')),
+        created_at BIGINT
     );
     CREATE INDEX refund_payment ON refund (payment_id)",
     "CREATE TABLE dispute (
@@ -277,7 +286,10 @@ const STATEMENTS: [&str; 31] = [
         payment_id TEXT NOT NULL,
         amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
         currency TEXT NOT NULL CHECK (length(currency) = 3),
-        state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'returned', 'lost'))
+        state TEXT NOT NULL CHECK (state IN ('inquiry', 'open', 'returned', 'lost')),
+        closed_at BIGINT,
+        transactions TEXT,
+        CHECK ((state IN ('returned', 'lost')) = (closed_at IS NOT NULL))
     );
     CREATE INDEX dispute_payment ON dispute (payment_id)",
     "CREATE TABLE credit_note (

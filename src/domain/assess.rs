@@ -3,96 +3,11 @@
 use super::attribution::Referral;
 use super::facts::{InvoiceSnapshot, PaidInvoice};
 use super::money::{BasisPoints, MoneyError, minus, share_floor, share_half_up};
+use super::no_commission::NoCommission;
 use super::payments::Loss;
 use super::rewards::{Earned, earned};
-use super::terms::{CommissionBase, Reward};
+use super::terms::{CommissionBase, Reward, Terms};
 use super::time::Timestamp;
-
-/// Why an invoice earns nothing; the first that fits, in the order of this list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NoCommission {
-    /// Nobody claimed that this customer was referred.
-    NotReferred,
-    /// The customer was referred by a code that does not exist (yet).
-    UnknownCode,
-    /// The code was switched off when the customer was referred by it.
-    CodeInactive,
-    /// The code had expired.
-    CodeExpired,
-    /// The code had no use left.
-    CodeUsedUp,
-    /// The program took no new referrals.
-    ProgramInactive,
-    /// An operator refused the referral.
-    Refused,
-    /// Nothing was paid, or nothing but tax.
-    ZeroAmount,
-    /// Paid before the referral, beyond the lookback.
-    BeforeReferral,
-    /// Less was paid than the program asks for.
-    BelowMinimum,
-    /// The customer has paid an invoice before its referral, and the program is for new customers only.
-    ExistingCustomer,
-    /// The promoter has as many earning referrals as the program allows.
-    RewardExhausted,
-    /// The first invoice was paid too long after the claim.
-    ConversionWindow,
-    /// It comes after the last invoice, or month, that earns.
-    DurationOver,
-    /// A flat reward is in another currency.
-    CurrencyMismatch,
-    /// The customer looks like its own promoter, and no operator has released the referral.
-    SelfReferral,
-}
-
-impl NoCommission {
-    /// All reasons, in their order.
-    pub const ALL: [Self; 16] = [
-        Self::NotReferred,
-        Self::UnknownCode,
-        Self::CodeInactive,
-        Self::CodeExpired,
-        Self::CodeUsedUp,
-        Self::ProgramInactive,
-        Self::Refused,
-        Self::ZeroAmount,
-        Self::BeforeReferral,
-        Self::BelowMinimum,
-        Self::ExistingCustomer,
-        Self::RewardExhausted,
-        Self::ConversionWindow,
-        Self::DurationOver,
-        Self::CurrencyMismatch,
-        Self::SelfReferral,
-    ];
-
-    /// The word in the database and the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotReferred => "not_referred",
-            Self::UnknownCode => "unknown_code",
-            Self::CodeInactive => "code_inactive",
-            Self::CodeExpired => "code_expired",
-            Self::CodeUsedUp => "code_used_up",
-            Self::ProgramInactive => "program_inactive",
-            Self::Refused => "refused",
-            Self::ZeroAmount => "zero_amount",
-            Self::BeforeReferral => "before_referral",
-            Self::BelowMinimum => "below_minimum",
-            Self::ExistingCustomer => "existing_customer",
-            Self::RewardExhausted => "reward_exhausted",
-            Self::ConversionWindow => "conversion_window",
-            Self::DurationOver => "duration_over",
-            Self::CurrencyMismatch => "currency_mismatch",
-            Self::SelfReferral => "self_referral",
-        }
-    }
-
-    /// The reason of that word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
-    }
-}
 
 /// The present assessment of one invoice. Amounts in minor units of the invoice's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +84,7 @@ pub fn assess(
         Err(reason) => return Ok(nothing(0, invoice.paid_at, reason)),
     };
     let (snapshot, terms) = (&invoice.snapshot, referral.terms.as_ref());
-    let base_minor = base(snapshot, terms.base)?;
+    let base_minor = base(snapshot, terms)?;
     let available_at = invoice.paid_at.plus_days(terms.hold_days);
     if let Some(reason) = reason(invoice, referral, base_minor, context) {
         return Ok(nothing(base_minor, available_at, reason));
@@ -249,8 +164,25 @@ fn kept(commission_minor: i64, loss_minor: i64, amount_paid_minor: i64) -> Resul
     minus(commission_minor, share_half_up(commission_minor, loss_minor, amount_paid_minor)?)
 }
 
-/// What the share is taken of: `amount_paid`, or the part of it that is not tax.
-fn base(snapshot: &InvoiceSnapshot, base: CommissionBase) -> Result<i64, MoneyError> {
+/// What the share is taken of: `amount_paid`, or the part of it that is not tax; less shipping where the terms exclude it.
+fn base(snapshot: &InvoiceSnapshot, terms: &Terms) -> Result<i64, MoneyError> {
+    let base_minor = base_with_shipping(snapshot, terms.base)?;
+    if !terms.exclude_shipping || snapshot.shipping_minor <= 0 {
+        return Ok(base_minor);
+    }
+    let shipping_minor = match terms.base {
+        CommissionBase::AmountPaid => snapshot.shipping_minor,
+        CommissionBase::NetOfTax => minus(snapshot.shipping_minor, snapshot.shipping_tax_minor)?.max(0),
+    };
+    let paid_minor = if snapshot.amount_paid_minor >= snapshot.total_minor {
+        shipping_minor
+    } else {
+        share_floor(shipping_minor, snapshot.amount_paid_minor, snapshot.total_minor)?
+    };
+    Ok(minus(base_minor, paid_minor)?.max(0))
+}
+
+fn base_with_shipping(snapshot: &InvoiceSnapshot, base: CommissionBase) -> Result<i64, MoneyError> {
     match base {
         CommissionBase::AmountPaid => Ok(snapshot.amount_paid_minor),
         CommissionBase::NetOfTax => {
@@ -281,12 +213,15 @@ mod tests {
     fn invoice(amount_paid_minor: i64, total_minor: i64, net: Option<i64>, tax: Option<i64>) -> PaidInvoice {
         let claim = InvoiceSnapshot {
             event: EventId::new("evt_1"),
+            api_version: String::new(),
             stripe_customer: Some(StripeCustomerId::new("cus_1")),
             currency: Currency::parse("usd").unwrap(),
             amount_paid_minor,
             total_minor,
             total_excluding_tax_minor: net,
             tax_minor: tax,
+            shipping_minor: 0,
+            shipping_tax_minor: 0,
             lines: Lines::default(),
         };
         PaidInvoice::new(claim, Timestamp::from_unix(1_000_000))

@@ -1,8 +1,8 @@
 //! Referral codes: whose they are, and whether a claim that names one counts. Codes, like programs, have versions.
 
-use super::assess::NoCommission;
 use super::attribution::Claim;
 use super::ids::{ProgramKey, PromoterId};
+use super::no_commission::NoCommission;
 use super::terms::{TermsVersion, valid_at, version_at};
 use super::time::Timestamp;
 

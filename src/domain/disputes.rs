@@ -1,7 +1,10 @@
 //! Disputes and credit notes: what else takes from an invoice.
 
-use super::ids::{InvoiceId, PaymentId};
-use super::money::Currency;
+use std::collections::BTreeMap;
+
+use super::ids::{BalanceTransactionId, InvoiceId, PaymentId};
+use super::money::{Currency, MoneyError, narrow};
+use super::time::Timestamp;
 
 /// The state of a dispute, in the order of its ranks; its **status** decides, not the type of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,7 +15,7 @@ pub enum DisputeState {
     Open,
     /// The money came back, or never went.
     Returned,
-    /// The money is gone. Also told after a partial win, so it outranks nothing but takes more.
+    /// The money is gone, but for what its balance transactions give back.
     Lost,
 }
 
@@ -32,6 +35,11 @@ impl DisputeState {
     /// The state of that word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// True for a state that is the end of a dispute, unless the bank reverses itself.
+    pub fn is_final(self) -> bool {
+        self.rank() == 2
     }
 
     const fn rank(self) -> u8 {
@@ -54,26 +62,60 @@ pub struct DisputeFacts {
     pub currency: Currency,
     /// Its state.
     pub state: DisputeState,
+    /// `event.created` of the telling of a final state; `None` before it has one.
+    pub closed_at: Option<Timestamp>,
+    /// `dispute.balance_transactions` of all tellings, whatever their rank.
+    pub transactions: BTreeMap<BalanceTransactionId, BalanceTransaction>,
+}
+
+/// One movement of a dispute on the balance. Of two tellings of one the one that takes more holds: the smaller amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BalanceTransaction {
+    /// `balance_transaction.amount`, fees apart; negative when it was taken.
+    pub amount_minor: i64,
+    /// `balance_transaction.currency`.
+    pub currency: Currency,
 }
 
 impl DisputeFacts {
-    /// Takes in one more telling: the higher rank wins, at equal rank the one that takes more.
-    pub fn merge(&mut self, other: Self) {
+    /// Takes in one more telling: the higher rank wins; of two final ones the later, at the same second `lost`; then the
+    /// greater amount. Balance transactions are collected.
+    pub fn merge(&mut self, mut other: Self) {
+        let mut transactions = std::mem::take(&mut self.transactions);
+        for (id, told) in std::mem::take(&mut other.transactions) {
+            let known = transactions.entry(id).or_insert(told);
+            *known = (*known).min(told);
+        }
         if other.order() > self.order() {
             *self = other;
         }
+        self.transactions = transactions;
     }
 
-    fn order(&self) -> (u8, i64, DisputeState, i64, &PaymentId, Currency) {
-        (self.state.rank(), self.taken_minor(), self.state, self.amount_minor, &self.payment, self.currency)
+    fn order(&self) -> (u8, Option<Timestamp>, bool, i64, DisputeState, &PaymentId, Currency) {
+        let is_lost = self.state == DisputeState::Lost;
+        let told = (self.state, &self.payment, self.currency);
+        (self.state.rank(), self.closed_at, is_lost, self.amount_minor, told.0, told.1, told.2)
     }
 
-    /// What it takes at present, in its own currency.
-    pub const fn taken_minor(&self) -> i64 {
+    /// What it takes at present from a payment of which so much was captured, for an invoice in `currency`: by its balance
+    /// transactions in that currency, where they do not sum to nothing; else its amount, and all of a payment in another
+    /// currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] when the sum does not fit.
+    pub fn taken_minor(&self, currency: Currency, captured_minor: i64) -> Result<i64, MoneyError> {
         match self.state {
-            DisputeState::Open | DisputeState::Lost => self.amount_minor,
-            DisputeState::Inquiry | DisputeState::Returned => 0,
+            DisputeState::Inquiry | DisputeState::Returned => return Ok(0),
+            DisputeState::Open | DisputeState::Lost => {}
         }
+        let moved = self.transactions.values().filter(|moved| moved.currency == currency);
+        let moved: i128 = moved.map(|moved| i128::from(moved.amount_minor)).sum();
+        if moved != 0 {
+            return narrow(0_i128.saturating_sub(moved).clamp(0, i128::from(captured_minor.max(0))));
+        }
+        let is_foreign = self.amount_minor > 0 && self.currency != currency;
+        Ok(if is_foreign { captured_minor } else { self.amount_minor })
     }
 }
 

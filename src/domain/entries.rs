@@ -1,11 +1,12 @@
 //! What the ledger is made of: entries that are only ever inserted, and the assessment beside them.
 
-use super::assess::{Assessment, NoCommission};
+use super::assess::Assessment;
 use super::attribution::Referral;
 use super::ids::{
     ClaimId, EventId, InvoiceId, ProgramKey, PromoterId, ReferralId, ReviewId, StripeCustomerId, UserId,
 };
 use super::money::Currency;
+use super::no_commission::NoCommission;
 use super::time::Timestamp;
 
 /// What an entry is about.

@@ -56,8 +56,10 @@ pub enum Fact {
         payment: PaymentId,
         /// Captured amount, ≥ 0; 0 when unknown.
         captured_minor: i64,
-        /// `charge.amount_refunded`, cumulative, ≥ 0.
+        /// `charge.amount_refunded`, cumulative, ≥ 0; before 2025-03-31 less what was never captured.
         amount_refunded_minor: i64,
+        /// The rest that was not captured, where it is told as refunded: before 2025-03-31.
+        released: Option<Release>,
     },
     /// A charge shows that its payment has paid no invoice. A link that is told elsewhere is stronger.
     NoInvoice {
@@ -139,11 +141,13 @@ pub struct Extracted {
 pub struct InvoiceSnapshot {
     /// The event that says so.
     pub event: EventId,
+    /// `event.api_version`; empty when it has none. Two versions of one event are two tellings.
+    pub api_version: String,
     /// `invoice.customer`, else `invoice.customer_account`.
     pub stripe_customer: Option<StripeCustomerId>,
     /// `invoice.currency`.
     pub currency: Currency,
-    /// `invoice.amount_paid`, ≥ 0.
+    /// `invoice.amount_paid`, ≥ 0; before 2025-03-31 with `amount_remaining` where it was paid out of band.
     pub amount_paid_minor: i64,
     /// `invoice.total`; negative for a credit.
     pub total_minor: i64,
@@ -151,11 +155,15 @@ pub struct InvoiceSnapshot {
     pub total_excluding_tax_minor: Option<i64>,
     /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.
     pub tax_minor: Option<i64>,
+    /// `invoice.shipping_cost.amount_total`, tax included; 0 without shipping.
+    pub shipping_minor: i64,
+    /// `invoice.shipping_cost.amount_tax`; 0 without.
+    pub shipping_tax_minor: i64,
     /// What its lines sold, by price and product.
     pub lines: Lines,
 }
 
-/// Σ max(0, line amount) in minor units by (price, product).
+/// Σ max(0, line amount less its discounts) in minor units by (price, product).
 pub type Weights = BTreeMap<(Option<String>, Option<String>), i64>;
 
 /// The lines of an invoice that rates of products are picked by.
@@ -169,8 +177,9 @@ pub struct Lines {
 
 impl InvoiceSnapshot {
     /// Of two snapshots the one with the greater rank is used, as a whole.
-    fn rank(&self) -> (i64, bool, &EventId) {
-        (self.amount_paid_minor, self.total_excluding_tax_minor.is_some(), &self.event)
+    fn rank(&self) -> (i64, bool, &EventId, &str) {
+        let has_net = self.total_excluding_tax_minor.is_some();
+        (self.amount_paid_minor, has_net, &self.event, &self.api_version)
     }
 
     /// Snapshots that differ in one of these contradict each other.
@@ -226,17 +235,30 @@ pub struct PaymentFacts {
     pub payment_intent: Option<PaymentId>,
     /// Captured amount, ≥ 0; 0 when unknown.
     pub captured_minor: i64,
-    /// `charge.amount_refunded`, cumulative, ≥ 0.
+    /// `charge.amount_refunded`, cumulative, ≥ 0; before 2025-03-31 less what was never captured.
     pub amount_refunded_minor: i64,
+    /// The rest that was not captured, where it was told as refunded.
+    pub released: Option<Release>,
     /// A charge shows that it has paid no invoice.
     pub no_invoice: bool,
 }
 
+/// The rest of a charge that was not captured, told as refunded, as versions before 2025-03-31 do. Of two tellings the one
+/// with the greater captured amount holds, then the one with the greater rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Release {
+    /// `charge.amount_captured` of the telling, ≥ 0.
+    pub captured_minor: i64,
+    /// `amount` less `amount_captured`, > 0: what the refund takes that releases it.
+    pub rest_minor: i64,
+}
+
 impl PaymentFacts {
-    /// Takes in totals: each is the greatest ever told.
-    pub fn merge_totals(&mut self, captured_minor: i64, amount_refunded_minor: i64) {
-        self.captured_minor = self.captured_minor.max(captured_minor);
-        self.amount_refunded_minor = self.amount_refunded_minor.max(amount_refunded_minor);
+    /// Takes in the totals of another telling: each is the greatest ever told.
+    pub fn merge_totals(&mut self, other: &Self) {
+        self.captured_minor = self.captured_minor.max(other.captured_minor);
+        self.amount_refunded_minor = self.amount_refunded_minor.max(other.amount_refunded_minor);
+        self.released = self.released.max(other.released);
     }
 
     /// Takes in the payment intent of a charge; contradicting tellings resolve to the smallest id.
@@ -282,15 +304,19 @@ pub struct RefundFacts {
     pub amount_minor: i64,
     /// Its state.
     pub state: RefundState,
+    /// `refund.created`, else when it was told first; `None` where neither is known, which sorts last.
+    pub created: Option<Timestamp>,
 }
 
 impl RefundFacts {
-    /// Takes in one more telling: the higher state wins, at equal state the greater amount.
+    /// Takes in one more telling: the higher state wins, at equal state the greater amount; of times the earliest.
     pub fn merge(&mut self, other: Self) {
+        let created = self.created.into_iter().chain(other.created).min();
         if (other.state, other.amount_minor, &other.payment) > (self.state, self.amount_minor, &self.payment)
         {
             *self = other;
         }
+        self.created = created;
     }
 
     /// What counts of it at present: failed and canceled refunds take nothing.
@@ -309,10 +335,11 @@ mod tests {
     use super::*;
 
     fn snapshot() -> impl Strategy<Value = (InvoiceSnapshot, Timestamp)> {
-        (0..4_i64, prop::option::of(0..3_i64), "[ab]", 0..3_u8, 0..9_i64).prop_map(
-            |(amount, excluding_tax, event, stripe_customer, paid_at)| {
+        (0..4_i64, prop::option::of(0..3_i64), "[ab]", "[12]?", 0..3_u8, 0..9_i64).prop_map(
+            |(amount, excluding_tax, event, version, stripe_customer, paid_at)| {
                 let snapshot = InvoiceSnapshot {
                     event: EventId::new(event),
+                    api_version: version,
                     stripe_customer: (stripe_customer > 0)
                         .then(|| StripeCustomerId::new(stripe_customer.to_string())),
                     currency: Currency::parse("usd").unwrap(),
@@ -320,6 +347,8 @@ mod tests {
                     total_minor: amount,
                     total_excluding_tax_minor: excluding_tax,
                     tax_minor: None,
+                    shipping_minor: 0,
+                    shipping_tax_minor: 0,
                     lines: Lines::default(),
                 };
                 (snapshot, Timestamp::from_unix(paid_at))
@@ -327,13 +356,16 @@ mod tests {
         )
     }
 
-    fn merged(snapshots: &[(InvoiceSnapshot, Timestamp)]) -> (i64, bool, Timestamp, bool) {
+    /// (amount, has a net amount, event, version), paid at, conflict.
+    type Merged = ((i64, bool, String, String), Timestamp, bool);
+
+    fn merged(snapshots: &[(InvoiceSnapshot, Timestamp)]) -> Merged {
         let mut snapshots = snapshots.iter().cloned();
         let (first, paid_at) = snapshots.next().unwrap();
         let mut invoice = PaidInvoice::new(first, paid_at);
         snapshots.for_each(|(snapshot, paid_at)| invoice.merge(snapshot, paid_at));
-        let (amount, has_net, _) = invoice.snapshot.rank();
-        (amount, has_net, invoice.paid_at, invoice.conflict)
+        let (amount, has_net, event, version) = invoice.snapshot.rank();
+        ((amount, has_net, event.to_string(), version.to_owned()), invoice.paid_at, invoice.conflict)
     }
 
     proptest! {
@@ -345,23 +377,24 @@ mod tests {
         ) {
             let (snapshots, mut shuffled) = snapshots;
             let expected = merged(&snapshots);
-            prop_assert_eq!(merged(&shuffled), expected);
+            prop_assert_eq!(merged(&shuffled), expected.clone());
             shuffled.extend(snapshots);
             prop_assert_eq!(merged(&shuffled), expected);
         }
 
         #[test]
         fn a_refund_is_the_same_in_every_order(
-            tellings in prop::collection::vec((0..3_usize, 0..3_i64), 1..6).prop_flat_map(|tellings| {
+            tellings in prop::collection::vec((0..3_usize, 0..3_i64, prop::option::of(0..3_i64)), 1..6).prop_flat_map(|tellings| {
                 (Just(tellings.clone()), Just(tellings).prop_shuffle())
             })
         ) {
-            let merge = |tellings: &[(usize, i64)]| {
+            let merge = |tellings: &[(usize, i64, Option<i64>)]| {
                 let states = [RefundState::Pending, RefundState::Succeeded, RefundState::Failed];
-                let mut refunds = tellings.iter().map(|&(state, amount_minor)| RefundFacts {
+                let mut refunds = tellings.iter().map(|&(state, amount_minor, created)| RefundFacts {
                     payment: PaymentId::new("pi_1"),
                     amount_minor,
                     state: states[state],
+                    created: created.map(Timestamp::from_unix),
                 });
                 let mut first = refunds.next().unwrap();
                 refunds.for_each(|refund| first.merge(refund));
@@ -373,7 +406,8 @@ mod tests {
 
     #[test]
     fn a_failure_that_is_told_before_the_success_still_wins() {
-        let refund = |state| RefundFacts { payment: PaymentId::new("pi_1"), amount_minor: 5, state };
+        let refund =
+            |state| RefundFacts { payment: PaymentId::new("pi_1"), amount_minor: 5, state, created: None };
         let mut facts = refund(RefundState::Failed);
         facts.merge(refund(RefundState::Succeeded));
         assert_eq!(facts.taken_minor(), 0);

@@ -181,6 +181,8 @@ ids! {
     RefundId;
     /// A Stripe dispute: `du_…` (older `dp_…`).
     DisputeId;
+    /// A movement on a Stripe balance: `txn_…`.
+    BalanceTransactionId;
     /// A Stripe credit note: `cn_…`.
     CreditNoteId;
     /// A Stripe customer: `cus_…`.
@@ -199,4 +201,24 @@ ids! {
     SubscriptionId;
     /// An operator's review of a held referral: `rev_…`.
     ReviewId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_differ_only_in_case_are_one() {
+        for (code, spelt) in [
+            ("Anna", "aNNA"),
+            ("KELVIN", "\u{212a}elvin"),
+            ("STRA\u{df}E", "stra\u{1e9e}e"),
+            ("\u{3a3}\u{3a3}", "\u{3c3}\u{3c2}"),
+        ] {
+            assert_eq!(Code::new(code), Code::new(spelt), "{code}");
+        }
+        // CaseFolding.txt has U+0131 under T (Turkic) only.
+        assert_ne!(Code::new("KISS"), Code::new("K\u{131}SS"));
+        assert_ne!(Code::promotion("promo_a"), Code::promotion("promo_A"));
+    }
 }

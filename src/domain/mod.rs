@@ -17,6 +17,7 @@ pub mod ids;
 pub mod inbox;
 pub mod ledger;
 pub mod money;
+pub mod no_commission;
 pub mod outcome;
 pub mod payments;
 pub mod rewards;
@@ -24,21 +25,22 @@ pub mod status;
 pub mod terms;
 pub mod time;
 
-pub use assess::{Assessment, InvoiceContext, NoCommission, assess};
+pub use assess::{Assessment, InvoiceContext, assess};
 pub use attribution::{Claim, ClaimSource, Customer, Referral, Review, ReviewDecision};
 pub use codes::{CodeFacts, CodeOwner};
-pub use disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
+pub use disputes::{BalanceTransaction, CreditNoteFacts, DisputeFacts, DisputeState};
 pub use email::EmailHash;
 pub use entries::{Cause, Commission, Kind, LedgerEntry};
 pub use facts::{
-    Extracted, Fact, InvoiceSnapshot, Lines, PaidInvoice, PaymentFacts, RefundFacts, RefundState,
+    Extracted, Fact, InvoiceSnapshot, Lines, PaidInvoice, PaymentFacts, RefundFacts, RefundState, Release,
 };
 pub use ids::{
-    ClaimId, Code, CreditNoteId, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey, PromoterId,
-    ReferralId, RefundId, ReviewId, StripeCustomerId, SubscriptionId, UserId,
+    BalanceTransactionId, ClaimId, Code, CreditNoteId, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey,
+    PromoterId, ReferralId, RefundId, ReviewId, StripeCustomerId, SubscriptionId, UserId,
 };
 pub use ledger::{Assessor, Changes, Judged, Needs, State, UnitOfWork};
 pub use money::{BasisPoints, Currency, MoneyError};
+pub use no_commission::NoCommission;
 pub use outcome::Outcome;
 pub use payments::PaymentGraph;
 pub use status::{CommissionStatus, ReferralStatus};

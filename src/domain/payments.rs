@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::disputes::{CreditNoteFacts, DisputeFacts, DisputeState};
-use super::facts::{PaymentFacts, RefundFacts};
+use super::facts::{PaymentFacts, RefundFacts, RefundState};
 use super::ids::{CreditNoteId, DisputeId, InvoiceId, PaymentId, RefundId};
 use super::money::{Currency, MoneyError, narrow, share_floor};
 
@@ -65,7 +65,7 @@ impl PaymentGraph {
     pub fn merge_payment(&mut self, payment: &PaymentId, facts: PaymentFacts) -> bool {
         let row = self.payments.entry(payment.clone()).or_default();
         let before = row.clone();
-        row.merge_totals(facts.captured_minor, facts.amount_refunded_minor);
+        row.merge_totals(&facts);
         row.no_invoice |= facts.no_invoice;
         if let Some(payment_intent) = facts.payment_intent {
             row.merge_payment_intent(payment_intent);
@@ -161,7 +161,8 @@ impl PaymentGraph {
     }
 
     /// All invoices whose loss may change when one of these invoices or payments changes: the invoices of the
-    /// payments of all of them, since a link without an amount weighs what the other links leave.
+    /// payments of all of them, since a link without an amount weighs what the other links leave of its invoice, and
+    /// at most what was captured of its payment.
     pub fn affected(
         &self,
         invoices: &BTreeSet<InvoiceId>,
@@ -213,8 +214,7 @@ impl PaymentGraph {
             linked = linked.checked_add(i128::from(weight)).ok_or(MoneyError::Overflow)?;
         }
         let linked_minor = narrow(linked)?;
-        let known_minor = self.rows_of(payment).map(|row| row.captured_minor).max().unwrap_or(0);
-        let captured_minor = if known_minor > 0 { known_minor } else { linked_minor };
+        let captured_minor = self.captured(payment).unwrap_or(linked_minor);
         let taken = self.taken(payment, captured_minor, currency)?;
         let share = |taken_minor| match taken_minor {
             0 => Ok(0),
@@ -225,7 +225,7 @@ impl PaymentGraph {
     }
 
     /// min(captured, Σ refunds not failed + what `amount_refunded` tells beyond all known refunds), and in total
-    /// + Σ disputes that take; one in another currency than the invoice's takes all.
+    /// + Σ disputes that take. The release of what was not captured is no refund.
     fn taken(
         &self,
         payment: &PaymentId,
@@ -233,7 +233,8 @@ impl PaymentGraph {
         currency: Currency,
     ) -> Result<Loss, MoneyError> {
         let (mut counted, mut known): (i128, i128) = (0, 0);
-        for (_, refund) in self.refunds_of_payment(payment) {
+        let release = self.release_of(payment);
+        for (_, refund) in self.refunds_of_payment(payment).filter(|(id, _)| Some(*id) != release) {
             counted = counted.checked_add(i128::from(refund.taken_minor())).ok_or(MoneyError::Overflow)?;
             known = known.checked_add(i128::from(refund.amount_minor)).ok_or(MoneyError::Overflow)?;
         }
@@ -242,16 +243,15 @@ impl PaymentGraph {
         let refunded = counted.checked_add(untold).ok_or(MoneyError::Overflow)?;
         let mut total = refunded;
         for (_, dispute) in self.disputes_of_payment(payment) {
-            let whole = dispute.taken_minor() > 0 && dispute.currency != currency;
-            let part = if whole { captured_minor } else { dispute.taken_minor() };
+            let part = dispute.taken_minor(currency, captured_minor)?;
             total = total.checked_add(i128::from(part)).ok_or(MoneyError::Overflow)?;
         }
         let capped = |taken: i128| narrow(taken.min(i128::from(captured_minor)));
         Ok(Loss { refunds_minor: capped(refunded)?, total_minor: capped(total)? })
     }
 
-    /// The amount of a link; one without an amount weighs `amount_paid` less the invoice's links of known amount,
-    /// at least 0, and 0 while the invoice is not known.
+    /// The amount of a link; one without an amount weighs `amount_paid` less the invoice's links of known amount, at least
+    /// 0 and at most what was captured of its payment, where that is known, and 0 while the invoice is not known.
     fn weight(
         &self,
         invoice: &InvoiceId,
@@ -268,13 +268,18 @@ impl PaymentGraph {
         }
         let Some(paid_minor) = amount_paid(invoice) else { return Ok(0) };
         let known: i128 = amounts.values().flatten().map(|amount| i128::from(*amount)).sum();
-        narrow(i128::from(paid_minor).checked_sub(known).ok_or(MoneyError::Overflow)?.max(0))
+        let left = i128::from(paid_minor).checked_sub(known).ok_or(MoneyError::Overflow)?;
+        let captured_minor = self.captured(payment).unwrap_or(i64::MAX);
+        narrow(left.min(i128::from(captured_minor)).max(0))
     }
 
-    /// True when an open dispute takes from a payment of this invoice.
-    pub fn has_open_dispute(&self, invoice: &InvoiceId) -> bool {
+    /// True when an open dispute takes from a payment of this invoice in `currency`.
+    pub fn has_open_dispute(&self, invoice: &InvoiceId, currency: Currency) -> bool {
         let payments = self.payments_of(invoice);
-        let takes = |dispute: &DisputeFacts| dispute.state == DisputeState::Open && dispute.taken_minor() > 0;
+        let takes = |dispute: &DisputeFacts| {
+            let taken = dispute.taken_minor(currency, i64::MAX);
+            dispute.state == DisputeState::Open && taken.is_ok_and(|minor| minor > 0)
+        };
         payments.iter().any(|payment| self.disputes_of_payment(payment).any(|(_, dispute)| takes(dispute)))
     }
 
@@ -286,6 +291,18 @@ impl PaymentGraph {
         let charges = self.charges_of.get(payment).into_iter().flatten();
         let ids = charges.chain([payment]).filter_map(|name| self.refunds_of.get(name)).flatten();
         ids.filter_map(|id| self.refunds.get_key_value(id))
+    }
+
+    /// The refund that releases what was not captured of a payment, resolved: the first one, by (created, id), of exactly
+    /// that rest that has not failed. It takes nothing.
+    pub fn release_of<'a>(&'a self, payment: &'a PaymentId) -> Option<&'a RefundId> {
+        let released = self.rows_of(payment).filter_map(|row| row.released).max()?;
+        let candidates = self.refunds_of_payment(payment).filter(|(_, refund)| {
+            refund.state != RefundState::Failed && refund.amount_minor == released.rest_minor
+        });
+        let order =
+            |(id, refund): &(&'a RefundId, &'a RefundFacts)| (refund.created.is_none(), refund.created, *id);
+        candidates.min_by_key(order).map(|(id, _)| id)
     }
 
     /// The disputes of a payment, resolved.
@@ -309,6 +326,11 @@ impl PaymentGraph {
         self.rows_of(payment).map(|row| row.amount_refunded_minor).max().unwrap_or(0)
     }
 
+    /// What was captured of a payment, resolved, where that is known: > 0.
+    fn captured(&self, payment: &PaymentId) -> Option<i64> {
+        self.rows_of(payment).map(|row| row.captured_minor).max().filter(|captured_minor| *captured_minor > 0)
+    }
+
     fn rows_of<'a>(&'a self, payment: &'a PaymentId) -> impl Iterator<Item = &'a PaymentFacts> {
         let charges = self.charges_of.get(payment).into_iter().flatten();
         charges.chain([payment]).filter_map(|name| self.payments.get(name))
@@ -330,3 +352,6 @@ fn merge_or_insert<K: Ord + Clone, V: Clone + PartialEq>(
     merge(present, facts);
     *present != before
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub fn earned(
     base_minor: i64,
 ) -> Result<Earned, MoneyError> {
     let uncapped = match terms.reward {
-        Reward::Flat(amount_minor) => Earned { commission_minor: amount_minor, rate: None },
+        Reward::Flat(amount_minor) => Earned { commission_minor: amount_minor.min(base_minor), rate: None },
         Reward::Percentage(rate) => {
             share(terms, rate_of(terms, rate, referral_number), snapshot, base_minor)?
         }
@@ -90,12 +90,15 @@ mod tests {
             lines.iter().map(|(price, product, weight)| ((name(price), name(product)), *weight)).collect();
         InvoiceSnapshot {
             event: EventId::new("evt_1"),
+            api_version: String::new(),
             stripe_customer: None,
             currency: Currency::parse(currency).unwrap(),
             amount_paid_minor: 0,
             total_minor: 0,
             total_excluding_tax_minor: None,
             tax_minor: None,
+            shipping_minor: 0,
+            shipping_tax_minor: 0,
             lines: Lines { weights, more: false },
         }
     }
@@ -120,10 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_reward_and_the_cap_are_amounts_of_the_program_s_currency() {
+    fn a_flat_reward_is_at_most_its_base_and_a_cap_is_of_one_currency() {
         let usd = Some(Currency::USD);
         let flat = Terms { reward: Reward::Flat(700), currency: usd, ..ten_percent() };
         assert_eq!(commission(&flat, 1, &claim("usd", &[]), 10_000), 700);
+        assert_eq!(commission(&flat, 1, &claim("usd", &[]), 120), 120);
         let capped = Terms { caps: [(Currency::USD, 250)].into(), ..ten_percent() };
         assert_eq!(commission(&capped, 1, &claim("usd", &[]), 10_000), 250);
         assert_eq!(commission(&capped, 1, &claim("usd", &[]), 2_000), 200);

@@ -1,11 +1,12 @@
 //! Statuses of referrals and commissions: derived whenever they are asked for, never stored.
 
-use super::assess::{Assessment, NoCommission};
+use super::assess::Assessment;
 use super::attribution::Referral;
 use super::facts::PaidInvoice;
 use super::ids::InvoiceId;
 use super::ledger::State;
 use super::money::MoneyError;
+use super::no_commission::NoCommission;
 use super::time::Timestamp;
 
 /// The status of a referral; the first that fits, in the order of this list.
@@ -80,7 +81,9 @@ pub enum CommissionStatus {
     None(NoCommission),
     /// A dispute takes from it and is open.
     Disputed,
-    /// It earned something, and all of it was taken back.
+    /// It earned something, and nothing is left of it because of a dispute.
+    Lost,
+    /// It earned something, and refunds took all of it back.
     Refunded,
     /// It may be paid out.
     Available,
@@ -90,13 +93,14 @@ pub enum CommissionStatus {
 
 impl CommissionStatus {
     /// The words in the API.
-    pub const WORDS: [&str; 5] = ["none", "disputed", "refunded", "available", "pending"];
+    pub const WORDS: [&str; 6] = ["none", "disputed", "lost", "refunded", "available", "pending"];
 
     /// The word in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None(_) => "none",
             Self::Disputed => "disputed",
+            Self::Lost => "lost",
             Self::Refunded => "refunded",
             Self::Available => "available",
             Self::Pending => "pending",
@@ -108,9 +112,14 @@ impl CommissionStatus {
         if let Some(reason) = assessment.reason {
             return Self::None(reason);
         }
-        if state.payments.has_open_dispute(invoice) {
+        let currency = state.invoice(invoice).map(|invoice| invoice.snapshot.currency);
+        let is_open = currency.is_some_and(|currency| state.payments.has_open_dispute(invoice, currency));
+        let nothing_is_left = assessment.net_minor() == 0 && assessment.commission_minor > 0;
+        if is_open {
             Self::Disputed
-        } else if assessment.net_minor() == 0 && assessment.commission_minor > 0 {
+        } else if nothing_is_left && assessment.dispute_minor < 0 {
+            Self::Lost
+        } else if nothing_is_left {
             Self::Refunded
         } else if assessment.available_at <= now {
             Self::Available

@@ -8,7 +8,8 @@ use crate::domain::{
     money::narrow,
 };
 use crate::stripe::fields::{FieldError, Id, SignedAmount, read};
-use crate::stripe::objects::{Invoice, InvoicePayment, Line, TaxAmount};
+use crate::stripe::list::List;
+use crate::stripe::objects::{Invoice, InvoicePayment, Line, ShippingCost, TaxAmount};
 use crate::stripe::{EventBody, fields::Amount, words};
 
 const AT: &str = "data.object";
@@ -78,12 +79,15 @@ fn extract_invoice(
     let paid_at = invoice.status_transitions.as_ref().and_then(|transitions| transitions.paid_at);
     let snapshot = InvoiceSnapshot {
         event: event.id.clone(),
+        api_version: event.api_version.clone(),
         stripe_customer: customer.clone(),
         currency: invoice.currency.0,
-        amount_paid_minor: invoice.amount_paid.0,
+        amount_paid_minor: amount_paid(event, invoice)?,
         total_minor: invoice.total.0,
         total_excluding_tax_minor: invoice.total_excluding_tax.map(|SignedAmount(minor)| minor),
         tax_minor: tax(invoice)?,
+        shipping_minor: shipping(invoice, |shipping| shipping.amount_total),
+        shipping_tax_minor: shipping(invoice, |shipping| shipping.amount_tax),
         lines: lines(invoice)?,
     };
     let paid_at = paid_at.map_or(event.created, Timestamp::from_unix);
@@ -106,6 +110,17 @@ fn extract_invoice(
     Ok(Extracted { facts, ..Extracted::default() })
 }
 
+/// What was paid. Before 2025-03-31 an invoice that was marked paid by hand counts that money as still open.
+fn amount_paid(event: &EventBody<'_>, invoice: &Invoice) -> Result<i64, MoneyError> {
+    let by_hand = event.is_before_basil() && invoice.paid_out_of_band == Some(true);
+    let rest_minor = invoice.amount_remaining.filter(|_| by_hand).map_or(0, |Amount(minor)| minor);
+    invoice.amount_paid.0.checked_add(rest_minor).ok_or(MoneyError::Overflow)
+}
+
+fn shipping(invoice: &Invoice, amount: fn(&ShippingCost) -> Option<SignedAmount>) -> i64 {
+    invoice.shipping_cost.as_ref().and_then(amount).map_or(0, |SignedAmount(minor)| minor)
+}
+
 /// The newer place, then the older, then the lines.
 fn subscription(invoice: &Invoice) -> Option<&Id> {
     let details = invoice.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
@@ -118,20 +133,27 @@ fn subscription(invoice: &Invoice) -> Option<&Id> {
     of_parent.or(invoice.subscription.as_ref()).or_else(|| of_lines.next())
 }
 
-/// What the lines sold, by price and product.
+/// What the lines sold, by price and product: of each line its amount less its discounts, where that is more than 0.
 fn lines(invoice: &Invoice) -> Result<Lines, MoneyError> {
-    let Some(listed) = &invoice.lines else { return Ok(Lines::default()) };
-    weigh(&listed.data, listed.has_more == Some(true), PRICES_LIMIT)
+    let Some(listed) = &invoice.lines else { return Ok(Lines { more: true, ..Lines::default() }) };
+    weigh(listed.into_iter(), listed.more, PRICES_LIMIT)
 }
 
 /// What these lines sold, by price and product; `more` when there are others, or more than `prices` different prices.
 ///
 /// # Errors
 /// [`MoneyError`] when a sum does not fit.
-pub fn weigh(listed: &[Line], more: bool, prices: usize) -> Result<Lines, MoneyError> {
+pub fn weigh<'l>(
+    listed: impl Iterator<Item = &'l Line>,
+    more: bool,
+    prices: usize,
+) -> Result<Lines, MoneyError> {
     let mut lines = Lines { more, ..Lines::default() };
     for line in listed {
-        let Some(SignedAmount(weight @ 1..)) = line.amount else { continue };
+        let weight = weight(line)?;
+        if weight <= 0 {
+            continue;
+        }
         let details = line.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
         let older = line.price.as_ref().or(line.plan.as_ref());
         let newer_price = details.and_then(|details| details.price.as_ref()).map(|Id(price)| price);
@@ -149,9 +171,15 @@ pub fn weigh(listed: &[Line], more: bool, prices: usize) -> Result<Lines, MoneyE
     Ok(lines)
 }
 
+fn weight(line: &Line) -> Result<i64, MoneyError> {
+    let discounts = line.discount_amounts.iter().flatten().map(|discount| i128::from(discount.amount.0));
+    let amount = line.amount.map_or(0, |SignedAmount(minor)| i128::from(minor));
+    narrow(amount.checked_sub(discounts.sum()).ok_or(MoneyError::Overflow)?.max(0))
+}
+
 /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.
 fn tax(invoice: &Invoice) -> Result<Option<i64>, MoneyError> {
-    let sum = |taxes: &Vec<TaxAmount>| narrow(taxes.iter().map(|tax| i128::from(tax.amount.0)).sum());
+    let sum = |taxes: &List<TaxAmount>| narrow(taxes.into_iter().map(|tax| i128::from(tax.amount.0)).sum());
     match invoice.total_taxes.as_ref().or(invoice.total_tax_amounts.as_ref()) {
         Some(taxes) => sum(taxes).map(Some),
         None => Ok(invoice.tax.map(|SignedAmount(minor)| minor)),

@@ -58,7 +58,7 @@ fn stripe_id(field: &str, value: &str, prefixes: &[&str]) -> Result<String, Serv
     let value = value.trim();
     let rest = prefixes.iter().find_map(|prefix| value.strip_prefix(prefix));
     let is_id = |rest: &str| {
-        !rest.is_empty() && rest.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        !rest.is_empty() && rest.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
     };
     if rest.is_some_and(is_id) && is_name(value) {
         Ok(value.to_owned())

@@ -118,7 +118,7 @@ impl Asking<'_> {
         match question {
             Question::Lines(invoice) => {
                 let lines = self.api.lines_of(invoice).await?;
-                let weighed = purchase::weigh(&lines, false, usize::MAX).map_err(|error| {
+                let weighed = purchase::weigh(lines.iter(), false, usize::MAX).map_err(|error| {
                     let path = "lines.data[].amount".to_owned();
                     ApiError::from(FieldError { path, rule: error.to_string() })
                 })?;

@@ -99,7 +99,7 @@ pub async fn subscriptions(
     Ok(rows.await?.into_iter().map(value).collect())
 }
 
-/// The customers of a subscription, and whether it has ended. Reads the whole table: for `explain` only.
+/// The customers of a subscription, and whether it has ended.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.

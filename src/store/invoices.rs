@@ -72,12 +72,15 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
 fn value(row: invoice::Model) -> Result<(InvoiceId, PaidInvoice), StoreError> {
     let snapshot = InvoiceSnapshot {
         event: EventId::new(row.event_id),
+        api_version: row.api_version,
         stripe_customer: row.stripe_customer_id.map(StripeCustomerId::new),
         currency: currency("invoice", &row.id, &row.currency)?,
         amount_paid_minor: row.amount_paid_minor,
         total_minor: row.total_minor,
         total_excluding_tax_minor: row.total_excluding_tax_minor,
         tax_minor: row.tax_minor,
+        shipping_minor: row.shipping_minor,
+        shipping_tax_minor: row.shipping_tax_minor,
         lines: Lines { weights: weights(&row.id, row.lines)?, more: row.more_lines },
     };
     let paid_at = Timestamp::from_unix(row.paid_at);
@@ -92,12 +95,15 @@ fn row(id: &InvoiceId, invoice: &PaidInvoice) -> invoice::Model {
     invoice::Model {
         id: id.to_string(),
         event_id: snapshot.event.to_string(),
+        api_version: snapshot.api_version.clone(),
         stripe_customer_id: snapshot.stripe_customer.as_ref().map(ToString::to_string),
         currency: snapshot.currency.to_string(),
         amount_paid_minor: snapshot.amount_paid_minor,
         total_minor: snapshot.total_minor,
         total_excluding_tax_minor: snapshot.total_excluding_tax_minor,
         tax_minor: snapshot.tax_minor,
+        shipping_minor: snapshot.shipping_minor,
+        shipping_tax_minor: snapshot.shipping_tax_minor,
         paid_at: invoice.paid_at.unix(),
         conflict: invoice.conflict,
         lines: lines_column(&snapshot.lines),

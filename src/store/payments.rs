@@ -1,5 +1,7 @@
 //! Payments, what they pay, and what takes from them: refunds, disputes, credit notes.
 
+use std::collections::BTreeMap;
+
 use entity::{credit_note, dispute, payment, payment_link, refund};
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
@@ -8,8 +10,8 @@ use super::invoices::is_of_whole_customer;
 use super::values::currency;
 use crate::domain::ledger::{Changes, Fetched, Needs};
 use crate::domain::{
-    CreditNoteFacts, CreditNoteId, DisputeFacts, DisputeId, DisputeState, InvoiceId, PaymentFacts, PaymentId,
-    RefundFacts, RefundId, RefundState,
+    BalanceTransaction, BalanceTransactionId, CreditNoteFacts, CreditNoteId, DisputeFacts, DisputeId,
+    DisputeState, InvoiceId, PaymentFacts, PaymentId, RefundFacts, RefundId, RefundState, Release, Timestamp,
 };
 
 /// The selections of payments and of what is about them.
@@ -99,6 +101,10 @@ fn payment(row: payment::Model) -> (PaymentId, PaymentFacts) {
         payment_intent: row.payment_intent.map(PaymentId::new),
         captured_minor: row.captured_minor,
         amount_refunded_minor: row.amount_refunded_minor,
+        released: row
+            .released_minor
+            .zip(row.released_captured_minor)
+            .map(|(rest_minor, captured_minor)| Release { captured_minor, rest_minor }),
         no_invoice: row.no_invoice,
     };
     (PaymentId::new(row.id), facts)
@@ -110,6 +116,8 @@ fn payment_row((id, facts): &(PaymentId, PaymentFacts)) -> payment::Model {
         payment_intent: facts.payment_intent.as_ref().map(ToString::to_string),
         captured_minor: facts.captured_minor,
         amount_refunded_minor: facts.amount_refunded_minor,
+        released_minor: facts.released.map(|released| released.rest_minor),
+        released_captured_minor: facts.released.map(|released| released.captured_minor),
         no_invoice: facts.no_invoice,
     }
 }
@@ -128,8 +136,8 @@ fn link_row((invoice, payment, amount_minor): &(InvoiceId, PaymentId, Option<i64
 
 fn refund(row: refund::Model) -> Result<(RefundId, RefundFacts), StoreError> {
     let state = RefundState::parse(&row.state).ok_or_else(|| corrupt("refund", &row.id, &row.state))?;
-    let payment = PaymentId::new(row.payment_id);
-    Ok((RefundId::new(row.id), RefundFacts { payment, amount_minor: row.amount_minor, state }))
+    let (payment, created) = (PaymentId::new(row.payment_id), row.created_at.map(Timestamp::from_unix));
+    Ok((RefundId::new(row.id), RefundFacts { payment, amount_minor: row.amount_minor, state, created }))
 }
 
 fn refund_row((id, facts): &(RefundId, RefundFacts)) -> refund::Model {
@@ -138,14 +146,46 @@ fn refund_row((id, facts): &(RefundId, RefundFacts)) -> refund::Model {
         payment_id: facts.payment.to_string(),
         amount_minor: facts.amount_minor,
         state: facts.state.as_str().to_owned(),
+        created_at: facts.created.map(Timestamp::unix),
     }
 }
 
 fn dispute(row: dispute::Model) -> Result<(DisputeId, DisputeFacts), StoreError> {
     let state = DisputeState::parse(&row.state).ok_or_else(|| corrupt("dispute", &row.id, &row.state))?;
     let currency = currency("dispute", &row.id, &row.currency)?;
-    let (payment, amount_minor) = (PaymentId::new(row.payment_id), row.amount_minor);
-    Ok((DisputeId::new(row.id), DisputeFacts { payment, amount_minor, currency, state }))
+    let facts = DisputeFacts {
+        payment: PaymentId::new(row.payment_id),
+        amount_minor: row.amount_minor,
+        currency,
+        state,
+        closed_at: row.closed_at.map(Timestamp::from_unix),
+        transactions: transactions(&row.id, row.transactions)?,
+    };
+    Ok((DisputeId::new(row.id), facts))
+}
+
+/// A balance transaction as it is stored: id, currency, amount.
+type StoredTransaction<T> = (T, T, i64);
+
+fn transactions(
+    dispute: &str,
+    column: Option<String>,
+) -> Result<BTreeMap<BalanceTransactionId, BalanceTransaction>, StoreError> {
+    let Some(text) = column else { return Ok(BTreeMap::new()) };
+    let read: Result<Vec<StoredTransaction<String>>, _> = serde_json::from_str(&text);
+    let read = read.or(Err(corrupt("dispute", dispute, &text)))?;
+    let value = |(id, code, amount_minor): StoredTransaction<String>| {
+        let currency = currency("dispute", dispute, &code)?;
+        Ok((BalanceTransactionId::new(id), BalanceTransaction { amount_minor, currency }))
+    };
+    read.into_iter().map(value).collect()
+}
+
+fn transactions_column(transactions: &BTreeMap<BalanceTransactionId, BalanceTransaction>) -> Option<String> {
+    let stored = transactions.iter();
+    let stored: Vec<StoredTransaction<&str>> =
+        stored.map(|(id, moved)| (id.as_str(), moved.currency.as_str(), moved.amount_minor)).collect();
+    (!stored.is_empty()).then(|| serde_json::json!(stored).to_string())
 }
 
 fn dispute_row((id, facts): &(DisputeId, DisputeFacts)) -> dispute::Model {
@@ -155,6 +195,8 @@ fn dispute_row((id, facts): &(DisputeId, DisputeFacts)) -> dispute::Model {
         amount_minor: facts.amount_minor,
         currency: facts.currency.to_string(),
         state: facts.state.as_str().to_owned(),
+        closed_at: facts.closed_at.map(Timestamp::unix),
+        transactions: transactions_column(&facts.transactions),
     }
 }
 

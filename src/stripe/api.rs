@@ -24,7 +24,7 @@ use tracing::subscriber::NoSubscriber;
 use super::fields::{Amount, FieldError, Id, PromotionCodes, read};
 use super::objects::{InvoicePayment, Line, Refund};
 use super::words;
-use crate::domain::{InvoiceId, PaymentId, RefundFacts, RefundId};
+use crate::domain::{InvoiceId, PaymentId, RefundFacts, RefundId, Timestamp};
 
 /// Objects of one page: as many as Stripe gives.
 const PAGE_OBJECTS: i64 = 100;
@@ -233,7 +233,8 @@ impl StripeApi {
             if named.map(|Id(name)| name.as_str()).any(|name| name == payment.as_str()) {
                 let state = words::refund_state(refund.status.as_deref());
                 let (payment, amount_minor) = (payment.clone(), refund.amount.0);
-                let facts = RefundFacts { payment, amount_minor, state };
+                let created = refund.created.map(Timestamp::from_unix);
+                let facts = RefundFacts { payment, amount_minor, state, created };
                 refunds.push((RefundId::new(refund.id.0), facts));
             }
         }

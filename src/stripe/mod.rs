@@ -5,6 +5,7 @@
 pub mod api;
 pub mod envelope;
 pub mod fields;
+pub mod list;
 pub mod objects;
 pub mod sample;
 pub mod signature;

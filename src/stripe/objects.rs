@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::fields::{Amount, CurrencyCode, Id, Nullable, PriceRef, PromotionCodes, SignedAmount, Text};
+use super::list::{List, list};
 
 /// Metadata: any value is taken, only texts are used.
 pub type Metadata = BTreeMap<String, serde_json::Value>;
@@ -24,6 +25,10 @@ pub struct Invoice {
     pub currency: CurrencyCode,
     /// What was paid, tax included.
     pub amount_paid: Amount,
+    /// It was marked paid by hand, until 2025-03-31.
+    pub paid_out_of_band: Option<bool>,
+    /// What was not paid through Stripe.
+    pub amount_remaining: Option<Amount>,
     /// What was due before customer credit; negative for a credit.
     pub total: SignedAmount,
     /// `total` less exclusive and inclusive tax.
@@ -31,9 +36,11 @@ pub struct Invoice {
     /// Tax until 2025-03-31.
     pub tax: Option<SignedAmount>,
     /// Taxes until 2025-03-31.
-    pub total_tax_amounts: Option<Vec<TaxAmount>>,
+    #[serde(default, deserialize_with = "list")]
+    pub total_tax_amounts: Option<List<TaxAmount>>,
     /// Taxes since 2025-03-31.
-    pub total_taxes: Option<Vec<TaxAmount>>,
+    #[serde(default, deserialize_with = "list")]
+    pub total_taxes: Option<List<TaxAmount>>,
     /// The payment until 2025-03-31.
     pub payment_intent: Option<Id>,
     /// The charge until 2025-03-31.
@@ -58,7 +65,10 @@ pub struct Invoice {
     #[serde(default)]
     pub discounts: PromotionCodes,
     /// What it sold.
+    #[serde(default, deserialize_with = "list")]
     pub lines: Option<List<Line>>,
+    /// What was paid for shipping.
+    pub shipping_cost: Option<ShippingCost>,
 }
 
 /// A line of an invoice. Only rates of products need it.
@@ -66,6 +76,9 @@ pub struct Invoice {
 pub struct Line {
     /// What it adds to the total; negative for a proration that gives back.
     pub amount: Option<SignedAmount>,
+    /// What its discounts take off that.
+    #[serde(default, deserialize_with = "list")]
+    pub discount_amounts: Option<List<DiscountAmount>>,
     /// Price and product until 2025-03-31.
     pub price: Option<PriceRef>,
     /// Price and product before prices had an object of their own.
@@ -76,6 +89,22 @@ pub struct Line {
     pub subscription: Option<Id>,
     /// The subscription since 2025-03-31.
     pub parent: Option<LineParent>,
+}
+
+/// A discount of a line.
+#[derive(Debug, Deserialize)]
+pub struct DiscountAmount {
+    /// What it takes off.
+    pub amount: SignedAmount,
+}
+
+/// `invoice.shipping_cost`.
+#[derive(Debug, Deserialize)]
+pub struct ShippingCost {
+    /// With tax.
+    pub amount_total: Option<SignedAmount>,
+    /// The tax in it.
+    pub amount_tax: Option<SignedAmount>,
 }
 
 /// `line.pricing`.
@@ -209,6 +238,7 @@ pub struct Charge {
     /// Cumulative.
     pub amount_refunded: Amount,
     /// Present before 2022-11-15, or when expanded.
+    #[serde(default, deserialize_with = "list")]
     pub refunds: Option<List<Refund>>,
 }
 
@@ -225,6 +255,8 @@ pub struct Refund {
     pub charge: Option<Id>,
     /// The payment intent.
     pub payment_intent: Option<Id>,
+    /// When it was made, Unix seconds.
+    pub created: Option<i64>,
 }
 
 /// `dispute`.
@@ -242,6 +274,20 @@ pub struct Dispute {
     pub charge: Option<Id>,
     /// The payment intent.
     pub payment_intent: Option<Id>,
+    /// What it has moved on the balance so far.
+    #[serde(default, deserialize_with = "list")]
+    pub balance_transactions: Option<List<DisputeTransaction>>,
+}
+
+/// One of `dispute.balance_transactions`.
+#[derive(Debug, Deserialize)]
+pub struct DisputeTransaction {
+    /// `txn_…`.
+    pub id: Id,
+    /// What it moved, negative when it was taken from the balance; fees stand apart.
+    pub amount: Option<SignedAmount>,
+    /// Its currency.
+    pub currency: Option<CurrencyCode>,
 }
 
 /// `credit_note`.
@@ -256,7 +302,8 @@ pub struct CreditNote {
     /// What was paid back outside Stripe.
     pub out_of_band_amount: Option<Amount>,
     /// Its refunds, since 2025-03-31.
-    pub refunds: Option<Vec<CreditNoteRefund>>,
+    #[serde(default, deserialize_with = "list")]
+    pub refunds: Option<List<CreditNoteRefund>>,
 }
 
 /// One refund of a credit note.
@@ -286,7 +333,8 @@ pub struct CheckoutSession {
     #[serde(default)]
     pub customer_email: Text,
     /// The discounts that were applied.
-    pub discounts: Option<Vec<CheckoutDiscount>>,
+    #[serde(default, deserialize_with = "list")]
+    pub discounts: Option<List<CheckoutDiscount>>,
 }
 
 /// `checkout.session.customer_details`.
@@ -316,14 +364,4 @@ pub struct Customer {
     /// Its e-mail.
     #[serde(default)]
     pub email: Text,
-}
-
-/// A list inside an object.
-#[derive(Debug, Deserialize)]
-pub struct List<T> {
-    /// Its first page.
-    pub data: Vec<T>,
-    /// There are more than these.
-    #[serde(default)]
-    pub has_more: Option<bool>,
 }

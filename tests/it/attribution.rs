@@ -69,11 +69,11 @@ on_both_databases! {
         assert_eq!(status, 201);
         world.expect("recorded", &invoice_paid("in_1", "cus_1", 10_000)).await;
         let both = json!({ "code": "ANNA", "user_id": "u1", "customer": "cus_1" });
-        assert_eq!(world.post_referral(&both).await.0, 201);
+        assert_eq!(world.post_referral(&both).await.0, 200, "the referral was made at signup");
         assert_eq!(world.earned("anna").await, 1_000);
         // A second customer of the same user earns too; one of another user is refused.
         let second = json!({ "code": "ANNA", "user_id": "u1", "customer": "cus_2" });
-        assert_eq!(world.post_referral(&second).await.0, 201);
+        assert_eq!(world.post_referral(&second).await.0, 200);
         world.expect("posted", &invoice_paid("in_2", "cus_2", 10_000)).await;
         let stolen = json!({ "code": "ANNA", "user_id": "u2", "customer": "cus_1" });
         let (status, problem) = world.post_referral(&stolen).await;
@@ -95,7 +95,8 @@ on_both_databases! {
         world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;
         assert_eq!((world.earned("anna").await, world.earned("bert").await), (1_000, 0));
         let bond = claim(json!({ "code": "ANNA", "user_id": "u1", "customer": "cus_1" }), 0);
-        assert_eq!(world.post_referral(&bond).await.0, 201);
+        let (status, referral) = world.post_referral(&bond).await;
+        assert_eq!((status, &referral["claim"]["reason"]), (200, &json!("earlier_claim")));
         assert_eq!((world.earned("anna").await, world.earned("bert").await), (0, 1_000));
     }
 

@@ -163,7 +163,7 @@ async fn clients_that_hang_up_lose_no_event_and_leave_no_transaction() {
     for event in &events {
         world.send(event).await;
     }
-    assert_eq!((world.events().await, world.commissions().await.len()), (300, 300));
+    assert_eq!((world.events().await, world.paid_invoices().await), (300, 300));
     no_idle_transaction(&world).await;
 }
 
@@ -287,5 +287,5 @@ async fn the_queue_is_bounded_in_bytes_too() {
         let taken = async || post_event(&world.client, &daemon, event).await.0 == 200;
         eventually("the event is taken", taken).await;
     }
-    assert_eq!(world.commissions().await.len(), 24);
+    assert_eq!(world.paid_invoices().await, 24);
 }

@@ -193,6 +193,70 @@ on_both_databases! {
         says(&world.cli_ok(&["explain", "bert"]), &["It has no code", "It has earned nothing"]);
     }
 
+    async fn every_object_of_stripe_has_a_story(world: World) {
+        world.with_anna("10").await;
+        let referral = world.refer("ANNA", "cus_1").await;
+        world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        world.send(&invoice_payment("in_1", "pi_1", 10_000)).await;
+        world.send(&refund("refund.created", "re_1", "pi_1", 3_000, "succeeded")).await;
+        world.send(&dispute("du_1", "pi_1", 1_000, "usd", "lost")).await;
+        world.send(&credit_note("credit_note.created", "cn_1", "in_1", 500, "issued")).await;
+        world.send(&subscription("created", "sub_7", "cus_1", "active")).await;
+        let payment = ["Payment pi_1 (charge ch_1) pays in_1.", "Refund re_1 of pi_1: 30.00 USD, succeeded.",
+            "Dispute du_1 of pi_1: 10.00 USD, lost.", "Invoice in_1, 100.00 USD paid at ", "earned 10.00 USD, 5.50 USD of it is left",
+            "Invoice in_1 lost 45.00 USD of 100.00 USD: 35.00 USD by refunds and credit notes, 10.00 USD by disputes."];
+        for name in ["pi_1", "ch_1", "re_1", "du_1"] {
+            says(&world.cli_ok(&["explain", name]), &payment);
+        }
+        says(&world.cli_ok(&["explain", "cn_1"]), &["Credit note cn_1: 5.00 USD, paid back outside Stripe.", payment[5]]);
+        says(&world.cli_ok(&["explain", "sub_7"]), &["Subscription sub_7 of customer cus_1 is alive"]);
+        // What makes the status is told beside it.
+        for name in ["cus_1", referral["id"].as_str().unwrap(), ] {
+            says(&world.cli_ok(&["explain", name]), &["The referral has the status refund.", payment[5],
+                "was referred by promoter anna (prm_"]);
+        }
+        // A charge of which no invoice is known, yet.
+        let early = charge_refunded("pi_9", "cus_1", 5_000, 2_000);
+        world.expect("parked", &early).await;
+        for name in ["pi_9", "ch_9"] {
+            says(&world.cli_ok(&["explain", name]), &["Payment pi_9 (charge ch_9) pays no invoice that is known yet",
+                "2000 minor units of it was refunded", &format!("Event {} is parked", id(&early))]);
+        }
+        // Codes, users without a customer, uses one by one, and a rate of nothing.
+        says(&world.cli_ok(&["explain", "ANNA"]), &["Code ANNA belongs to promoter anna (prm_", "is active; 1 use was given."]);
+        world.post_referral(&json!({ "code": "ANNA", "user_id": "u9" })).await;
+        says(&world.cli_ok(&["explain", "u9"]), &["User u9 of the host has no Stripe customer yet.", "status signup"]);
+        says(&world.cli_ok(&["explain", "anna"]), &["is active; 2 uses were given."]);
+        world.program("free", "--rate 0").await;
+        world.code("FREE", "anna", "free").await;
+        world.refer("FREE", "cus_3").await;
+        world.send(&invoice_paid("in_3", "cus_3", 10_000)).await;
+        let free = world.cli_ok(&["explain", "in_3"]);
+        says(&free, &["the base is 100.00 USD at 0 %, so it earned nothing.", "So there is nothing to pay out"]);
+        assert!(!free.contains("may be paid out"), "{free}");
+        world.send(&invoice_paid("in_4", "cus_4", 10_000)).await;
+        says(&world.cli_ok(&["explain", "in_4"]), &["It earns nothing (not_referred): nobody has said who referred this customer."]);
+    }
+
+    async fn an_event_that_could_not_be_used_is_told_with_what_it_names(world: World) {
+        world.with_anna("10").await;
+        let broken = with(invoice_paid("in_1", "cus_1", 10_000), "/data/object/amount_paid", json!("much"));
+        let other = with(invoice_paid("in_11", "cus_2", 10_000), "/data/object/amount_paid", json!("much"));
+        for event in [&broken, &other] {
+            world.expect("quarantined", event).await;
+        }
+        for name in ["in_1", "cus_1"] {
+            let story = world.cli_ok(&["explain", name]);
+            says(&story, &[&format!("Event {} (invoice.paid) names it and is quarantined", id(&broken)), "amount_paid"]);
+            assert!(!story.contains(id(&other)), "{story}");
+        }
+        let json: Value = serde_json::from_str(&world.cli_ok(&["explain", "in_1", "--format", "json"])).unwrap();
+        assert_eq!(json["object"], "quarantined");
+        world.refer("ANNA", "cus_1").await;
+        says(&world.cli_ok(&["explain", "cus_1"]), &["was referred by promoter anna", "names it and is quarantined"]);
+        assert_eq!(world.cli(&["explain", "in_2"]).status.code(), Some(1));
+    }
+
     async fn a_story_is_json_when_asked_and_an_unknown_name_is_one_line(world: World) {
         world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;

@@ -23,6 +23,7 @@ mod setup;
 mod world;
 
 mod attribution;
+mod claims;
 mod cli;
 mod codes;
 mod connected;
@@ -40,6 +41,7 @@ mod lockstep;
 mod logs;
 mod lookups;
 mod memory;
+mod money;
 mod moves;
 mod one_writer;
 mod operator;

@@ -8,9 +8,9 @@ use crate::support::{SECRET, World, now};
 use referrald::domain::catalog::NewCode;
 use referrald::domain::ledger::{PromoterFacts, Stamp};
 use referrald::domain::{
-    BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, EmailHash, Kind,
-    ProgramKey, PromoterId, Recurrence, State, StripeCustomerId, Terms, TermsVersion, Timestamp, UnitOfWork,
-    UserId,
+    BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, CommissionBase, Currency,
+    EmailHash, Kind, ProgramKey, PromoterId, Recurrence, Reward, State, StripeCustomerId, Terms,
+    TermsVersion, Timestamp, UnitOfWork, UserId,
 };
 use referrald::handlers::Policy;
 use referrald::service::inbound::InboundEvent;
@@ -81,10 +81,19 @@ fn terms(program: &str) -> Terms {
         "other" => percentage(2_000),
         "once" => Terms { recurrence: Recurrence::OneTime, ..percentage(5_000) },
         "few" => Terms { max_rewards_per_promoter: Some(1), ..percentage(1_000) },
+        "new" => Terms { new_customers_only: true, ..percentage(1_000) },
         "month" => {
             let recurrence = Recurrence::Recurring { months: Some(1), invoices: None };
             Terms { recurrence, ..percentage(1_000) }
         }
+        "sold" => {
+            let rates = [("prod_new", 2_000), ("prod_old", 500)];
+            let rate = |(product, bps): (&str, u16)| (product.to_owned(), BasisPoints::new(bps).unwrap());
+            Terms { product_rates: rates.map(rate).into(), ..percentage(1_000) }
+        }
+        "flat" => Terms { reward: Reward::Flat(500), currency: Some(Currency::USD), ..percentage(0) },
+        "capped" => Terms { caps: [(Currency::USD, 50_000)].into(), ..percentage(1_000) },
+        "goods" => Terms { exclude_shipping: true, ..percentage(1_000) },
         _ => percentage(1_000),
     }
 }
@@ -113,7 +122,9 @@ fn apply(unit: &mut UnitOfWork, step: &Prepared) {
     match step {
         Prepared::Event(event) => {
             // The inbox lets an event through once; what it says must not count twice even if it did not.
-            unit.apply(&event.event.telling, event.extraction.as_ref().unwrap()).unwrap();
+            if let Ok(extracted) = &event.extraction {
+                unit.apply(&event.event.telling, extracted).unwrap();
+            }
         }
         Prepared::Claim(claim) => {
             unit.refer(claim.clone(), None).unwrap();
@@ -197,6 +208,7 @@ async fn random_orders_on(world: World) {
         world.cli_ok(&create);
         world.cli_ok(&["promoter", "create", promoter, "--email", &format!("{promoter}@example.com")]);
         let mut create = vec!["code", "create", code, "--promoter", promoter, "--program", program];
+        create.extend(["--made-at", "2020-01-01T00:00:00Z"]);
         if code == "BERT" {
             create.extend(["--promotion-code", "promo_bert"]);
         }

@@ -197,26 +197,19 @@ on_both_databases! {
     async fn codes_of_any_case_are_one(world: World) {
         world.program("default", "--rate 10").await;
         world.promoter("anna").await;
-        for code in ["Anna", "KELVIN", "STRA\u{df}E", "\u{3a3}\u{3a3}"] {
+        for code in ["Anna", "KELVIN"] {
             world.code(code, "anna", "default").await;
         }
-        let spelt = ["ANNA", "anna", "aNNa", "\u{212a}elvin", "\u{212a}ELVIN", "stra\u{df}e", "STRA\u{1e9e}E", "\u{3c3}\u{3c2}"];
+        let spelt = ["ANNA", "anna", "aNNa", "kelvin", "\u{212a}elvin", "\u{212a}ELVIN"];
         for (number, code) in spelt.into_iter().enumerate() {
             world.refer(code, &format!("cus_{number}")).await;
             let new = json!({ "code": code, "promoter": "anna", "program": "default" });
-            assert_eq!(world.post("/v1/codes", new).await.0, 409, "{code}");
+            let taken = if code.is_ascii() { 409 } else { 422 };
+            assert_eq!(world.post("/v1/codes", new).await.0, taken, "{code}");
             world.send(&told(&format!("cus_e{number}"), code, support::now().unix())).await;
         }
         assert_eq!(world.uses("aNNA").await, 6);
         assert_eq!(world.referrals().await.len(), 2 * spelt.len());
-    }
-
-    async fn the_dotless_i_is_a_letter_of_its_own(world: World) {
-        world.program("default", "--rate 10").await;
-        world.promoter("anna").await;
-        world.code("KISS", "anna", "default").await;
-        // CaseFolding.txt has U+0131 under T (Turkic) only.
-        world.code("K\u{131}SS", "anna", "default").await;
     }
 }
 

@@ -133,7 +133,7 @@ on_both_databases! {
             world.expect("posted", &ago(sale(invoice, customer_id, 10_000), days * DAY)).await;
             world.expect("recorded", &invoice_payment(invoice, &payment, 10_000)).await;
         }
-        world.expect("recorded", &sale("in_none", "cus_9", 10_000)).await;
+        world.expect("recorded", &invoice_paid_with_code("in_none", "cus_9", 10_000, "NEVER")).await;
         world.send(&charge_refunded("pi_refunded", "cus_1", 10_000, 10_000)).await;
         world.send(&charge_refunded("pi_part", "cus_1", 10_000, 9_999)).await;
         for (name, status) in
@@ -163,8 +163,6 @@ on_both_databases! {
             ("status=available&program=default", "in_available"),
             ("invoice=in_lost", "in_lost"),
             ("invoice=in_lost&status=pending", ""),
-            ("program=nothing", ""),
-            ("promoter=prm_nobody", ""),
         ] {
             assert_eq!(invoices(&world, query).await, expected, "{query}");
         }
@@ -209,6 +207,8 @@ on_both_databases! {
         }
         world.refer("USED", "cus_used").await;
         let refused = path_of(&world.refer("ANNA", "cus_refused").await);
+        world.change("/v1/promoters/anna", json!({ "email": "anna@example.com" })).await;
+        world.send(&customer("customer.updated", "cus_refused", "anna@example.com")).await;
         world.change(&refused, json!({ "status": "refused" })).await;
         for (code, customer_id, days) in [("ANNA", "cus_anna", 0), ("FLAT", "cus_flat", 0), ("ONCE", "cus_once", 0),
             ("TOP", "cus_top", 0), ("TOP", "cus_top2", 0), ("QUICK", "cus_quick", 5), ("LARGE", "cus_large", 0),
@@ -246,7 +246,7 @@ on_both_databases! {
             let story = world.cli_ok(&["explain", invoice]);
             assert!(story.contains(&format!("({reason})")), "{reason}: {story}");
         }
-        assert_eq!(world.get("/v1/commissions?status=none&limit=200").await["data"].as_array().unwrap().len(), 15);
+        assert_eq!(world.get("/v1/commissions?status=none&limit=200").await["data"].as_array().unwrap().len(), 14);
         assert_eq!(world.entries().await.len(), 2);
     }
 
@@ -257,7 +257,7 @@ on_both_databases! {
         let found = world.get("/v1/users/user%201%2F%C3%A4/referrer").await;
         assert_eq!(found, world.get(&path_of(&made)).await);
         assert_eq!((&found["code"], &found["user_id"]), (&json!("ANNA"), &json!("user 1/ä")));
-        assert_eq!((&found["customers"], &found["referral_number"]), (&json!(["cus_1"]), &json!(1)));
+        assert_eq!((&found["customers"], &found["referral_number"]), (&json!(["cus_1"]), &Value::Null));
         assert_eq!((&found["source"], &found["status"]), (&json!("api"), &json!("signup")));
         for (path, code) in [
             ("/v1/users/nobody/referrer", "unknown_referral"),
@@ -272,7 +272,6 @@ on_both_databases! {
         let other = made["promoter"].as_str().unwrap();
         let of = world.get(&format!("/v1/referrals?promoter={other}")).await;
         assert_eq!(of["data"], json!([found]));
-        assert_eq!(world.get("/v1/referrals?promoter=prm_nobody").await["data"], json!([]));
     }
 
     async fn what_contradicts_itself_is_flagged_wherever_it_is_shown(world: World) {

@@ -101,7 +101,7 @@ on_both_databases! {
         world.refer("FEW", "cus_1").await;
         world.refer_ago("FEW", "cus_1", 3_600).await;
         let bound = json!({ "code": "FEW", "customer": "cus_1", "user_id": "u1" });
-        assert_eq!(world.post_referral(&bound).await.0, 201);
+        assert_eq!(world.post_referral(&bound).await.0, 200);
         world.post_referral(&json!({ "code": "FEW", "customer": "cus_1b", "user_id": "u1" })).await;
         assert_eq!(world.uses("FEW").await, 1, "all of it was one referral");
         // A claim that does not make the referral uses none.
@@ -134,6 +134,8 @@ on_both_databases! {
         given(1, "a move back").await;
         let refused = world.refer("FEW", "cus_2").await;
         let refused = format!("/v1/referrals/{}", refused["id"].as_str().unwrap());
+        world.change("/v1/promoters/anna", json!({ "email": "anna@example.com" })).await;
+        world.send(&customer("customer.updated", "cus_2", "anna@example.com")).await;
         world.change(&refused, json!({ "status": "refused" })).await;
         given(2, "a refusal").await;
         world.refer("FEW", "cus_3").await;

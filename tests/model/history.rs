@@ -1,5 +1,7 @@
 //! Random histories: facts told late, twice, under another name, or against each other.
 
+use std::collections::BTreeMap;
+
 use referrald::domain::attribution::Review;
 use referrald::domain::codes::CodeVersion;
 use referrald::domain::{
@@ -103,12 +105,15 @@ fn invoice_paid(random: &mut Random, world: &World, event: &EventId) -> Extracte
     let total = if random.in_percent(70) { amount } else { amount + random.minor_below(100) - 20 };
     let snapshot = InvoiceSnapshot {
         event: event.clone(),
+        api_version: String::new(),
         stripe_customer: Some(stripe_customer.clone()).filter(|_| random.in_percent(97)),
         currency: if random.in_percent(10) { currency(random) } else { invoice.currency },
         amount_paid_minor: amount,
         total_minor: total,
         total_excluding_tax_minor: random.in_percent(50).then(|| total - random.minor_below(20)),
         tax_minor: random.in_percent(30).then(|| random.minor_below(20)),
+        shipping_minor: 0,
+        shipping_tax_minor: 0,
         lines: lines(random),
     };
     let named = random.in_percent(40).then(|| world.name(random));
@@ -180,6 +185,7 @@ fn charge(random: &mut Random, world: &World) -> Extracted {
         payment: payment.clone(),
         captured_minor: if random.in_percent(30) { 0 } else { random.amount() },
         amount_refunded_minor: if random.in_percent(40) { 0 } else { random.amount() },
+        released: None,
     });
     if random.in_percent(25) {
         let invoice = world.invoices[random.below(world.invoices.len())].id.clone();
@@ -210,7 +216,8 @@ fn refund(random: &mut Random, world: &World) -> Extracted {
 
 fn refund_of(random: &mut Random, number: usize, taking: &Taking, payment: PaymentId) -> Fact {
     let state = random.pick(&[RefundState::Pending, RefundState::Succeeded, RefundState::Failed]);
-    let facts = RefundFacts { payment, amount_minor: random.amount_near(taking.amount), state };
+    let amount_minor = random.amount_near(taking.amount);
+    let facts = RefundFacts { payment, amount_minor, state, created: None };
     Fact::Refund { refund: RefundId::new(format!("re_{number}")), facts }
 }
 
@@ -221,13 +228,16 @@ fn dispute(random: &mut Random, world: &World) -> Extracted {
     let mut facts = Vec::new();
     world.names(random, &payment, &mut facts);
     let states = [DisputeState::Open, DisputeState::Lost, DisputeState::Returned, DisputeState::Inquiry];
+    let state = states[random.below(7) % 4];
     facts.push(Fact::Dispute {
         dispute: DisputeId::new(format!("du_{number}")),
         facts: DisputeFacts {
             payment: payment.clone(),
             amount_minor: random.amount_near(taking.amount),
             currency: currency(random),
-            state: states[random.below(7) % 4],
+            state,
+            closed_at: state.is_final().then_some(Timestamp::from_unix(0)),
+            transactions: BTreeMap::new(),
         },
     });
     Extracted { facts, waits_for: Some(payment) }

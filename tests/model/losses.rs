@@ -46,7 +46,7 @@ impl<'a> Money<'a> {
                 self.links.push((invoice, payment, *amount_minor));
             }
             Fact::ChargeOf { charge, payment_intent } => self.charges.push((charge, payment_intent)),
-            Fact::Payment { payment, captured_minor, amount_refunded_minor } => {
+            Fact::Payment { payment, captured_minor, amount_refunded_minor, released: _ } => {
                 self.totals.push((payment, *captured_minor, *amount_refunded_minor));
             }
             Fact::Refund { refund, facts } => {

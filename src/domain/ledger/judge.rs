@@ -35,6 +35,7 @@ impl State {
         };
         let Some(named) = claim.named_customer() else { return true };
         let customer = self.customers.present(&named);
+        let waits = !matches!(self.judge(claim, &customer), Judged::Valid(..));
         let mut waiting = 0_usize;
         let says_the_same = |known: &Claim| {
             let is_equal = known.code == claim.code
@@ -45,7 +46,7 @@ impl State {
                     Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
                     Judged::Refused(_) | Judged::NoReason => {
                         waiting = waiting.saturating_add(1);
-                        waiting >= WAITING_LIMIT
+                        waits && waiting >= WAITING_LIMIT
                     }
                 }
         };
@@ -66,10 +67,13 @@ impl State {
         }
     }
 
-    /// True when no other claim about the customer comes before this one; those that are no reason aside.
+    /// True when this claim is a reason, and no other one about the customer that is one comes before it.
     pub(super) fn is_strongest(&self, claim: &Claim) -> bool {
         let Some(named) = claim.named_customer() else { return false };
         let customer = self.customers.present(&named);
+        if matches!(self.judge(claim, &customer), Judged::NoReason) {
+            return false;
+        }
         let comes_before = |known: &Claim| {
             known.order() < claim.order() && !matches!(self.judge(known, &customer), Judged::NoReason)
         };

@@ -59,8 +59,13 @@ impl UnitOfWork {
                 let facts = PaymentFacts { payment_intent: Some(payment_intent), ..PaymentFacts::default() };
                 self.merge_payment(charge, facts, touched);
             }
-            Fact::Payment { payment, captured_minor, amount_refunded_minor } => {
-                let facts = PaymentFacts { captured_minor, amount_refunded_minor, ..PaymentFacts::default() };
+            Fact::Payment { payment, captured_minor, amount_refunded_minor, released } => {
+                let facts = PaymentFacts {
+                    captured_minor,
+                    amount_refunded_minor,
+                    released,
+                    ..PaymentFacts::default()
+                };
                 self.merge_payment(payment, facts, touched);
             }
             Fact::NoInvoice { payment } => {

@@ -92,6 +92,9 @@ fn check_invoice(
     if invoice.conflict {
         report.conflicts.push(id.clone());
     }
+    if assessment.reason.is_none() && referral.is_some_and(|referral| referral.referral_number.is_none()) {
+        report.violate(format!("{id}: it earns, but its referral was given no number"));
+    }
     let empty = Sums::new();
     let posted = state.posted.get(id).unwrap_or(&empty);
     let mut targets = targets(&assessment, referral, invoice.snapshot.currency);

@@ -74,11 +74,23 @@ fn every_change() -> Changes {
         links: vec![(invoice.clone(), payment.clone(), None)],
         refunds: vec![(
             RefundId::new("re_1"),
-            RefundFacts { payment: payment.clone(), amount_minor: 1, state: RefundState::Succeeded },
+            RefundFacts {
+                payment: payment.clone(),
+                amount_minor: 1,
+                state: RefundState::Succeeded,
+                created: None,
+            },
         )],
         disputes: vec![(
             DisputeId::new("du_1"),
-            DisputeFacts { payment, amount_minor: 1, currency: usd(), state },
+            DisputeFacts {
+                payment,
+                amount_minor: 1,
+                currency: usd(),
+                state,
+                closed_at: Some(AT),
+                transactions: BTreeMap::new(),
+            },
         )],
         credit_notes: vec![(
             CreditNoteId::new("cn_1"),
@@ -191,12 +203,15 @@ fn event() -> NewEvent {
 fn snapshot() -> InvoiceSnapshot {
     InvoiceSnapshot {
         event: EventId::new("evt_1"),
+        api_version: String::new(),
         stripe_customer: Some(StripeCustomerId::new("cus_1")),
         currency: usd(),
         amount_paid_minor: 100,
         total_minor: 100,
         total_excluding_tax_minor: None,
         tax_minor: None,
+        shipping_minor: 0,
+        shipping_tax_minor: 0,
         lines: Lines::default(),
     }
 }

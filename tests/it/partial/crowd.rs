@@ -33,12 +33,15 @@ pub fn thousands(random: &mut Random) -> History {
         let invoice = InvoiceId::new(format!("in_{invoice}"));
         let snapshot = InvoiceSnapshot {
             event: event.clone(),
+            api_version: String::new(),
             stripe_customer: Some(customer.clone()),
             currency: world::currency(random),
             amount_paid_minor: 1_000,
             total_minor: 1_000,
             total_excluding_tax_minor: None,
             tax_minor: None,
+            shipping_minor: 0,
+            shipping_tax_minor: 0,
             lines: Lines::default(),
         };
         let paid_at = Timestamp::from_unix(setup.now + random.minor_below(1_000));
@@ -58,8 +61,12 @@ pub fn thousands(random: &mut Random) -> History {
             payment: payment.clone(),
             amount_minor: Some(1_000),
         };
-        let facts =
-            RefundFacts { payment, amount_minor: random.minor_below(1_200), state: RefundState::Succeeded };
+        let facts = RefundFacts {
+            payment,
+            amount_minor: random.minor_below(1_200),
+            state: RefundState::Succeeded,
+            created: None,
+        };
         let refund = Fact::Refund { refund: RefundId::new(format!("re_{number}")), facts };
         let facts = vec![Fact::InvoicePaid { invoice, snapshot, paid_at }, Fact::Claim(claim), link, refund];
         Step::Event(event, Extracted { facts, ..Extracted::default() })

@@ -174,12 +174,15 @@ async fn causes_do_not_depend_on_how_events_were_batched() {
         let (event, customer) = (EventId::new(event), StripeCustomerId::new(customer));
         let snapshot = InvoiceSnapshot {
             event: event.clone(),
+            api_version: String::new(),
             stripe_customer: Some(customer.clone()),
             currency: Currency::parse("usd").unwrap(),
             amount_paid_minor: amount,
             total_minor: amount,
             total_excluding_tax_minor: None,
             tax_minor: None,
+            shipping_minor: 0,
+            shipping_tax_minor: 0,
             lines: Lines::default(),
         };
         let claim = code.map(|code| {

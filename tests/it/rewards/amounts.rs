@@ -33,7 +33,7 @@ on_both_databases! {
         assert_eq!(world.earned("share_0").await, 2_004);
     }
 
-    async fn a_flat_reward_is_the_same_for_every_invoice_in_its_currency(world: World) {
+    async fn a_flat_reward_is_the_same_for_every_invoice_in_its_currency_that_is_large_enough(world: World) {
         program(&world, "flat", "--flat 700 --currency usd").await;
         program(&world, "capped", "--flat 700 --currency usd --cap 500").await;
         program(&world, "gross", "--flat 700 --currency usd --base amount-paid").await;
@@ -43,8 +43,10 @@ on_both_databases! {
         let only_tax = json!({ "total_excluding_tax": 0 });
         for (invoice, customer, amount, currency, fields, expected) in [
             ("in_1", "cus_flat", 10_000, "usd", json!({}), "700"),
-            // More than was paid: the amount is fixed.
-            ("in_2", "cus_flat", 1, "usd", json!({}), "700"),
+            // No more than what it is taken of.
+            ("in_2", "cus_flat", 1, "usd", json!({}), "1"),
+            ("in_11", "cus_flat", 700, "usd", json!({}), "700"),
+            ("in_12", "cus_flat", 900, "usd", json!({ "total_excluding_tax": 699 }), "699"),
             ("in_3", "cus_flat", 10_000, "eur", json!({}), "currency_mismatch"),
             ("in_4", "cus_flat", 10_000, "jpy", json!({}), "currency_mismatch"),
             ("in_5", "cus_flat", 0, "usd", json!({}), "zero_amount"),
@@ -60,9 +62,27 @@ on_both_databases! {
         assert_eq!(shown(&world, "rate_bps", "in_1").await, "", "a flat reward has no rate");
     }
 
-    async fn the_cap_holds_for_each_invoice_in_the_program_s_currency(world: World) {
+    async fn the_cap_holds_for_each_invoice_in_its_currency(world: World) {
         program(&world, "cap", "--rate 10 --cap 250 --currency usd").await;
         claim(&world, "cap", "cus_1", CLAIMED).await;
+        program(&world, "caps", "--rate 10 --cap usd:250,jpy:90 --min-invoice kwd:500").await;
+        claim(&world, "caps", "cus_2", CLAIMED).await;
+        for (invoice, amount, currency, expected) in [
+            ("in_8", 10_000, "usd", "250"),
+            ("in_9", 10_000, "jpy", "90"),
+            ("in_10", 10_000, "eur", "1000"),
+            ("in_11", 499, "kwd", "below_minimum"),
+            ("in_12", 499, "usd", "50"),
+        ] {
+            let sale = in_currency(sale(invoice, "cus_2", amount, PAID), currency);
+            assert_eq!(sell(&world, &sale).await, expected, "{invoice}");
+        }
+        let story = world.cli_ok(&["explain", "in_10"]);
+        assert!(story.contains("Its terms have caps, but none for EUR: this was not capped."), "{story}");
+        let story = world.cli_ok(&["explain", "in_9"]);
+        assert!(story.contains("That is the cap of its terms, 90 JPY."), "{story}");
+        let story = world.cli_ok(&["explain", "in_12"]);
+        assert!(!story.contains("cap"), "{story}");
         for (invoice, amount, currency, expected) in [
             ("in_1", 2_000, "usd", "200"),
             // 249.4, 249.5, 250.4 and 1000 become 249 and 250
@@ -199,8 +219,8 @@ on_both_databases! {
             let sale = sale(&format!("in_more_{name}"), &customer, MOST + 1, PAID);
             world.expect("quarantined", &sale).await;
         }
-        // One cent earns as much as the fixed amount says.
-        assert_eq!(sell(&world, &sale("in_cent", "cus_flat", 1, PAID)).await, "999999999999999");
+        // However large the fixed amount is, one cent earns no more than itself.
+        assert_eq!(sell(&world, &sale("in_cent", "cus_flat", 1, PAID)).await, "1");
         for terms in ["--flat", "--rate 10 --cap", "--rate 10 --min-invoice"] {
             let field = terms.rsplit("--").next().unwrap().replace('-', "_");
             expect_refusal(&world, &format!("program create more {terms} {} --currency usd", MOST + 1), &field);

@@ -109,8 +109,9 @@ impl World {
         self.command(["promoter", "create", user, "--email", email]).await;
     }
 
+    /// A code that was in use for long, so that references of checkout sessions count for it.
     pub async fn code(&self, code: &str, promoter: &str, program: &str) {
-        let new = json!({ "code": code, "promoter": promoter, "program": program });
+        let new = json!({ "code": code, "promoter": promoter, "program": program, "made_at": 1_500_000_000 });
         let (status, answer) = self.post("/v1/codes", new).await;
         assert_eq!(status, 201, "{answer}");
     }

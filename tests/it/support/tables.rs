@@ -28,6 +28,11 @@ impl World {
         self.count("event").await
     }
 
+    /// Invoices known as paid.
+    pub async fn paid_invoices(&self) -> i64 {
+        self.count("invoice").await
+    }
+
     pub async fn parked(&self) -> i64 {
         self.count("event WHERE outcome = 'parked'").await
     }

@@ -1,6 +1,6 @@
 //! The story of a customer: who it is, who claims what about it, and what its invoices came to.
 
-use super::{invoice, payment, words};
+use super::{invoice, payment, summary, words};
 use crate::domain::ledger::{Needs, State};
 use crate::domain::{Customer, NoCommission, Referral, ReferralStatus, StripeCustomerId, Timestamp, UserId};
 use crate::service::ServiceError;
@@ -39,7 +39,7 @@ pub async fn tell(db: &Database, id: &str, now: Timestamp) -> Result<Option<Vec<
     let mut assessor = state.assessor();
     let paid = state.paid_invoices_of(&customer);
     for (id, _) in paid.iter().take(INVOICES_LIMIT) {
-        told.extend(invoice::summary(&state, &mut assessor, id, now)?);
+        told.extend(summary::of_invoice(&state, &mut assessor, id, now)?);
     }
     if paid.len() > INVOICES_LIMIT {
         told.push(format!("… and {} more invoices.", paid.len().saturating_sub(INVOICES_LIMIT)));

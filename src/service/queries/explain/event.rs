@@ -138,7 +138,7 @@ fn fact(fact: &Fact) -> String {
         Fact::ChargeOf { charge, payment_intent } => {
             format!("It says that charge {charge} belongs to payment {payment_intent}.")
         }
-        Fact::Payment { payment, captured_minor, amount_refunded_minor } => format!(
+        Fact::Payment { payment, captured_minor, amount_refunded_minor, released: _ } => format!(
             "It says that of payment {payment} {captured_minor} minor units were captured and {amount_refunded_minor} \
              refunded."
         ),

@@ -4,8 +4,8 @@ use super::{payment, words};
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::{Needs, State, Sums, targets};
 use crate::domain::{
-    Assessment, Assessor, CommissionStatus, Currency, Customer, InvoiceId, MoneyError, NoCommission,
-    PaidInvoice, Referral, Timestamp,
+    Assessment, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice, Referral,
+    Timestamp,
 };
 use crate::service::ServiceError;
 use crate::store::Database;
@@ -127,7 +127,10 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut
         let others: Vec<String> =
             state.payments.invoices_of(&payment).iter().map(ToString::to_string).collect();
         let link = state.payments.link(id, &payment).flatten();
-        let part = link.map_or("what its other payments leave of it".to_owned(), shown);
+        let part = link.map_or_else(
+            || "what its other payments leave of it, and at most what was captured".to_owned(),
+            shown,
+        );
         let shared =
             if others.len() > 1 { format!("; it also pays {}", others.join(", ")) } else { String::new() };
         let charges = payment::charges(state, &payment);
@@ -137,31 +140,6 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut
     for (note, facts) in state.payments.credit_notes_of(id) {
         lines.push(payment::credit_note(note, facts, currency));
     }
-}
-
-/// What a paid invoice earned and what is left, in one sentence.
-///
-/// # Errors
-/// [`MoneyError`] when an amount does not fit.
-pub fn summary<'s>(
-    state: &'s State,
-    assessor: &mut Assessor<'s>,
-    id: &InvoiceId,
-    now: Timestamp,
-) -> Result<Option<String>, MoneyError> {
-    let Some(invoice) = state.invoice(id) else { return Ok(None) };
-    let Some((assessment, _)) = assessor.assess(id)? else { return Ok(None) };
-    let currency = invoice.snapshot.currency;
-    let amount = currency.display(invoice.snapshot.amount_paid_minor);
-    let status = CommissionStatus::of(state, id, &assessment, now).as_str();
-    let what = if let Some(reason) = assessment.reason {
-        format!("earns nothing ({})", reason.as_str())
-    } else {
-        let net = currency.display(assessment.net_minor());
-        let earned = currency.display(assessment.commission_minor);
-        format!("earned {earned}, {net} of it is left ({status})")
-    };
-    Ok(Some(format!("Invoice {id}, {amount} paid at {}, {what}.", invoice.paid_at)))
 }
 
 fn outcome(

@@ -9,6 +9,7 @@ mod invoice;
 mod payment;
 mod promoter;
 mod quarantined;
+mod summary;
 mod words;
 
 use crate::domain::Timestamp;

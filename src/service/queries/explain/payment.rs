@@ -1,6 +1,6 @@
 //! The story of a payment, and of what takes from it: refunds, disputes, credit notes; and of a subscription.
 
-use super::{invoice, words};
+use super::{summary, words};
 use crate::domain::ledger::{Needs, State};
 use crate::domain::{
     CreditNoteFacts, CreditNoteId, Currency, DisputeId, InvoiceId, PaymentId, RefundId, SubscriptionId,
@@ -77,10 +77,10 @@ fn of_payment(state: &State, named: &PaymentId, now: Timestamp) -> Result<Vec<St
 
 /// What was taken from an invoice in all, and what it earned.
 fn of_invoice(state: &State, id: &InvoiceId, now: Timestamp) -> Result<Vec<String>, ServiceError> {
-    let Some(summary) = invoice::summary(state, &mut state.assessor(), id, now)? else {
+    let Some(told) = summary::of_invoice(state, &mut state.assessor(), id, now)? else {
         return Ok(vec![format!("Invoice {id} is not known as paid, so it earns nothing yet.")]);
     };
-    Ok(vec![summary].into_iter().chain(loss(state, id)?).collect())
+    Ok(vec![told].into_iter().chain(loss(state, id)?).collect())
 }
 
 /// How much of an invoice was lost, and by what; nothing when nothing was.
@@ -113,9 +113,11 @@ pub fn charges(state: &State, payment: &PaymentId) -> String {
 pub fn takings(state: &State, payment: &PaymentId, currency: Option<Currency>) -> Vec<String> {
     let shown = |minor: i64| words::amount(currency, minor);
     let mut told = Vec::new();
+    let release = state.payments.release_of(payment);
     for (refund, facts) in state.payments.refunds_of_payment(payment) {
-        let (amount, state) = (shown(facts.amount_minor), words::refund_state(facts.state));
-        told.push(format!("Refund {refund} of {payment}: {amount}, {state}."));
+        let is_release = release == Some(refund);
+        let word = if is_release { words::RELEASE } else { words::refund_state(facts.state) };
+        told.push(format!("Refund {refund} of {payment}: {}, {word}.", shown(facts.amount_minor)));
     }
     let refunded = state.payments.amount_refunded(payment);
     if refunded > 0 {
@@ -123,8 +125,13 @@ pub fn takings(state: &State, payment: &PaymentId, currency: Option<Currency>) -
     }
     for (dispute, facts) in state.payments.disputes_of_payment(payment) {
         let amount = facts.currency.display(facts.amount_minor);
-        let state = words::dispute_state(facts.state);
-        told.push(format!("Dispute {dispute} of {payment}: {amount}, {state}."));
+        let word = words::dispute_state(facts.state);
+        told.push(format!("Dispute {dispute} of {payment}: {amount}, {word}."));
+        let moved = facts.transactions.values().map(|moved| moved.currency.display(moved.amount_minor));
+        let moved: Vec<String> = moved.collect();
+        if !moved.is_empty() {
+            told.push(format!("On the balance it has moved {}.", moved.join(", ")));
+        }
     }
     told
 }

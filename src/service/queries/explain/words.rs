@@ -17,7 +17,7 @@ pub const fn reason(reason: NoCommission) -> &'static str {
         NoCommission::CodeUsedUp => "the code had no use left when the customer was referred by it",
         NoCommission::ProgramInactive => "the program took no new referrals then",
         NoCommission::Refused => "an operator refused this customer to this promoter",
-        NoCommission::ZeroAmount => "nothing was paid on it, or nothing but tax",
+        NoCommission::ZeroAmount => "nothing was paid on it, or nothing but tax and excluded shipping",
         NoCommission::BeforeReferral => "it was paid before the customer was referred, beyond the lookback",
         NoCommission::BelowMinimum => "less was paid than the program asks for",
         NoCommission::ExistingCustomer => {
@@ -128,6 +128,9 @@ pub const fn refund_state(state: RefundState) -> &'static str {
         RefundState::Failed => "failed or canceled, so it takes nothing",
     }
 }
+
+/// What is said of a refund that releases what was not captured.
+pub const RELEASE: &str = "the release of what was not captured, so it takes nothing";
 
 /// The state of a dispute.
 pub const fn dispute_state(state: DisputeState) -> &'static str {

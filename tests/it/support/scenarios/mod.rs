@@ -1,7 +1,9 @@
 //! Histories with their figures, worked out by hand: whatever the order and repetition of the steps, the ledger must
 //! end with these sums.
 
+mod claims;
 mod inbox;
+mod money;
 mod rules;
 
 use serde_json::{Value, json};
@@ -9,12 +11,17 @@ use serde_json::{Value, json};
 use super::events::*;
 
 /// What the histories want: program, promoter, code, and the terms as arguments of `program create`.
-pub const PROGRAMS: [(&str, &str, &str, &str); 5] = [
+pub const PROGRAMS: [(&str, &str, &str, &str); 10] = [
     ("default", "anna", "ANNA", "--rate 10"),
     ("other", "bert", "BERT", "--rate 20"),
     ("once", "cara", "CARA", "--rate 50 --one-time"),
     ("few", "dora", "DORA", "--rate 10 --max-rewards-per-promoter 1"),
     ("month", "emil", "EMIL", "--rate 10 --months 1"),
+    ("new", "nina", "NINA", "--rate 10 --new-customers-only"),
+    ("sold", "fred", "FRED", "--rate 10 --product-rates prod_new:20,prod_old:5"),
+    ("flat", "gina", "GINA", "--flat 500 --currency usd"),
+    ("capped", "hugo", "HUGO", "--rate 10 --cap usd:50000"),
+    ("goods", "ines", "INES", "--rate 10 --exclude-shipping"),
 ];
 
 /// One step of a history.
@@ -51,11 +58,14 @@ impl Scenario {
 
 /// All histories; `tag` makes their ids unique. `anna` earns 10 % by `ANNA`, `bert` 20 % by `BERT`, which carries
 /// `promo_bert`; `cara` earns 50 % of a first invoice by `CARA`, `emil` 10 % for one month by `EMIL`, and `dora` 10 % of
-/// the invoices of one referral by `DORA`.
+/// the invoices of one referral by `DORA`. The others are of the histories in `claims` and
+/// `money`.
 pub fn scenarios(tag: &str) -> Vec<Scenario> {
     let mut all = losses_and_claims(tag);
     all.extend(rules::scenarios(tag));
+    all.extend(claims::scenarios(tag));
     all.extend(inbox::scenarios(tag));
+    all.extend(money::scenarios(tag));
     all
 }
 
@@ -96,7 +106,7 @@ fn losses_and_claims(tag: &str) -> Vec<Scenario> {
     let scenario =
         |name, steps, expected| Scenario { name, steps, expected, disputed: Vec::new(), alone: false };
     let du1 = id("du_1");
-    let disputed = |status, amount| event(dispute(&du1, &pi, amount, "usd", status));
+    let disputed = |status, amount| event(same_second(dispute(&du1, &pi, amount, "usd", status)));
     vec![
         scenario(
             "the documented example",
