@@ -155,10 +155,8 @@ pub struct PromotionCodes {
 
 impl<'de> Deserialize<'de> for PromotionCodes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let discounts = match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::Array(discounts) => discounts,
-            discount => vec![discount],
-        };
+        let told = serde_json::Value::deserialize(deserializer)?;
+        let discounts = if let serde_json::Value::Array(discounts) = told { discounts } else { vec![told] };
         let promotion_code = |(discount, place): (serde_json::Value, u16)| {
             let named = discount.get("promotion_code")?;
             let id = named.as_str().or_else(|| named.get("id")?.as_str()).filter(|id| is_name(id))?;
