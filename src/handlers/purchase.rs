@@ -179,7 +179,7 @@ fn weight(line: &Line) -> Result<i64, MoneyError> {
 
 /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.
 fn tax(invoice: &Invoice) -> Result<Option<i64>, MoneyError> {
-    let sum = |taxes: &List<TaxAmount>| narrow(taxes.into_iter().map(|tax| i128::from(tax.amount.0)).sum());
+    let sum = |taxes: &List<TaxAmount>| narrow(taxes.iter().map(|tax| i128::from(tax.amount.0)).sum());
     match invoice.total_taxes.as_ref().or(invoice.total_tax_amounts.as_ref()) {
         Some(taxes) => sum(taxes).map(Some),
         None => Ok(invoice.tax.map(|SignedAmount(minor)| minor)),

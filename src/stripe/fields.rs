@@ -157,7 +157,11 @@ impl<'de> Deserialize<'de> for PromotionCodes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let discounts = match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::Array(discounts) => discounts,
-            discount => vec![discount],
+            discount @ (serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::String(_)
+            | serde_json::Value::Object(_)) => vec![discount],
         };
         let promotion_code = |(discount, place): (serde_json::Value, u16)| {
             let named = discount.get("promotion_code")?;
