@@ -2,8 +2,8 @@
 //! end with these sums.
 
 mod claims;
+mod combined;
 mod earnings;
-mod fourth;
 mod inbox;
 mod money;
 mod rules;
@@ -69,7 +69,7 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
     all.extend(inbox::scenarios(tag));
     all.extend(money::scenarios(tag));
     all.extend(earnings::scenarios(tag));
-    all.extend(fourth::scenarios(tag));
+    all.extend(combined::scenarios(tag));
     all
 }
 
