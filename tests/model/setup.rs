@@ -160,19 +160,14 @@ impl Setup {
     ) -> TermsVersion {
         let mut terms = terms(random, self.by_arrival);
         match self.theme {
-            Theme::Places => terms.max_rewards_per_promoter = Some(1),
+            Theme::Places | Theme::Waiting => terms.max_rewards_per_promoter = Some(1),
             Theme::Lines => {
                 terms.reward = Reward::Percentage(bps(1_000));
                 terms.product_rates.insert("prod_0".to_owned(), bps(5_000));
                 terms.product_rates.insert("price_2".to_owned(), bps(0));
             }
             Theme::Existing => terms.new_customers_only = true,
-            Theme::Any
-            | Theme::Losses
-            | Theme::Reviews
-            | Theme::Promotions
-            | Theme::Users
-            | Theme::Waiting => {}
+            Theme::Any | Theme::Losses | Theme::Reviews | Theme::Promotions | Theme::Users => {}
         }
         let terms = terms.checked().unwrap();
         let valid_from = Timestamp::from_unix(valid_from);

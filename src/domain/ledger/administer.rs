@@ -188,13 +188,23 @@ impl UnitOfWork {
         // Those who claimed first are served first.
         concerned.sort_by(|(_, one), (_, other)| one.turn().cmp(&other.turn()));
         let before = self.changed.referrals.len();
+        let (mut of_all, mut of_each) = (Touched::default(), Vec::new());
         for (customer, Claim { id: claim, .. }) in concerned {
             let mut touched = Touched { changed: true, ..Touched::default() };
             // The reason of an invoice changes even where no referral comes of it.
             touched.customers.insert(customer.clone());
             touched.named.insert(customer);
             self.attribute_touched(&mut touched);
-            self.settle(&touched, &Cause::Claim(claim))?;
+            of_all.customers.extend(touched.customers.iter().cloned());
+            of_each.push((touched, Cause::Claim(claim)));
+        }
+        // Slots and numbers are of the whole call: nobody earns for a moment because another one is served later.
+        let (_, others) = self.give(&of_all)?;
+        if let Some((first, _)) = of_each.first_mut() {
+            first.invoices.extend(others);
+        }
+        for (touched, cause) in of_each {
+            self.settle(&touched, &cause)?;
         }
         Ok(self.changed.referrals.len().saturating_sub(before))
     }

@@ -1,7 +1,7 @@
 //! Choosing the referral of a customer from its claims, and what is given to it then: a redemption of the code and a
 //! referral number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::Judged;
 use super::unit::UnitOfWork;
@@ -37,11 +37,7 @@ impl UnitOfWork {
                 continue;
             }
             let group = (owner.promoter.clone(), owner.program.clone());
-            let known_number = self.state.referral_number_of(customer, &group);
-            let referral_number = match terms.tiers_by {
-                TiersBy::Signups => Some(known_number.unwrap_or_else(|| self.give_number(customer, group))),
-                TiersBy::Customers => known_number,
-            };
+            let referral_number = self.state.referral_number_of(customer, &group);
             let known = self.state.referrals.get(customer);
             let (known_id, qualified) =
                 known.map(|known| (known.id.clone(), known.qualified.clone())).unzip();
@@ -92,16 +88,27 @@ impl UnitOfWork {
         number
     }
 
-    /// Gives numbers to the referrals that have none and of which one of these invoices has no reason to earn nothing, in
-    /// the turn of their claims.
+    /// Gives numbers to those of these customers that are given one when they are referred, and to the referrals of which one
+    /// of these invoices has no reason to earn nothing, in the turn of their claims.
     ///
     /// # Errors
     /// [`MoneyError`] when an amount does not fit.
     pub(super) fn give_numbers<'i>(
         &mut self,
+        customers: &BTreeSet<Customer>,
         invoices: impl Iterator<Item = &'i InvoiceId>,
     ) -> Result<(), MoneyError> {
         let mut without = BTreeMap::new();
+        for customer in customers {
+            let referral = self.state.referrals.get(customer).filter(|referral| !referral.void);
+            if let Some(referral) = referral
+                && referral.terms.tiers_by == TiersBy::Signups
+                && referral.referral_number.is_none()
+            {
+                let group = (referral.promoter.clone(), referral.program.clone());
+                without.insert(customer.clone(), (referral.claim.clone(), group));
+            }
+        }
         let mut assessor = self.state.assessor();
         for id in invoices {
             let Some(customer) = self.state.customer_of_invoice(id) else { continue };

@@ -24,14 +24,7 @@ impl UnitOfWork {
         if !touched.changed {
             return Ok(BTreeSet::new());
         }
-        let mut affected = self.state.payments.affected(&touched.invoices, &touched.payments);
-        for customer in &touched.customers {
-            self.require_all_of(customer);
-            affected.extend(self.state.invoices_of_customer(customer));
-        }
-        let superseded = self.give_slots(touched)?;
-        let others: BTreeSet<InvoiceId> = superseded.difference(&affected).cloned().collect();
-        self.give_numbers(affected.union(&others))?;
+        let (affected, others) = self.give(touched)?;
         // An invoice that lost or gained its number or slot names the one that moved it.
         let mover = touched.paid.first().map(|paid| Cause::Superseded(paid.clone()));
         let assessed = self.assess_all(&affected)?;
@@ -41,6 +34,23 @@ impl UnitOfWork {
         self.settle_parked(&affected, &posted);
         self.give_up_without_invoice(&touched.payments);
         Ok(posted)
+    }
+
+    /// Gives slots and numbers to all that was touched. Returns the invoices that it affects, and those of others that move
+    /// with them.
+    pub(super) fn give(
+        &mut self,
+        touched: &Touched,
+    ) -> Result<(BTreeSet<InvoiceId>, BTreeSet<InvoiceId>), MoneyError> {
+        let mut affected = self.state.payments.affected(&touched.invoices, &touched.payments);
+        for customer in &touched.customers {
+            self.require_all_of(customer);
+            affected.extend(self.state.invoices_of_customer(customer));
+        }
+        let superseded = self.give_slots(touched)?;
+        let others: BTreeSet<InvoiceId> = superseded.difference(&affected).cloned().collect();
+        self.give_numbers(&touched.customers, affected.union(&others))?;
+        Ok((affected, others))
     }
 
     /// Finds the reward slots of everyone whose invoices or referral changed. Returns the invoices, of whomever, that may
