@@ -65,33 +65,14 @@ fn every_change() -> Changes {
     let (code, claim, referral) = (Code::new("ANNA"), ClaimId::new("clm_1"), ReferralId::new("ref_1"));
     let stripe_customer = StripeCustomerId::new("cus_1");
     let customer = Customer::Stripe(stripe_customer.clone());
-    let state = DisputeState::parse("lost").unwrap();
     Changes {
         events: vec![(Arc::new(event()), Outcome::Posted)],
         outcomes: vec![(Telling::from(EventId::new("evt_2")), Outcome::Recorded)],
         invoices: vec![(invoice.clone(), PaidInvoice::new(snapshot(), AT))],
         payments: vec![(payment.clone(), PaymentFacts::default())],
         links: vec![(invoice.clone(), payment.clone(), None)],
-        refunds: vec![(
-            RefundId::new("re_1"),
-            RefundFacts {
-                payment: payment.clone(),
-                amount_minor: 1,
-                state: RefundState::Succeeded,
-                created: None,
-            },
-        )],
-        disputes: vec![(
-            DisputeId::new("du_1"),
-            DisputeFacts {
-                payment,
-                amount_minor: 1,
-                currency: usd(),
-                state,
-                closed_at: Some(AT),
-                transactions: BTreeMap::new(),
-            },
-        )],
+        refunds: vec![(RefundId::new("re_1"), refund(payment.clone()))],
+        disputes: vec![(DisputeId::new("du_1"), dispute(payment))],
         credit_notes: vec![(
             CreditNoteId::new("cn_1"),
             CreditNoteFacts { invoice: invoice.clone(), amount_minor: 1, void: false },
@@ -198,6 +179,15 @@ fn event() -> NewEvent {
         body_sha256: [0; 32],
         body_zstd: Vec::new(),
     }
+}
+
+fn refund(payment: PaymentId) -> RefundFacts {
+    RefundFacts { payment, amount_minor: 1, state: RefundState::Succeeded, created: None }
+}
+
+fn dispute(payment: PaymentId) -> DisputeFacts {
+    let (state, transactions) = (DisputeState::Lost, BTreeMap::new());
+    DisputeFacts { payment, amount_minor: 1, currency: usd(), state, closed_at: Some(AT), transactions }
 }
 
 fn snapshot() -> InvoiceSnapshot {
