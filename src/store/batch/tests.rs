@@ -65,14 +65,33 @@ fn every_change() -> Changes {
     let (code, claim, referral) = (Code::new("ANNA"), ClaimId::new("clm_1"), ReferralId::new("ref_1"));
     let stripe_customer = StripeCustomerId::new("cus_1");
     let customer = Customer::Stripe(stripe_customer.clone());
+    let state = DisputeState::parse("lost").unwrap();
     Changes {
         events: vec![(Arc::new(event()), Outcome::Posted)],
         outcomes: vec![(Telling::from(EventId::new("evt_2")), Outcome::Recorded)],
         invoices: vec![(invoice.clone(), PaidInvoice::new(snapshot(), AT))],
         payments: vec![(payment.clone(), PaymentFacts::default())],
         links: vec![(invoice.clone(), payment.clone(), None)],
-        refunds: vec![(RefundId::new("re_1"), refund(payment.clone()))],
-        disputes: vec![(DisputeId::new("du_1"), dispute(payment))],
+        refunds: vec![(
+            RefundId::new("re_1"),
+            RefundFacts {
+                payment: payment.clone(),
+                amount_minor: 1,
+                state: RefundState::Succeeded,
+                created: None,
+            },
+        )],
+        disputes: vec![(
+            DisputeId::new("du_1"),
+            DisputeFacts {
+                payment,
+                amount_minor: 1,
+                currency: usd(),
+                state,
+                closed_at: Some(AT),
+                transactions: BTreeMap::new(),
+            },
+        )],
         credit_notes: vec![(
             CreditNoteId::new("cn_1"),
             CreditNoteFacts { invoice: invoice.clone(), amount_minor: 1, void: false },
@@ -80,25 +99,10 @@ fn every_change() -> Changes {
         subscriptions: [false, true]
             .map(|ended| (stripe_customer.clone(), SubscriptionId::new(format!("sub_{ended}")), ended))
             .into(),
-        unread_discounts: vec![UnreadDiscounts {
-            invoice: invoice.clone(),
-            event: EventId::new("evt_1"),
-            stripe_customer: stripe_customer.clone(),
-            told_at: AT,
-        }],
+        unread_discounts: vec![unread_discounts()],
         stripe_customers: vec![(stripe_customer.clone(), Some(UserId::new("u1")), None)],
         emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap(), "evt_1".to_owned())],
-        claims: vec![Claim {
-            id: claim.clone(),
-            stripe_customer: Some(stripe_customer),
-            user: None,
-            code: code.clone(),
-            source: ClaimSource::Api,
-            claimed_at: AT,
-            moved_at: None,
-            lookback_s: 0,
-            invitation_method: None,
-        }],
+        claims: vec![new_claim(claim.clone(), code.clone())],
         used_up: vec![claim.clone()],
         redemptions: vec![(customer.clone(), code.clone())],
         code_uses: vec![(code.clone(), 1)],
@@ -181,13 +185,24 @@ fn event() -> NewEvent {
     }
 }
 
-fn refund(payment: PaymentId) -> RefundFacts {
-    RefundFacts { payment, amount_minor: 1, state: RefundState::Succeeded, created: None }
+fn new_claim(id: ClaimId, code: Code) -> Claim {
+    Claim {
+        id,
+        stripe_customer: Some(StripeCustomerId::new("cus_1")),
+        user: None,
+        code,
+        source: ClaimSource::Api,
+        claimed_at: AT,
+        moved_at: None,
+        lookback_s: 0,
+        invitation_method: None,
+    }
 }
 
-fn dispute(payment: PaymentId) -> DisputeFacts {
-    let (state, transactions) = (DisputeState::Lost, BTreeMap::new());
-    DisputeFacts { payment, amount_minor: 1, currency: usd(), state, closed_at: Some(AT), transactions }
+fn unread_discounts() -> UnreadDiscounts {
+    let stripe_customer = StripeCustomerId::new("cus_1");
+    let (invoice, event) = (InvoiceId::new("in_1"), EventId::new("evt_1"));
+    UnreadDiscounts { invoice, event, stripe_customer, told_at: AT }
 }
 
 fn snapshot() -> InvoiceSnapshot {
