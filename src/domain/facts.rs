@@ -2,14 +2,13 @@
 //!
 //! Every merge is commutative, associative and idempotent: the order and the number of tellings never matter.
 
-use std::collections::BTreeMap;
-
 use super::attribution::{Claim, Customer};
 use super::disputes::{CreditNoteFacts, DisputeFacts};
 use super::email::EmailHash;
 use super::ids::{
     CreditNoteId, DisputeId, EventId, InvoiceId, PaymentId, RefundId, StripeCustomerId, SubscriptionId,
 };
+use super::lines::{Lines, UnreadDiscounts, Weights};
 use super::money::Currency;
 use super::time::Timestamp;
 
@@ -114,19 +113,6 @@ pub enum Fact {
     },
 }
 
-/// Discounts of an invoice, of which an event told the ids only: promotion codes among them are claims of that event.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UnreadDiscounts {
-    /// The invoice.
-    pub invoice: InvoiceId,
-    /// The event.
-    pub event: EventId,
-    /// The customer of the invoice.
-    pub stripe_customer: StripeCustomerId,
-    /// `event.created`.
-    pub told_at: Timestamp,
-}
-
 /// What the ledger needs of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Extracted {
@@ -161,18 +147,6 @@ pub struct InvoiceSnapshot {
     pub shipping_tax_minor: i64,
     /// What its lines sold, by price and product.
     pub lines: Lines,
-}
-
-/// Σ max(0, line amount less its discounts) in minor units by (price, product).
-pub type Weights = BTreeMap<(Option<String>, Option<String>), i64>;
-
-/// The lines of an invoice that rates of products are picked by.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lines {
-    /// What they sold, without lines of nothing.
-    pub weights: Weights,
-    /// There are lines that the event did not show (`lines.has_more`).
-    pub more: bool,
 }
 
 impl InvoiceSnapshot {

@@ -35,7 +35,7 @@ const WALKS: [(&str, [&str; 2], &str); 6] = [
         "the first page of a list",
     ),
     (
-        "FROM commission c LEFT JOIN line_lookup l",
+        "FROM commission c WHERE c.unseen_lines",
         ["USING COVERING INDEX commission_unseen", "using commission_unseen"],
         "all of what is to be read from Stripe, which nothing else is in",
     ),

@@ -67,6 +67,6 @@ fn sentence(event: &StoredEvent) -> String {
     let reason = event.kept.reason.as_deref().unwrap_or_default();
     format!(
         "Event {} ({kind}) names it and is quarantined, so its facts are missing: {reason}.",
-        event.kept.telling
+        event.kept.telling.id
     )
 }
