@@ -16,6 +16,9 @@ pub use root_span::DaemonRootSpan;
 
 /// Stands in front of the operator's directives: SQL libraries tell every statement at info unless asked otherwise.
 const QUIET: &str = "sqlx=warn,sea_orm=warn";
+/// Stands before everything: the server's library tells each broken request on the port as an error of its own, and anybody
+/// may send those. Who wants to see them names this target.
+const BROKEN_REQUESTS: &str = "actix_http::h1::dispatcher=off";
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -62,9 +65,9 @@ fn filter(settings: &LogSettings, rust_log: Option<&str>) -> Result<EnvFilter, T
     let asked = parse(directives)?;
     // Where warnings are off already, the addition would turn them on again.
     if asked.max_level_hint().is_some_and(|most| most <= LevelFilter::WARN) {
-        return Ok(asked);
+        return parse(&format!("{BROKEN_REQUESTS},{directives}"));
     }
-    parse(&format!("{QUIET},{directives}"))
+    parse(&format!("{BROKEN_REQUESTS},{QUIET},{directives}"))
 }
 
 fn is_json(format: LogFormat, terminal: bool) -> bool {
@@ -149,6 +152,15 @@ mod tests {
         assert!(asked.contains("statement") && !asked.contains("applying"));
         let overridden = logged("info", Some("error"), speak);
         assert_eq!(overridden, "");
+    }
+
+    #[test]
+    fn broken_requests_are_told_only_to_who_names_them() {
+        let speak = || tracing::error!(target: "actix_http::h1::dispatcher", "stream error");
+        for directives in ["info", "trace", "error", "info,referrald=debug"] {
+            assert_eq!(logged(directives, None, speak), "", "{directives}");
+        }
+        assert!(logged("info,actix_http::h1::dispatcher=error", None, speak).contains("stream error"));
     }
 
     #[test]

@@ -67,8 +67,8 @@ async fn receive(
     let header = request.headers().get("stripe-signature").map(HeaderValue::as_bytes);
     let event = state.verifier.verify(header, body, clock::now());
     let event = event.map_err(actix_web::error::ErrorBadRequest)?;
-    let parsed = parse(event.body(), &state.policy);
-    Span::current().record("event_id", parsed.id.as_ref().map(tracing::field::display));
+    let parsed = parse(event.body(), &[0; 32], &state.policy);
+    Span::current().record("event_id", tracing::field::display(&parsed.id));
     let outcome = match &parsed.extraction {
         Ok(_) => "posted",
         Err(outcome) => outcome.as_str(),

@@ -1,8 +1,8 @@
-//! One signed Stripe event: the inbox. Its identity never changes; only its outcome does.
+//! One telling of a signed Stripe event: the inbox. Its identity never changes; only its outcome does.
 
 use sea_orm::entity::prelude::*;
 
-/// One signed Stripe event: the inbox. Its identity never changes; only its outcome does.
+/// One telling of a signed Stripe event: the inbox. Its identity never changes; only its outcome does.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
 pub struct Model {
@@ -22,8 +22,9 @@ pub struct Model {
     pub outcome: String,
     /// Why it was ignored, parked or quarantined.
     pub reason: Option<String>,
-    /// The payment, as the event named it, that a parked event waits for.
-    pub parked_on: Option<String>,
+    /// The payment, as the event named it, whose invoice a parked event waits for, and settles one that was ignored for
+    /// want of an invoice.
+    pub waits_for: Option<String>,
     /// SHA-256 of the raw body.
     #[sea_orm(column_type = "VarBinary(StringLen::None)")]
     pub body_sha256: Vec<u8>,

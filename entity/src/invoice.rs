@@ -38,6 +38,8 @@ pub struct Model {
     pub lines: Option<String>,
     /// There are lines that the event did not show.
     pub more_lines: bool,
+    /// The lines are all of them, read from Stripe's API.
+    pub lines_read: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -20,6 +20,8 @@ pub struct Model {
     pub released_minor: Option<i64>,
     /// `charge.amount_captured` of the telling of that rest.
     pub released_captured_minor: Option<i64>,
+    /// A charge shows that it has paid no invoice.
+    pub no_invoice: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

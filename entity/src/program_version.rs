@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// One version of a program's terms; only ever added, never changed.
+#[expect(clippy::struct_excessive_bools, reason = "each is a column, independent of the others")]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize, Serialize)]
 #[sea_orm(table_name = "program_version")]
 pub struct Model {

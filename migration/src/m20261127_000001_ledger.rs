@@ -12,7 +12,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 28] = [
+const STATEMENTS: [&str; 31] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -185,9 +185,9 @@ const STATEMENTS: [&str; 28] = [
         PRIMARY KEY (stripe_customer_id, id)
     );
     CREATE INDEX subscription_id ON subscription (id)",
-    // Readers of the indexes: what waits for a payment; what is looked up next; what `replay` runs again; whether refunds
-    // are ever told by id, of which only their events pay for it; payloads to drop, which grows at its end only and shrinks
-    // as they are dropped.
+    // Readers of the indexes: what an invoice of a payment settles; what is looked up next; what `replay` runs again, waits for
+    // too long, and is listed for the operator; whether refunds are ever told by id, of which only their events pay for it;
+    // payloads to drop, which grows at its end only and shrinks as they are dropped; the list of events, newest first.
     "CREATE TABLE event (
         id TEXT NOT NULL,
         api_version TEXT NOT NULL,
@@ -196,7 +196,7 @@ const STATEMENTS: [&str; 28] = [
         received_at BIGINT NOT NULL,
         outcome TEXT NOT NULL CHECK (outcome IN ('posted', 'recorded', 'ignored', 'parked', 'quarantined')),
         reason TEXT,
-        parked_on TEXT,
+        waits_for TEXT,
         body_sha256 {bytes} NOT NULL,
         body_zstd {bytes} NOT NULL,
         lookups INTEGER NOT NULL DEFAULT 0 CHECK (lookups >= 0),
@@ -204,14 +204,15 @@ const STATEMENTS: [&str; 28] = [
         has_payload BOOLEAN NOT NULL DEFAULT TRUE,
         PRIMARY KEY (id, api_version),
         CHECK ((outcome IN ('ignored', 'parked', 'quarantined')) = (reason IS NOT NULL)),
-        CHECK ((outcome = 'parked') = (parked_on IS NOT NULL))
+        CHECK ((outcome = 'parked' OR (outcome = 'ignored' AND reason = 'no_invoice')) = (waits_for IS NOT NULL))
     )",
-    "CREATE INDEX event_parked ON event (parked_on) WHERE parked_on IS NOT NULL;
-    CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE parked_on IS NOT NULL;
-    CREATE INDEX event_replayed ON event (outcome, id) WHERE outcome IN ('parked', 'quarantined');
+    "CREATE INDEX event_waits ON event (waits_for) WHERE waits_for IS NOT NULL;
+    CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE outcome = 'parked';
+    CREATE INDEX event_open ON event (outcome, received_at) WHERE outcome IN ('parked', 'quarantined');
     CREATE INDEX event_refund ON event (received_at)
         WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed');
-    CREATE INDEX event_payload ON event (received_at) WHERE has_payload",
+    CREATE INDEX event_payload ON event (received_at) WHERE has_payload;
+    CREATE INDEX event_received ON event (received_at)",
     // Reader of the index: all invoices of a customer, where its terms count them or its referral changes.
     "CREATE TABLE invoice (
         id TEXT PRIMARY KEY,
@@ -228,15 +229,36 @@ const STATEMENTS: [&str; 28] = [
         paid_at BIGINT NOT NULL,
         conflict BOOLEAN NOT NULL,
         lines TEXT,
-        more_lines BOOLEAN NOT NULL
+        more_lines BOOLEAN NOT NULL,
+        lines_read BOOLEAN NOT NULL
     );
     CREATE INDEX invoice_stripe_customer ON invoice (stripe_customer_id)",
+    // Reader of the index: what is to be read next.
+    "CREATE TABLE unread_discounts (
+        invoice_id TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        stripe_customer_id TEXT NOT NULL,
+        told_at BIGINT NOT NULL,
+        lookups INTEGER NOT NULL CHECK (lookups >= 0),
+        lookup_at BIGINT,
+        is_read BOOLEAN NOT NULL,
+        PRIMARY KEY (invoice_id, event_id)
+    );
+    CREATE INDEX unread_discounts_turn ON unread_discounts (lookups, lookup_at) WHERE NOT is_read",
+    // Written only to find out whether a disk that was full has room again.
+    "CREATE TABLE write_probe (id INTEGER PRIMARY KEY CHECK (id = 1), bytes {bytes} NOT NULL)",
+    "CREATE TABLE line_lookup (
+        invoice_id TEXT PRIMARY KEY,
+        lookups INTEGER NOT NULL CHECK (lookups >= 0),
+        lookup_at BIGINT NOT NULL
+    )",
     // Reader of the index: the charges of a payment intent.
     "CREATE TABLE payment (
         id TEXT PRIMARY KEY,
         payment_intent TEXT,
         captured_minor BIGINT NOT NULL CHECK (captured_minor >= 0),
         amount_refunded_minor BIGINT NOT NULL CHECK (amount_refunded_minor >= 0),
+        no_invoice BOOLEAN NOT NULL,
         released_minor BIGINT CHECK (released_minor > 0),
         released_captured_minor BIGINT CHECK (released_captured_minor >= 0),
         CHECK ((released_minor IS NULL) = (released_captured_minor IS NULL))
@@ -277,7 +299,7 @@ const STATEMENTS: [&str; 28] = [
         void BOOLEAN NOT NULL
     );
     CREATE INDEX credit_note_invoice ON credit_note (invoice_id)",
-    // Readers of the indexes: the commissions of a promoter, and of a program.
+    // Readers of the indexes: the commissions of a promoter, and of a program; those whose invoice has lines to be read.
     "CREATE TABLE commission (
         invoice_id TEXT PRIMARY KEY,
         referral_id TEXT,
@@ -298,7 +320,8 @@ const STATEMENTS: [&str; 28] = [
         CHECK (reason IS NULL OR amount_minor = 0)
     );
     CREATE INDEX commission_promoter ON commission (promoter_id, invoice_id) WHERE promoter_id IS NOT NULL;
-    CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL",
+    CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL;
+    CREATE INDEX commission_unseen ON commission (invoice_id) WHERE unseen_lines",
     // Readers of the indexes: what is posted for an invoice; the entries and the balance of a promoter.
     "CREATE TABLE ledger_entry (
         id {number} CHECK (id > 0),

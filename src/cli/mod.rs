@@ -3,6 +3,7 @@
 mod code;
 mod database;
 mod demo;
+mod event;
 mod explain;
 mod migrate;
 mod output;
@@ -62,6 +63,9 @@ enum Command {
     Referral(referral::Command),
     /// Tell in sentences why the ledger says what it says about an object of Stripe, a customer, a code or a promoter.
     Explain(explain::Arguments),
+    /// Events: what became of them.
+    #[command(subcommand)]
+    Event(event::Command),
     /// Run stored events again, which changes nothing on a correct ledger.
     Replay(replay::Arguments),
     /// Check the ledger against the facts; exit 1 and the first violations when it does not hold.
@@ -92,6 +96,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Refer(arguments) => refer::run(&settings, arguments).await,
         Command::Referral(command) => referral::run(&settings, command).await,
         Command::Explain(arguments) => explain::run(&settings, arguments).await,
+        Command::Event(command) => event::run(&settings, command).await,
         Command::Replay(arguments) => replay::run(&settings, arguments).await,
         Command::Verify(arguments) => verify::run(&settings, &arguments).await,
     }

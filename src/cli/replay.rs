@@ -39,7 +39,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     };
     let mut rows = Vec::new();
     let row = |event: &crate::service::replay::Replayed| {
-        rows.push([event.id.to_string(), event.before.clone(), event.now.to_string()]);
+        rows.push([event.telling.to_string(), event.before.clone(), event.now.to_string()]);
     };
     let replayed = replay(&db, &which, &policy(settings), clock::now(), row).await?;
     if let (Which::One(id), 0) = (&which, replayed) {

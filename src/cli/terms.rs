@@ -113,7 +113,6 @@ impl AmountsOrOne {
     fn in_currency(self, currency: Option<Currency>) -> anyhow::Result<BTreeMap<Currency, i64>> {
         match self {
             Self::Amounts(amounts) => Ok(amounts),
-            Self::One(0) => Ok(BTreeMap::new()),
             Self::One(minor) => {
                 let rule = "currency: needed for an amount that names none itself, such as usd:5000";
                 Ok([(currency.context(rule)?, minor)].into())
@@ -131,7 +130,10 @@ impl TermsArguments {
         let rate = self.rate.and_then(BasisPoints::new).map(Reward::Percentage);
         let named = self.currency.and_then(|currency| currency.0);
         let cap = self.cap.map(|amounts| amounts.in_currency(named)).transpose()?;
-        let min_invoice = self.min_invoice.map(|amounts| amounts.in_currency(named)).transpose()?;
+        let min_invoice = match self.min_invoice {
+            Some(AmountsOrOne::One(0)) => Some(BTreeMap::new()),
+            min_invoice => min_invoice.map(|amounts| amounts.in_currency(named)).transpose()?,
+        };
         Ok(TermsChange {
             active,
             reward: rate.or(self.flat.map(Reward::Flat)),
@@ -370,7 +372,7 @@ mod tests {
         let usd = Some(Currency::USD);
         assert_eq!(read("5000", usd), Some([(Currency::USD, 5_000)].into()));
         assert_eq!(read("usd:5000", None), Some([(Currency::USD, 5_000)].into()));
-        assert_eq!((read("none", None), read("0", None)), (Some(BTreeMap::new()), Some(BTreeMap::new())));
+        assert_eq!(read("none", None), Some(BTreeMap::new()));
         assert_eq!((read("5000", None), read("usd:1,2", usd)), (None, None));
     }
 }

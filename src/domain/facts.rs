@@ -25,6 +25,15 @@ pub enum Fact {
         /// `status_transitions.paid_at`, else `event.created`.
         paid_at: Timestamp,
     },
+    /// All lines of an invoice, as Stripe's API lists them. They stand for those that events showed.
+    InvoiceLines {
+        /// The invoice.
+        invoice: InvoiceId,
+        /// What they sold.
+        weights: Weights,
+    },
+    /// Discounts of an invoice, of which an event told the ids only.
+    UnreadDiscounts(UnreadDiscounts),
     /// A payment pays (part of) an invoice.
     PaymentLink {
         /// The invoice.
@@ -51,6 +60,11 @@ pub enum Fact {
         amount_refunded_minor: i64,
         /// The rest that was not captured, where it is told as refunded: before 2025-03-31.
         released: Option<Release>,
+    },
+    /// A charge shows that its payment has paid no invoice. A link that is told elsewhere is stronger.
+    NoInvoice {
+        /// The payment, as it was named.
+        payment: PaymentId,
     },
     /// A refund and its state.
     Refund {
@@ -100,6 +114,19 @@ pub enum Fact {
     },
 }
 
+/// Discounts of an invoice, of which an event told the ids only: promotion codes among them are claims of that event.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnreadDiscounts {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// The event.
+    pub event: EventId,
+    /// The customer of the invoice.
+    pub stripe_customer: StripeCustomerId,
+    /// `event.created`.
+    pub told_at: Timestamp,
+}
+
 /// What the ledger needs of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Extracted {
@@ -107,8 +134,6 @@ pub struct Extracted {
     pub facts: Vec<Fact>,
     /// The payment whose invoice must be known before this event can be settled (refunds); `None` otherwise.
     pub waits_for: Option<PaymentId>,
-    /// The event itself shows that its payment can belong to no invoice (a charge without a customer).
-    pub no_invoice: bool,
 }
 
 /// What one event says about a paid invoice.
@@ -172,12 +197,14 @@ pub struct PaidInvoice {
     pub paid_at: Timestamp,
     /// Snapshots differed in currency, customer or `amount_paid`; `verify` shows it.
     pub conflict: bool,
+    /// The lines of the snapshot are all of them, read from Stripe's API; no other snapshot brings its own.
+    pub lines_read: bool,
 }
 
 impl PaidInvoice {
     /// The first snapshot of an invoice.
     pub const fn new(snapshot: InvoiceSnapshot, paid_at: Timestamp) -> Self {
-        Self { snapshot, paid_at, conflict: false }
+        Self { snapshot, paid_at, conflict: false, lines_read: false }
     }
 
     /// Takes in one more snapshot.
@@ -185,7 +212,18 @@ impl PaidInvoice {
         self.paid_at = self.paid_at.min(paid_at);
         self.conflict |= self.snapshot.essence() != snapshot.essence();
         if snapshot.rank() > self.snapshot.rank() {
-            self.snapshot = snapshot;
+            let before = std::mem::replace(&mut self.snapshot, snapshot);
+            if self.lines_read {
+                self.snapshot.lines = before.lines;
+            }
+        }
+    }
+
+    /// Takes in all lines, as Stripe's API lists them; of two lists the greater, so that the order does not matter.
+    pub fn merge_lines(&mut self, weights: Weights) {
+        if !self.lines_read || weights > self.snapshot.lines.weights {
+            self.snapshot.lines = Lines { weights, more: false };
+            self.lines_read = true;
         }
     }
 }
@@ -201,6 +239,8 @@ pub struct PaymentFacts {
     pub amount_refunded_minor: i64,
     /// The rest that was not captured, where it was told as refunded.
     pub released: Option<Release>,
+    /// A charge shows that it has paid no invoice.
+    pub no_invoice: bool,
 }
 
 /// The rest of a charge that was not captured, told as refunded, as versions before 2025-03-31 do. Of two tellings the one

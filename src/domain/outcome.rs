@@ -15,13 +15,15 @@ pub enum Outcome {
     Ignored(&'static str),
     /// Its facts are kept and wait for the invoice of this payment.
     Parked(PaymentId),
+    /// Its facts are kept, but this payment has paid no invoice, as far as is known. An invoice that comes later settles it.
+    NoInvoice(PaymentId),
     /// It cannot be used as it is; kept for an operator, with the reason.
     Quarantined(String),
 }
 
 /// The reason of a parked event.
 pub const INVOICE_UNKNOWN: &str = "invoice_unknown";
-/// The reason of an ignored event whose payment can belong to no invoice.
+/// The reason of an ignored event whose payment has paid no invoice.
 pub const NO_INVOICE: &str = "no_invoice";
 /// The reason of an ignored event of a type that the ledger does not use.
 pub const UNHANDLED_TYPE: &str = "unhandled_type";
@@ -35,12 +37,17 @@ pub const THIN_EVENT: &str = "thin_event";
 pub const NOT_PAID: &str = "not_paid";
 
 impl Outcome {
+    /// The words of all outcomes.
+    pub const WORDS: [&str; 5] = ["posted", "recorded", "ignored", "parked", "quarantined"];
+    /// The words of those that somebody still waits for.
+    pub const OPEN_WORDS: [&str; 2] = ["parked", "quarantined"];
+
     /// The word in the database and in the answer to Stripe.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Posted => "posted",
             Self::Recorded => "recorded",
-            Self::Ignored(_) => "ignored",
+            Self::Ignored(_) | Self::NoInvoice(_) => "ignored",
             Self::Parked(_) => "parked",
             Self::Quarantined(_) => "quarantined",
         }
@@ -52,7 +59,16 @@ impl Outcome {
             Self::Posted | Self::Recorded => None,
             Self::Ignored(reason) => Some(reason),
             Self::Parked(_) => Some(INVOICE_UNKNOWN),
+            Self::NoInvoice(_) => Some(NO_INVOICE),
             Self::Quarantined(reason) => Some(reason),
+        }
+    }
+
+    /// The payment, as the event named it, whose invoice settles the event once it is known.
+    pub const fn waits_for(&self) -> Option<&PaymentId> {
+        match self {
+            Self::Parked(payment) | Self::NoInvoice(payment) => Some(payment),
+            Self::Posted | Self::Recorded | Self::Ignored(_) | Self::Quarantined(_) => None,
         }
     }
 }

@@ -66,6 +66,7 @@ impl PaymentGraph {
         let row = self.payments.entry(payment.clone()).or_default();
         let before = row.clone();
         row.merge_totals(&facts);
+        row.no_invoice |= facts.no_invoice;
         if let Some(payment_intent) = facts.payment_intent {
             row.merge_payment_intent(payment_intent);
         }
@@ -145,6 +146,12 @@ impl PaymentGraph {
     pub fn invoices_of(&self, named: &PaymentId) -> BTreeSet<InvoiceId> {
         let all_names = self.names_of(named);
         all_names.iter().filter_map(|name| self.invoices_of.get(name)).flatten().cloned().collect()
+    }
+
+    /// True when a charge shows that a payment has paid no invoice, and no link says otherwise.
+    pub fn has_no_invoice(&self, named: &PaymentId) -> bool {
+        let payment = self.resolve(named);
+        self.rows_of(payment).any(|row| row.no_invoice) && self.invoices_of(payment).is_empty()
     }
 
     /// The payments that an invoice is linked to, resolved.

@@ -4,8 +4,10 @@
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Rejection};
+use crate::domain::facts::UnreadDiscounts;
 use crate::domain::{
-    Claim, ClaimId, ClaimSource, Code, Customer, EmailHash, Extracted, Fact, StripeCustomerId, SubscriptionId,
+    Claim, ClaimId, ClaimSource, Code, Customer, EmailHash, EventId, Extracted, Fact, InvoiceId,
+    StripeCustomerId, SubscriptionId, Timestamp,
 };
 use crate::stripe::fields::{Id, PromotionCodes, Text, is_name, read};
 use crate::stripe::objects::{self, CheckoutSession, Discount, Invoice, Metadata, Subscription};
@@ -32,13 +34,40 @@ pub fn claims_of_invoice<'c>(
     let of_newer = codes(newer, policy, ClaimSource::SubscriptionSnapshot);
     let of_older = codes(older, policy, ClaimSource::SubscriptionSnapshot);
     let of_invoice = codes(invoice.metadata.as_ref(), policy, ClaimSource::InvoiceMetadata);
-    let PromotionCodes(discount) = &invoice.discount;
-    let PromotionCodes(discounts) = &invoice.discounts;
-    let promotions = discount.iter().chain(discounts);
+    let promotions = invoice.discount.codes.iter().chain(&invoice.discounts.codes);
     let promotions =
         promotions.map(|(place, id)| (ClaimSource::InvoiceDiscount(*place), Code::promotion(id)));
     let codes = of_newer.chain(of_older).chain(of_invoice).chain(promotions);
     codes.map(|(source, code)| claim(event, customer, policy, source, code))
+}
+
+/// The discounts of an invoice that an event names by their ids only; Stripe may be asked what stands behind them.
+pub fn unread_discounts(
+    event: &EventBody<'_>,
+    invoice: &Invoice,
+    customer: &StripeCustomerId,
+) -> Option<Fact> {
+    let is_unread = invoice.discounts.unshown > 0 && invoice.discount.shown == 0;
+    is_unread.then(|| {
+        Fact::UnreadDiscounts(UnreadDiscounts {
+            invoice: InvoiceId::new(&invoice.id.0),
+            event: event.id.clone(),
+            stripe_customer: customer.clone(),
+            told_at: event.created,
+        })
+    })
+}
+
+/// The claims that an event would have made, had it shown its discounts.
+pub fn claims_of_discounts<'c>(
+    unread: &'c UnreadDiscounts,
+    found: &'c PromotionCodes,
+    lookback_s: i64,
+) -> impl Iterator<Item = Claim> + 'c {
+    found.codes.iter().map(move |(place, id)| {
+        let (source, code) = (ClaimSource::InvoiceDiscount(*place), Code::promotion(id));
+        new_claim((&unread.event, unread.told_at), &unread.stripe_customer, lookback_s, source, code)
+    })
 }
 
 /// `checkout.session.completed`: the host's own reference, then the metadata of the session.
@@ -185,18 +214,28 @@ fn claim(
     source: ClaimSource,
     code: Code,
 ) -> Claim {
+    new_claim((&event.id, event.created), customer, policy.lookback_s, source, code)
+}
+
+fn new_claim(
+    (event, claimed_at): (&EventId, Timestamp),
+    customer: &StripeCustomerId,
+    lookback_s: i64,
+    source: ClaimSource,
+    code: Code,
+) -> Claim {
     // Several codes may stand in one place: in both forms of a snapshot, or in two tellings of one event.
     let digest = Sha256::digest(code.folded());
     let of_code = hex::encode(digest.first_chunk::<CODE_HASH_BYTES>().unwrap_or(&[0; CODE_HASH_BYTES]));
     Claim {
-        id: ClaimId::new(format!("clm_{}_{}_{of_code}", event.id, source.precedence())),
+        id: ClaimId::new(format!("clm_{event}_{}_{of_code}", source.precedence())),
         stripe_customer: Some(customer.clone()),
         user: None,
         code,
         source,
-        claimed_at: event.created,
+        claimed_at,
         moved_at: None,
-        lookback_s: policy.lookback_s,
+        lookback_s,
         invitation_method: None,
     }
 }

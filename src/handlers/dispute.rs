@@ -33,7 +33,7 @@ pub fn handle_dispute(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Re
             transactions: dispute.balance_transactions.iter().flatten().filter_map(transaction).collect(),
         },
     });
-    Ok(Extracted { facts, waits_for: Some(payment), no_invoice: false })
+    Ok(Extracted { facts, waits_for: Some(payment) })
 }
 
 /// A balance transaction; none where only its id is shown.

@@ -56,8 +56,8 @@ pub const HANDLERS: [(&str, Handler); 32] = [
 /// What the body of a signed event says.
 #[derive(Debug, Clone)]
 pub struct ParsedEvent {
-    /// `event.id`; none when the body has no usable one.
-    pub id: Option<EventId>,
+    /// `event.id`; that of the body when it has no usable one, or one that is no name (the Dashboard's test button).
+    pub id: EventId,
     /// `event.type`; empty when the body has none.
     pub event_type: String,
     /// `event.api_version`.
@@ -69,17 +69,17 @@ pub struct ParsedEvent {
 }
 
 /// Parses the body of a signed event and extracts its facts.
-pub fn parse(body: &[u8], policy: &Policy) -> ParsedEvent {
-    match Envelope::read(body) {
+pub fn parse(body: &[u8], body_sha256: &[u8; 32], policy: &Policy) -> ParsedEvent {
+    match Envelope::read(body).map(|envelope| envelope.named_by(body_sha256)) {
         Ok(envelope) => ParsedEvent {
-            id: Some(envelope.id.clone()),
+            id: envelope.id.clone(),
             event_type: envelope.event_type().unwrap_or_default(),
             api_version: envelope.api_version(),
             created_at: envelope.created(),
             extraction: extract(&envelope, policy).map_err(Outcome::from),
         },
         Err(error) => ParsedEvent {
-            id: None,
+            id: EventId::of_body(body_sha256),
             event_type: String::new(),
             api_version: None,
             created_at: None,

@@ -104,6 +104,7 @@ fn extract_invoice(
             let (subscription, stripe_customer) = (SubscriptionId::new(subscription), customer.clone());
             facts.push(Fact::Subscription { subscription, stripe_customer, ended: false });
         }
+        facts.extend(attribution::unread_discounts(event, invoice, &customer));
         facts.extend(attribution::claims_of_invoice(event, invoice, &customer, policy).map(Fact::Claim));
     }
     Ok(Extracted { facts, ..Extracted::default() })
@@ -135,7 +136,19 @@ fn subscription(invoice: &Invoice) -> Option<&Id> {
 /// What the lines sold, by price and product: of each line its amount less its discounts, where that is more than 0.
 fn lines(invoice: &Invoice) -> Result<Lines, MoneyError> {
     let Some(listed) = &invoice.lines else { return Ok(Lines { more: true, ..Lines::default() }) };
-    let mut lines = Lines { more: listed.more, ..Lines::default() };
+    weigh(listed.into_iter(), listed.more, PRICES_LIMIT)
+}
+
+/// What these lines sold, by price and product; `more` when there are others, or more than `prices` different prices.
+///
+/// # Errors
+/// [`MoneyError`] when a sum does not fit.
+pub fn weigh<'l>(
+    listed: impl Iterator<Item = &'l Line>,
+    more: bool,
+    prices: usize,
+) -> Result<Lines, MoneyError> {
+    let mut lines = Lines { more, ..Lines::default() };
     for line in listed {
         let weight = weight(line)?;
         if weight <= 0 {
@@ -148,7 +161,7 @@ fn lines(invoice: &Invoice) -> Result<Lines, MoneyError> {
         let price = newer_price.or(older.map(|older| &older.price)).cloned();
         let product = newer_product.or(older.and_then(|older| older.product.as_ref())).cloned();
         let is_known = lines.weights.contains_key(&(price.clone(), product.clone()));
-        if !is_known && lines.weights.len() >= PRICES_LIMIT {
+        if !is_known && lines.weights.len() >= prices {
             lines.more = true;
             continue;
         }
@@ -166,7 +179,7 @@ fn weight(line: &Line) -> Result<i64, MoneyError> {
 
 /// Σ `total_taxes`, else Σ `total_tax_amounts`, else `tax`.
 fn tax(invoice: &Invoice) -> Result<Option<i64>, MoneyError> {
-    let sum = |taxes: &List<TaxAmount>| narrow(taxes.into_iter().map(|tax| i128::from(tax.amount.0)).sum());
+    let sum = |taxes: &List<TaxAmount>| narrow(taxes.iter().map(|tax| i128::from(tax.amount.0)).sum());
     match invoice.total_taxes.as_ref().or(invoice.total_tax_amounts.as_ref()) {
         Some(taxes) => sum(taxes).map(Some),
         None => Ok(invoice.tax.map(|SignedAmount(minor)| minor)),

@@ -3,7 +3,7 @@
 use super::policy::{Policy, Rejection};
 use super::purchase::charge_of;
 use crate::domain::{Extracted, Fact, InvoiceId, PaymentId, RefundFacts, RefundId, Release, Timestamp};
-use crate::stripe::fields::{Amount, Id, read};
+use crate::stripe::fields::{Amount, Id, Nullable, read};
 use crate::stripe::objects::{Charge, Refund};
 use crate::stripe::{EventBody, words};
 
@@ -17,11 +17,9 @@ pub(super) const NO_PAYMENT: &str = "no_payment";
 /// [`Rejection`] when a field that a rule needs is missing or wrong.
 pub fn handle_refund(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
     let charge: Charge = read(event.object, AT)?;
-    Ok(Extracted {
-        waits_for: Some(payment_of(&charge)),
-        no_invoice: charge.customer.is_none() && charge.invoice.is_none(),
-        facts: facts_of_charge(event, &charge),
-    })
+    let mut facts = facts_of_charge(event, &charge);
+    facts.extend(no_invoice(event, &charge));
+    Ok(Extracted { facts, waits_for: Some(payment_of(&charge)) })
 }
 
 /// `charge.succeeded`, `charge.captured`, `charge.updated`: how much was captured, and for which invoice.
@@ -30,7 +28,9 @@ pub fn handle_refund(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rej
 /// [`Rejection`] when a field that a rule needs is missing or wrong.
 pub fn handle_charge(event: &EventBody<'_>, _: &Policy) -> Result<Extracted, Rejection> {
     let charge: Charge = read(event.object, AT)?;
-    Ok(Extracted { facts: facts_of_charge(event, &charge), ..Extracted::default() })
+    let mut facts = facts_of_charge(event, &charge);
+    facts.extend(no_invoice(event, &charge));
+    Ok(Extracted { facts, ..Extracted::default() })
 }
 
 /// `refund.created`, `refund.updated`, `refund.failed`, `charge.refund.updated`: one refund and its status.
@@ -45,11 +45,22 @@ pub fn handle_refund_status(event: &EventBody<'_>, _: &Policy) -> Result<Extract
     let payment = PaymentId::new(payment);
     let mut facts = charge_of(refund.charge.as_ref(), refund.payment_intent.as_ref());
     facts.push(fact_of_refund(event, &refund, payment.clone()));
-    Ok(Extracted { facts, waits_for: Some(payment), no_invoice: false })
+    Ok(Extracted { facts, waits_for: Some(payment) })
 }
 
 fn payment_of(charge: &Charge) -> PaymentId {
     PaymentId::new(&charge.payment_intent.as_ref().unwrap_or(&charge.id).0)
+}
+
+/// A charge whose invoice is null in a version that has the field is of no invoice, and so is one without a customer:
+/// payments of invoices always have one.
+fn no_invoice(event: &EventBody<'_>, charge: &Charge) -> Option<Fact> {
+    let is_none = match &charge.invoice {
+        Nullable::Value(_) => false,
+        Nullable::Null => event.is_before_basil() || charge.customer.is_none(),
+        Nullable::Absent => charge.customer.is_none(),
+    };
+    is_none.then(|| Fact::NoInvoice { payment: payment_of(charge) })
 }
 
 fn facts_of_charge(event: &EventBody<'_>, charge: &Charge) -> Vec<Fact> {
@@ -68,7 +79,7 @@ fn facts_of_charge(event: &EventBody<'_>, charge: &Charge) -> Vec<Fact> {
         amount_refunded_minor: refunded_minor.saturating_sub(rest_minor).max(0),
         released: shows_release.then_some(Release { captured_minor, rest_minor }),
     });
-    if let Some(Id(invoice)) = charge.invoice.as_ref().filter(|_| succeeded) {
+    if let Some(Id(invoice)) = charge.invoice.value().filter(|_| succeeded) {
         let invoice = InvoiceId::new(invoice);
         facts.push(Fact::PaymentLink { invoice, payment: payment.clone(), amount_minor: None });
     }

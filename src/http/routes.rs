@@ -4,7 +4,7 @@ use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route};
 
-use super::api::{codes, commissions, entries, page, promoters, referrals};
+use super::api::{codes, commissions, entries, events, page, promoters, referrals};
 use super::problem::{Problem, method_not_allowed, no_such_route};
 use super::{health, webhook};
 
@@ -27,6 +27,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(at(&["/v1/promoters/{id}"]).patch(promoters::update))
         .service(at(&["/v1/promoters/{id}/balance"]).get(promoters::balance))
         .service(at(&["/v1/entries"]).get(entries::list))
+        .service(at(&["/v1/events"]).get(events::list))
+        .service(at(&["/v1/events/{id}"]).get(events::show))
         .default_service(web::to(|| async { Err::<HttpResponse, Problem>(no_such_route()) }));
 }
 

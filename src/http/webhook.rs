@@ -23,12 +23,18 @@ pub async fn receive(
     RawBody(body): RawBody,
     state: Data<HttpState>,
 ) -> Result<HttpResponse, Problem> {
-    let signature = request.headers().get(SIGNATURE_HEADER).map(HeaderValue::as_bytes);
-    let event = state.verifier.verify(signature, body, clock::now()).map_err(refuse)?;
+    let signature = signature(&request);
+    let event = state.verifier.verify(signature.as_deref(), body, clock::now()).map_err(refuse)?;
     let accepted = state.intake.accept(&event).await;
     let answer = accepted.map_err(|error| come_again(error, state.limits.retry_after_s))?;
     log(&answer);
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": answer.as_str() })))
+}
+
+/// Several headers of one name are one list, as HTTP has it.
+fn signature(request: &HttpRequest) -> Option<Vec<u8>> {
+    let values = request.headers().get_all(SIGNATURE_HEADER).map(HeaderValue::as_bytes);
+    values.map(<[u8]>::to_vec).reduce(|list, value| [list, value].join(&b','))
 }
 
 fn log(answer: &Answer) {

@@ -50,7 +50,7 @@ impl Intake {
             tracing::error!(%error, "an event could not be compressed");
             IntakeError::Unavailable
         })?;
-        Span::current().record("event_id", display(&inbound.event.id));
+        Span::current().record("event_id", display(&inbound.event.telling.id));
         let answer = self.enqueue(inbound)?;
         match tokio::time::timeout(self.answer_within, answer).await {
             Ok(Ok(answer)) => answer,

@@ -1,10 +1,14 @@
 //! What the daemon does by itself, beside answering requests: one file a job, and [`supervisor`] that runs them all.
 
+pub mod give_up;
+pub mod lookups;
 pub mod redrive;
 pub mod reminders;
 pub mod retention;
 pub mod supervisor;
 
+use self::give_up::GiveUp;
+use self::lookups::Lookups;
 use self::redrive::Redrive;
 use self::reminders::Reminders;
 use self::retention::Retention;
@@ -21,6 +25,8 @@ pub fn start(db: &Database, settings: &Settings) -> Result<Supervisor, ApiError>
     let mut jobs = Supervisor::new();
     jobs.start(Some(Reminders::new(db.clone(), &settings.stripe, &settings.redrive)));
     jobs.start(Retention::new(db.clone(), &settings.retention));
+    jobs.start(Some(GiveUp::new(db.clone(), &settings.redrive)));
     jobs.start(Redrive::new(db.clone(), &settings.stripe, &settings.redrive)?);
+    jobs.start(Lookups::new(db.clone(), settings)?);
     Ok(jobs)
 }

@@ -27,16 +27,28 @@ impl Redrive {
         stripe: &StripeSettings,
         settings: &RedriveSettings,
     ) -> Result<Option<Self>, ApiError> {
-        let Some(key) = stripe.secret_key.as_ref().filter(|_| settings.enabled) else { return Ok(None) };
-        let timeout = Duration::from_millis(stripe.api_timeout_ms);
-        let api = StripeApi::new(key, &stripe.api_base, timeout, stripe.account.as_deref())?;
-        let pace = Pace {
-            interval_s: settings.interval_s,
-            older_than_s: settings.older_than_s,
-            batch: settings.batch,
-            max_attempts: settings.max_attempts,
-        };
-        Ok(Some(Self { db, api, pace }))
+        let api = stripe_api(stripe, settings)?;
+        Ok(api.map(|api| Self { db, api, pace: pace(settings) }))
+    }
+}
+
+/// Who is asked; none when it is switched off, or without an API key.
+pub(super) fn stripe_api(
+    stripe: &StripeSettings,
+    settings: &RedriveSettings,
+) -> Result<Option<StripeApi>, ApiError> {
+    let Some(key) = stripe.secret_key.as_ref().filter(|_| settings.enabled) else { return Ok(None) };
+    let timeout = Duration::from_millis(stripe.api_timeout_ms);
+    StripeApi::new(key, &stripe.api_base, timeout, stripe.account.as_deref()).map(Some)
+}
+
+/// How fast Stripe is asked.
+pub(super) const fn pace(settings: &RedriveSettings) -> Pace {
+    Pace {
+        interval_s: settings.interval_s,
+        older_than_s: settings.older_than_s,
+        batch: settings.batch,
+        max_attempts: settings.max_attempts,
     }
 }
 

@@ -44,7 +44,7 @@ pub enum RoundError {
     #[error(transparent)]
     Service(#[from] ServiceError),
     /// Stripe did not answer; asking on would have failed too.
-    #[error("{0}; parked events wait for the next round")]
+    #[error("{0}; what is not answered yet waits for the next round")]
     Stripe(#[from] ApiError),
     /// The code of the job is wrong.
     #[error("the round ended in a panic")]
@@ -257,7 +257,7 @@ mod tests {
         let status = jobs.statuses().remove(0);
         assert_eq!((status.job, status.rounds, status.failures), ("faulty", 2, 2));
         assert!(status.last_round_at.is_some());
-        assert!(status.last_error.unwrap().contains("wait for the next round"));
+        assert!(status.last_error.unwrap().contains("waits for the next round"));
         jobs.drain(LONG).await.unwrap();
         assert_eq!(job.begun.load(Ordering::SeqCst), 3);
         assert_eq!(job.ended.load(Ordering::SeqCst), 1);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zstd::bulk::Compressor;
 
-use crate::domain::inbox::NewEvent;
-use crate::domain::{EventId, Extracted, Outcome};
+use crate::domain::inbox::{NewEvent, Telling};
+use crate::domain::{Extracted, Outcome};
 use crate::handlers::{ParsedEvent, Policy, parse};
 use crate::store::events::StoredEvent;
 use crate::stripe::SignedEvent;
@@ -36,9 +36,9 @@ impl InboundEvent {
         let body_zstd = compress(signed.body())?;
         let body_bytes = u32::try_from(signed.body().len()).unwrap_or(u32::MAX);
         let ParsedEvent { id, event_type, api_version, created_at, extraction } =
-            parse(signed.body(), policy);
-        let id = id.unwrap_or_else(|| EventId::of_body(&body_sha256));
-        let event = NewEvent { id, event_type, api_version, created_at, body_sha256, body_zstd };
+            parse(signed.body(), &body_sha256, policy);
+        let telling = Telling::new(id, api_version);
+        let event = NewEvent { telling, event_type, created_at, body_sha256, body_zstd };
         Ok(Self { event: Arc::new(event), extraction, body_bytes })
     }
 }
@@ -67,11 +67,9 @@ pub fn extract_stored(event: &StoredEvent, policy: &Policy) -> Result<Extracted,
     }
     let unreadable = |error: &dyn std::fmt::Display| Outcome::Quarantined(format!("body: {error}"));
     let body = zstd::stream::decode_all(event.body_zstd.as_slice()).map_err(|error| unreadable(&error))?;
-    let parsed = parse(&body, policy);
-    match parsed.id {
-        Some(id) if id != event.id => {
-            Err(Outcome::Quarantined(format!("id: {id} is kept apart from an event of that id")))
-        }
-        Some(_) | None => parsed.extraction,
+    let ParsedEvent { id, extraction, .. } = parse(&body, &Sha256::digest(&body).into(), policy);
+    if id != event.kept.telling.id {
+        return Err(Outcome::Quarantined(format!("id: {id} is kept apart from an event of that id")));
     }
+    extraction
 }

@@ -6,6 +6,7 @@ pub mod error;
 pub mod fields;
 pub mod inbound;
 pub mod ledger;
+pub mod lookups;
 pub mod post_events;
 pub mod programs;
 pub mod promoters;

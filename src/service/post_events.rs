@@ -58,7 +58,7 @@ async fn post_batch(
 ) -> Result<Vec<Answer>, ServiceError> {
     let mut needs = Needs::default();
     for event in events {
-        needs.events.insert(event.event.id.clone());
+        needs.events.insert(event.event.telling.clone());
         if let Ok(extracted) = &event.extraction {
             needs.add(extracted);
         }
@@ -80,7 +80,7 @@ fn answer(unit: &UnitOfWork, received: &Received) -> Answer {
 }
 
 async fn post_one(db: &Database, event: &InboundEvent, now: Timestamp) -> Option<Answer> {
-    let id = &event.event.id;
+    let id = &event.event.telling.id;
     let posted = match post_batch(db, std::slice::from_ref(event), now).await {
         Err(error) if is_of_an_event(&error) => {
             tracing::error!(event_id = %id, error = %chain(&error), "an event is quarantined");
@@ -108,15 +108,15 @@ async fn committed_before(
 ) -> Vec<Option<Answer>> {
     let known = match error {
         ServiceError::Store(StoreError::Corrupt { .. } | StoreError::Busy(_)) => {
-            let ids = events.iter().map(|event| &event.event.id);
-            inbox::known_types(db.reader(), ids).await.unwrap_or_else(|error| {
+            let tellings = events.iter().map(|event| &event.event.telling);
+            inbox::known_types(db.reader(), tellings).await.unwrap_or_else(|error| {
                 tracing::error!(error = %chain(&error), "the inbox could not be read");
                 BTreeMap::new()
             })
         }
         ServiceError::Store(_) | ServiceError::Money(_) | ServiceError::Refused { .. } => BTreeMap::new(),
     };
-    let is_known = |event: &InboundEvent| known.get(&event.event.id) == Some(&event.event.event_type);
+    let is_known = |event: &InboundEvent| known.get(&event.event.telling) == Some(&event.event.event_type);
     events.iter().map(|event| is_known(event).then_some(Answer::Duplicate)).collect()
 }
 

@@ -3,21 +3,25 @@
 //! No transaction is open while Stripe is asked. What it answers becomes facts as if an event had brought them, with one
 //! transaction for each payment, so two replicas that ask about the same payment post the same, and post it once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 
 use super::backoff::pause_s;
 use super::error::ServiceError;
 use super::ledger;
+use crate::domain::inbox::Telling;
 use crate::domain::ledger::Needs;
 use crate::domain::{Extracted, Fact, PaymentId, RefundFacts, RefundId, Timestamp};
 use crate::store::events::{self, Parked};
 use crate::store::{Database, StoreError};
-use crate::stripe::{ApiError, InvoiceLink, StripeApi};
+use crate::stripe::{ApiError, InvoiceLink, InvoicesOfPayment, StripeApi};
 
 /// What is parked for longer is not about to be settled by an event that is only late: 1 hour.
 const LATE_S: i64 = 3_600;
+const SECONDS_PER_DAY: i64 = 86_400;
+/// Events that are given up in one transaction.
+const GIVE_UP_PAGE: u64 = 250;
 
 /// How fast parked events are taken up.
 #[derive(Debug, Clone)]
@@ -35,7 +39,7 @@ pub struct Pace {
 /// What a round did.
 #[derive(Debug, Default)]
 pub struct Settled {
-    /// Events that are no longer parked.
+    /// Events that are no longer parked: settled, or those of a payment without an invoice.
     pub events: usize,
     /// Events that were looked up in vain, and will be again.
     pub postponed: usize,
@@ -57,12 +61,13 @@ pub async fn settle_parked(
     let mut round = Settled::default();
     for lookup in lookups(db, pace, now).await? {
         let answer = tokio::select! {
-            answer = api.invoice_payments_of(&lookup.payment) => answer,
+            answer = api.invoices_of(&lookup.payment) => answer,
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let settled = match answer {
-            Ok(links) if links.is_empty() => lookup.put_off(db, 1).await?,
-            Ok(links) => match refunds(api, &lookup.payment).await {
+            Ok(InvoicesOfPayment { none_at_all: true, .. }) => lookup.give_up(db).await?,
+            Ok(InvoicesOfPayment { links, .. }) if links.is_empty() => lookup.put_off(db, 1).await?,
+            Ok(InvoicesOfPayment { links, .. }) => match refunds(api, &lookup.payment).await {
                 Ok(refunds) => lookup.settle(db, &links, &refunds).await?,
                 Err(error) => {
                     lookup.put_off(db, 0).await?;
@@ -102,6 +107,42 @@ async fn refunds(api: &StripeApi, payment: &PaymentId) -> Result<Vec<(RefundId, 
         }
         listed => listed,
     }
+}
+
+/// Ignores events that have been parked for longer than so many days, one page in one transaction: their payments have paid
+/// no invoice, as far as anybody will know. Their facts stay, and an invoice that comes later settles them. Returns how many;
+/// 0 when there are no more.
+///
+/// # Errors
+/// [`ServiceError`] when the database is away.
+pub async fn give_up_old(db: &Database, give_up_days: u16, now: Timestamp) -> Result<usize, ServiceError> {
+    let before = now.minus_seconds(i64::from(give_up_days).saturating_mul(SECONDS_PER_DAY));
+    let parked = events::parked_since(db.reader(), before, GIVE_UP_PAGE).await?;
+    if parked.is_empty() {
+        return Ok(0);
+    }
+    ignore(db, &parked, now).await
+}
+
+/// Ignores these events for want of an invoice, as far as they are still parked. Returns how many.
+async fn ignore(
+    db: &Database,
+    parked: &[(Telling, PaymentId)],
+    now: Timestamp,
+) -> Result<usize, ServiceError> {
+    let mut of_payment: BTreeMap<&PaymentId, BTreeSet<&Telling>> = BTreeMap::new();
+    for (telling, payment) in parked {
+        of_payment.entry(payment).or_default().insert(telling);
+    }
+    let payments = of_payment.keys().map(|payment| (*payment).clone()).collect();
+    let needs = Needs { payments, ..Needs::default() };
+    ledger::change(db, &needs, now, |unit| {
+        for (payment, tellings) in &of_payment {
+            unit.give_up(payment, |telling| tellings.contains(telling));
+        }
+        Ok(parked.iter().filter(|(telling, _)| unit.settled(telling).is_some()).count())
+    })
+    .await
 }
 
 /// How many events are parked for more than an hour.
@@ -167,18 +208,26 @@ impl Lookup<'_> {
         let (settled, unsettled) = ledger::change(db, &needs, self.now, |unit| {
             // What another replica, or the late event itself, has settled meanwhile is parked no more.
             let waiting = unit.state().parked.get(&self.payment).cloned().unwrap_or_default();
-            let parked = self.parked.iter().filter(|parked| waiting.contains(&parked.id));
+            let parked = self.parked.iter().filter(|parked| waiting.contains(&parked.telling));
             let parked: Vec<&Parked> = parked.collect();
             if let Some(cause) = parked.first() {
-                unit.apply(&cause.id, &extracted)?;
+                unit.apply(&cause.telling, &extracted)?;
             }
             let (settled, unsettled): (Vec<&Parked>, Vec<&Parked>) =
-                parked.into_iter().partition(|parked| unit.settled(&parked.id).is_some());
+                parked.into_iter().partition(|parked| unit.settled(&parked.telling).is_some());
             Ok((settled.len(), unsettled))
         })
         .await?;
         let postponed = self.postpone(db, unsettled.into_iter(), 1).await?;
         Ok(Settled { events: settled, postponed, stopped: None })
+    }
+
+    /// Stripe knows of no invoice: the events are ignored, and settled should one come all the same.
+    async fn give_up(&self, db: &Database) -> Result<Settled, ServiceError> {
+        let parked = self.parked.iter().map(|parked| (parked.telling.clone(), self.payment.clone()));
+        let given_up = ignore(db, &parked.collect::<Vec<_>>(), self.now).await?;
+        tracing::info!(payment = %self.payment, events = given_up, "Stripe knows of no invoice of this payment");
+        Ok(Settled { events: given_up, ..Settled::default() })
     }
 
     /// Postpones the events without posting anything, counting so many lookups.

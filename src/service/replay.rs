@@ -5,6 +5,7 @@
 use super::error::ServiceError;
 use super::inbound::extract_stored;
 use super::ledger;
+use crate::domain::inbox::Telling;
 use crate::domain::ledger::Needs;
 use crate::domain::{EventId, Outcome, Timestamp};
 use crate::handlers::Policy;
@@ -17,7 +18,7 @@ const PAGE: u64 = 200;
 /// Which events to run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// This one.
+    /// All tellings of this one.
     One(EventId),
     /// All with this outcome: `quarantined` or `parked`.
     With(&'static str),
@@ -27,7 +28,7 @@ pub enum Which {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
     /// The event.
-    pub id: EventId,
+    pub telling: Telling,
     /// Its outcome before, as a word.
     pub before: String,
     /// What it came to now.
@@ -48,14 +49,14 @@ pub async fn replay(
     let (mut replayed, mut after) = (0_u64, None);
     loop {
         let page = match which {
-            Which::One(id) => events::stored(db.reader(), id).await?.into_iter().collect(),
+            Which::One(id) => events::tellings(db.reader(), id).await?,
             Which::With(outcome) => events::stored_with(db.reader(), outcome, after.as_ref(), PAGE).await?,
         };
         for event in &page {
             report(&replay_one(db, event, policy, now).await?);
             replayed = replayed.saturating_add(1);
         }
-        after = page.into_iter().last().map(|event| event.id);
+        after = page.into_iter().last().map(|event| event.kept.arrival());
         if after.is_none() || matches!(which, Which::One(_)) {
             return Ok(replayed);
         }
@@ -68,7 +69,8 @@ async fn replay_one(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Replayed, ServiceError> {
-    let replayed = |now| Replayed { id: event.id.clone(), before: event.outcome.clone(), now };
+    let replayed =
+        |now| Replayed { telling: event.kept.telling.clone(), before: event.kept.outcome.clone(), now };
     let extracted = match extract_stored(event, policy) {
         Ok(extracted) => extracted,
         // It says no more than before, perhaps for another reason; the row keeps the first.
@@ -76,11 +78,11 @@ async fn replay_one(
     };
     let needs = Needs::of(&extracted);
     let outcome = ledger::change(db, &needs, now, |unit| {
-        let applied = unit.apply(&event.id, &extracted)?;
-        let outcome = unit.settled(&event.id).cloned().unwrap_or(applied);
+        let applied = unit.apply(&event.kept.telling, &extracted)?;
+        let outcome = unit.settled(&event.kept.telling).cloned().unwrap_or(applied);
         // What was posted or recorded stays so: that it has nothing new to say is the point.
-        if matches!(event.outcome.as_str(), "quarantined" | "ignored") {
-            unit.decide(event.id.clone(), outcome.clone());
+        if matches!(event.kept.outcome.as_str(), "quarantined" | "ignored") {
+            unit.decide(event.kept.telling.clone(), outcome.clone());
         }
         Ok(outcome)
     });

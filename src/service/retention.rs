@@ -20,7 +20,7 @@ pub async fn drop_payloads(db: &Database, payload_days: u16, now: Timestamp) -> 
         return Ok(0);
     }
     let txn = db.begin().await?;
-    let dropped = events::drop_payloads(&txn, &old).await?;
+    let dropped = events::drop_payloads(&txn, &old, before).await?;
     txn.commit().await.map_err(StoreError::from)?;
     Ok(dropped)
 }

@@ -91,6 +91,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new("redrive.older_than_s", Kind::Whole),
     Key::new("redrive.batch", Kind::Whole),
     Key::new("redrive.max_attempts", Kind::Whole),
+    Key::new("redrive.give_up_days", Kind::Whole),
     Key::new("retention.payload_days", Kind::Whole),
     Key::new("attribution.lookback_s", Kind::Whole),
     Key::new("attribution.metadata_keys", Kind::List),

@@ -105,6 +105,8 @@ pub struct RedriveSettings {
     pub batch: u16,
     /// Rounds after which an event is left to the operator.
     pub max_attempts: u16,
+    /// Days after which an event that waits for an invoice is ignored.
+    pub give_up_days: u16,
 }
 
 /// `[retention]`: what is dropped when it is old.

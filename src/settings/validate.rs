@@ -99,7 +99,8 @@ impl RedriveSettings {
         within("redrive.interval_s", self.interval_s, 1, u64::from(DAY_S))?;
         within("redrive.older_than_s", self.older_than_s, 1, YEAR_S)?;
         within("redrive.batch", self.batch, 1, 1_000)?;
-        within("redrive.max_attempts", self.max_attempts, 1, 1_000)
+        within("redrive.max_attempts", self.max_attempts, 1, 1_000)?;
+        within("redrive.give_up_days", self.give_up_days, 1, 36_500)
     }
 }
 

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use super::memory::Memory;
+use super::storage::Storage;
 use crate::settings::DatabaseSettings;
 
 /// A transaction that may write. It ends by `commit`; dropped, it rolls back.
@@ -60,6 +61,8 @@ pub struct Database {
     pub(super) writer: Arc<str>,
     /// How long to wait for the lock of the ledger.
     pub(super) lock_timeout: Duration,
+    /// Whether what was written last could be written.
+    pub(super) storage: Storage,
     /// Who is told when it takes longer than [`NOTICE_AFTER`] to have it.
     notice: Option<fn(&str)>,
 }
@@ -199,6 +202,7 @@ impl Database {
             memory: Arc::new(Mutex::new(Memory::bounded(settings.memory_rows))),
             writer: Uuid::now_v7().simple().to_string().into(),
             lock_timeout: Duration::from_millis(settings.lock_timeout_ms),
+            storage: Storage::default(),
             notice: None,
         }
     }

@@ -55,6 +55,24 @@ impl StoreError {
         if let Self::Rejected(error) = self { Self::Busy(Some(error)) } else { self }
     }
 
+    /// True when the database answers and cannot write: its disk is full, its file or its server takes no writes.
+    pub fn is_of_storage(&self) -> bool {
+        match self {
+            Self::Unavailable(error) | Self::Unanswered(error) => refusal(error).is_some_and(|refusal| {
+                let code = refusal.code().unwrap_or_default();
+                if is_of_sqlite(refusal) { is_sqlite_storage(&code) } else { is_postgres_storage(&code) }
+            }),
+            Self::Busy(_)
+            | Self::Lost(_)
+            | Self::NotMigrated
+            | Self::Endless
+            | Self::Rejected(_)
+            | Self::Corrupt { .. }
+            | Self::NoDatabase(_)
+            | Self::NotDurable(_) => false,
+        }
+    }
+
     /// True when another process holds the ledger, or SQLite's file.
     pub const fn is_busy(&self) -> bool {
         matches!(self, Self::Busy(_))
@@ -132,6 +150,20 @@ fn of_sqlite(code: &str) -> Class {
         // TOOBIG, CONSTRAINT, MISMATCH
         Ok(18..=20) => Class::Rejected,
         Ok(_) | Err(_) => Class::Away,
+    }
+}
+
+/// READONLY, IOERR, FULL, CANTOPEN.
+fn is_sqlite_storage(code: &str) -> bool {
+    matches!(code.parse::<u32>().map(|extended| extended & 0xff), Ok(8 | 10 | 13 | 14))
+}
+
+/// Resources but connections, a transaction that may only read, trouble of the operating system.
+fn is_postgres_storage(code: &str) -> bool {
+    match (code, code.get(..2)) {
+        ("53300", _) => false,
+        ("25006", _) => true,
+        (_, class) => matches!(class, Some("53" | "58")),
     }
 }
 

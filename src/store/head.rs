@@ -15,6 +15,7 @@ use super::batch::BatchUpsert;
 use super::database::{Database, Txn};
 use super::error::StoreError;
 use super::memory::Memory;
+use super::storage::Storage;
 use crate::domain::Timestamp;
 use crate::domain::ledger::{Changes, Stamp};
 
@@ -39,6 +40,8 @@ pub struct LedgerTxn {
     /// What this process remembers; true while the lock is held.
     pub memory: OwnedMutexGuard<Memory>,
     head: Head,
+    /// Where it notes whether it could write.
+    pub(super) storage: Storage,
     /// The head that it leaves when it commits.
     pub(super) next: Next,
 }
@@ -74,7 +77,7 @@ impl Database {
             );
         }
         let next = Next::after(&head, &self.writer, now);
-        Ok(LedgerTxn { txn, memory, head, next })
+        Ok(LedgerTxn { txn, memory, head, storage: self.storage.clone(), next })
     }
 }
 

@@ -9,30 +9,37 @@ use serde::Serialize;
 use super::batch::{Answers, BatchSelect, BatchUpsert, Selection, incoming};
 use super::error::StoreError;
 use super::select::one_of;
+use crate::domain::inbox::Telling;
 use crate::domain::ledger::{Changes, Fetched, Needs};
-use crate::domain::{EventId, Outcome, PaymentId, Timestamp};
+use crate::domain::{EventId, PaymentId, Timestamp};
+
+/// The outcome of an event that waits.
+const PARKED: &str = "parked";
 
 /// The selections of events.
 #[derive(Debug, Default)]
 pub(super) struct Selected {
-    /// Event and type.
-    known: Option<Selection<(String, String)>>,
-    /// Event and payment.
-    parked: Option<Selection<(String, String)>>,
+    /// Event, API version and type.
+    known: Option<Selection<(String, String, String)>>,
+    /// Event, API version, payment and outcome.
+    waiting: Option<Selection<(String, String, String, String)>>,
 }
 
-/// Selects what the inbox has of the events that are needed, and what is parked on the payments that are needed.
+/// Selects what the inbox has of the events that are needed, in all API versions, and what waits for the payments that are
+/// needed.
 pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
     if !needs.events.is_empty() {
-        let ids = batch.texts(needs.events.iter().map(EventId::as_str));
+        let ids = batch.texts(needs.events.iter().map(|telling| telling.id.as_str()));
         let is_known = batch.is_in("id", ids);
-        selected.known = Some(batch.tuples("event", "id, event_type", &format!("event WHERE {is_known}")));
+        selected.known =
+            Some(batch.tuples("event", "id, api_version, event_type", &format!("event WHERE {is_known}")));
     }
     if !needs.payments.is_empty() {
         let payments = batch.texts(needs.payments.iter().map(PaymentId::as_str));
-        let is_parked = batch.is_in("parked_on", payments);
-        selected.parked = Some(batch.tuples("event", "id, parked_on", &format!("event WHERE {is_parked}")));
+        let waits = batch.is_in("waits_for", payments);
+        let columns = "id, api_version, waits_for, outcome";
+        selected.waiting = Some(batch.tuples("event", columns, &format!("event WHERE {waits}")));
     }
     selected
 }
@@ -41,11 +48,14 @@ impl Selected {
     /// Reads what was selected.
     pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         let known = self.known.map(|known| answers.take(known)).transpose()?.unwrap_or_default();
-        fetched.inbox.extend(known.into_iter().map(|(id, event_type)| (EventId::new(id), event_type)));
-        let parked = self.parked.map(|parked| answers.take(parked)).transpose()?.unwrap_or_default();
-        let parked =
-            parked.into_iter().map(|(event, payment)| (EventId::new(event), PaymentId::new(payment)));
-        fetched.parked.extend(parked);
+        fetched.inbox.extend(
+            known.into_iter().map(|(id, api_version, event_type)| (telling(id, api_version), event_type)),
+        );
+        let waiting = self.waiting.map(|waiting| answers.take(waiting)).transpose()?.unwrap_or_default();
+        for (id, api_version, payment, outcome) in waiting {
+            let waits = (telling(id, api_version), PaymentId::new(payment));
+            if outcome == PARKED { fetched.parked.push(waits) } else { fetched.no_invoice.push(waits) }
+        }
         Ok(())
     }
 }
@@ -60,7 +70,7 @@ struct Incoming<'e> {
     received_at: i64,
     outcome: &'static str,
     reason: Option<&'e str>,
-    parked_on: Option<&'e str>,
+    waits_for: Option<&'e str>,
     body_sha256: String,
     body_from: usize,
     body_length: usize,
@@ -75,7 +85,7 @@ const INCOMING: [(&str, &str); 11] = [
     ("received_at", "bigint"),
     ("outcome", "text"),
     ("reason", "text"),
-    ("parked_on", "text"),
+    ("waits_for", "text"),
     ("body_sha256", "text"),
     ("body_from", "integer"),
     ("body_length", "integer"),
@@ -96,16 +106,15 @@ pub(super) fn upsert(
     let mut bodies = Vec::with_capacity(events.iter().map(|(event, _)| event.body_zstd.len()).sum());
     let mut rows = Vec::with_capacity(events.len());
     for (event, outcome) in events {
-        let (outcome, reason, parked_on) = outcome_columns(outcome);
         rows.push(Incoming {
-            id: event.id.as_str(),
-            api_version: event.api_version.as_deref().unwrap_or_default(),
+            id: event.telling.id.as_str(),
+            api_version: &event.telling.api_version,
             event_type: &event.event_type,
             created_at: event.created_at.map(Timestamp::unix),
             received_at: received_at.unix(),
-            outcome,
-            reason,
-            parked_on,
+            outcome: outcome.as_str(),
+            reason: outcome.reason(),
+            waits_for: outcome.waits_for().map(PaymentId::as_str),
             body_sha256: hex::encode(event.body_sha256),
             // The first byte is number 1.
             body_from: bodies.len().saturating_add(1),
@@ -120,7 +129,7 @@ pub(super) fn upsert(
     } else {
         ("unhex(body_sha256)", format!("substr({bodies}, body_from, body_length)"))
     };
-    let columns = "id, api_version, event_type, created_at, received_at, outcome, reason, parked_on";
+    let columns = "id, api_version, event_type, created_at, received_at, outcome, reason, waits_for";
     let source = incoming(batch.backend(), &rows, &INCOMING);
     batch.push(format!(
         "INSERT INTO event ({columns}, body_zstd, body_sha256) SELECT {columns}, {part}, {unhex} FROM {source}"
@@ -133,42 +142,44 @@ fn outcomes(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError
     #[derive(Debug, Serialize)]
     struct NewOutcome<'o> {
         id: &'o str,
+        api_version: &'o str,
         outcome: &'static str,
         reason: Option<&'o str>,
-        parked_on: Option<&'o str>,
+        waits_for: Option<&'o str>,
     }
     if changes.outcomes.is_empty() {
         return Ok(());
     }
-    let rows = changes.outcomes.iter().map(|(id, outcome)| {
-        let (outcome, reason, parked_on) = outcome_columns(outcome);
-        NewOutcome { id: id.as_str(), outcome, reason, parked_on }
+    let rows = changes.outcomes.iter().map(|(telling, outcome)| NewOutcome {
+        id: telling.id.as_str(),
+        api_version: &telling.api_version,
+        outcome: outcome.as_str(),
+        reason: outcome.reason(),
+        waits_for: outcome.waits_for().map(PaymentId::as_str),
     });
-    let columns = [("id", "text"), ("outcome", "text"), ("reason", "text"), ("parked_on", "text")];
-    let set = "outcome = incoming.outcome, reason = incoming.reason, parked_on = incoming.parked_on";
-    batch.update("event", set, &columns, "event.id = incoming.id", &rows.collect::<Vec<_>>())
+    let columns = ["id", "api_version", "outcome", "reason", "waits_for"].map(|column| (column, "text"));
+    let set = "outcome = incoming.outcome, reason = incoming.reason, waits_for = incoming.waits_for";
+    let is_same = "event.id = incoming.id AND event.api_version = incoming.api_version";
+    batch.update("event", set, &columns, is_same, &rows.collect::<Vec<_>>())
 }
 
-/// Outcome, reason, and the payment on which it is parked.
-fn outcome_columns(outcome: &Outcome) -> (&'static str, Option<&str>, Option<&str>) {
-    let parked_on = match outcome {
-        Outcome::Parked(payment) => Some(payment.as_str()),
-        Outcome::Posted | Outcome::Recorded | Outcome::Ignored(_) | Outcome::Quarantined(_) => None,
-    };
-    (outcome.as_str(), outcome.reason(), parked_on)
+pub(super) fn telling(id: String, api_version: String) -> Telling {
+    Telling { id: EventId::new(id), api_version }
 }
 
-/// Those of these events that the inbox has, with their types.
+/// Those of these tellings that the inbox has, with their types.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn known_types(
     db: &impl ConnectionTrait,
-    ids: impl IntoIterator<Item = &EventId>,
-) -> Result<BTreeMap<EventId, String>, StoreError> {
-    let ids: Vec<&str> = ids.into_iter().map(EventId::as_str).collect();
-    let rows = event::Entity::find().select_only().column(event::Column::Id).column(event::Column::EventType);
-    let rows =
-        rows.filter(one_of(db, event::Column::Id, ids)).into_tuple::<(String, String)>().all(db).await?;
-    Ok(rows.into_iter().map(|(id, event_type)| (EventId::new(id), event_type)).collect())
+    tellings: impl IntoIterator<Item = &Telling>,
+) -> Result<BTreeMap<Telling, String>, StoreError> {
+    use event::Column;
+    let ids: Vec<&str> = tellings.into_iter().map(|telling| telling.id.as_str()).collect();
+    let rows = event::Entity::find().select_only();
+    let rows = rows.columns([Column::Id, Column::ApiVersion, Column::EventType]);
+    let rows = rows.filter(one_of(db, Column::Id, ids)).into_tuple::<(String, String, String)>().all(db);
+    let rows = rows.await?.into_iter();
+    Ok(rows.map(|(id, api_version, event_type)| (telling(id, api_version), event_type)).collect())
 }

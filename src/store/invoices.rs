@@ -1,6 +1,6 @@
 //! Paid invoices.
 
-use entity::invoice;
+use entity::{invoice, unread_discounts};
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::error::{StoreError, corrupt};
@@ -56,7 +56,17 @@ impl Selected {
 /// Adds the new and changed invoices.
 pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
     let rows = changes.invoices.iter().map(|(id, invoice)| row(id, invoice));
-    batch.rows::<invoice::Entity>(rows, OnConflict::Overwrite)
+    batch.rows::<invoice::Entity>(rows, OnConflict::Overwrite)?;
+    let unread = changes.unread_discounts.iter().map(|unread| unread_discounts::Model {
+        invoice_id: unread.invoice.to_string(),
+        event_id: unread.event.to_string(),
+        stripe_customer_id: unread.stripe_customer.to_string(),
+        told_at: unread.told_at.unix(),
+        lookups: 0,
+        lookup_at: None,
+        is_read: false,
+    });
+    batch.rows::<unread_discounts::Entity>(unread, OnConflict::Keep)
 }
 
 fn value(row: invoice::Model) -> Result<(InvoiceId, PaidInvoice), StoreError> {
@@ -74,7 +84,10 @@ fn value(row: invoice::Model) -> Result<(InvoiceId, PaidInvoice), StoreError> {
         lines: Lines { weights: weights(&row.id, row.lines)?, more: row.more_lines },
     };
     let paid_at = Timestamp::from_unix(row.paid_at);
-    Ok((InvoiceId::new(row.id), PaidInvoice { snapshot, paid_at, conflict: row.conflict }))
+    Ok((
+        InvoiceId::new(row.id),
+        PaidInvoice { snapshot, paid_at, conflict: row.conflict, lines_read: row.lines_read },
+    ))
 }
 
 fn row(id: &InvoiceId, invoice: &PaidInvoice) -> invoice::Model {
@@ -95,6 +108,7 @@ fn row(id: &InvoiceId, invoice: &PaidInvoice) -> invoice::Model {
         conflict: invoice.conflict,
         lines: lines_column(&snapshot.lines),
         more_lines: snapshot.lines.more,
+        lines_read: invoice.lines_read,
     }
 }
 

@@ -18,6 +18,7 @@ mod fetch;
 pub mod head;
 pub mod inbox;
 mod invoices;
+pub mod lookups;
 pub mod memory;
 mod payments;
 pub mod programs;
@@ -26,6 +27,7 @@ pub mod referrals;
 mod save;
 mod select;
 pub mod snapshot;
+mod storage;
 mod values;
 
 pub use database::{Database, Txn};

@@ -105,6 +105,7 @@ fn payment(row: payment::Model) -> (PaymentId, PaymentFacts) {
             .released_minor
             .zip(row.released_captured_minor)
             .map(|(rest_minor, captured_minor)| Release { captured_minor, rest_minor }),
+        no_invoice: row.no_invoice,
     };
     (PaymentId::new(row.id), facts)
 }
@@ -117,6 +118,7 @@ fn payment_row((id, facts): &(PaymentId, PaymentFacts)) -> payment::Model {
         amount_refunded_minor: facts.amount_refunded_minor,
         released_minor: facts.released.map(|released| released.rest_minor),
         released_captured_minor: facts.released.map(|released| released.captured_minor),
+        no_invoice: facts.no_invoice,
     }
 }
 

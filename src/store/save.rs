@@ -16,7 +16,14 @@ use crate::domain::ledger::{Changes, Stamp};
 /// # Errors
 /// [`StoreError`] when the database is away or refuses a row; nothing is written then, unless it is
 /// [`StoreError::Unanswered`].
-pub async fn commit(mut txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError> {
+pub async fn commit(txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError> {
+    let storage = txn.storage.clone();
+    let ended = write(txn, changes).await;
+    storage.note(ended.as_ref().copied());
+    ended
+}
+
+async fn write(mut txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError> {
     let mut batch = BatchUpsert::new(txn.txn.get_database_backend());
     collect(&mut batch, changes, &mut txn.next)?;
     batch.write(&txn.txn).await?;

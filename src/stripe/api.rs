@@ -8,20 +8,21 @@ use std::time::Duration;
 
 use miniserde::json::Value;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use stripe::{Client, ClientBuilder, RequestStrategy, StripeError, StripeRequest};
 use stripe_billing::invoice_payment::{
     ListInvoicePayment, ListInvoicePaymentPayment, ListInvoicePaymentPaymentType,
 };
+use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_core::charge::RetrieveCharge;
 use stripe_core::refund::ListRefund;
 use thiserror::Error;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
-use super::fields::{Amount, FieldError, Id, read};
-use super::objects::{InvoicePayment, Refund};
+use super::fields::{Amount, FieldError, Id, PromotionCodes, read};
+use super::objects::{InvoicePayment, Line, Refund};
 use super::words;
 use crate::domain::{InvoiceId, PaymentId, RefundFacts, RefundId, Timestamp};
 
@@ -104,6 +105,15 @@ pub struct InvoiceLink {
     pub amount_minor: Option<i64>,
 }
 
+/// What Stripe's API says of the invoices of a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InvoicesOfPayment {
+    /// Those that it has paid.
+    pub links: Vec<InvoiceLink>,
+    /// Stripe was asked and knows of none, not even of one that is still to be paid.
+    pub none_at_all: bool,
+}
+
 /// Stripe's API, asked with our key. Cheap to clone.
 #[derive(Clone)]
 pub struct StripeApi {
@@ -146,17 +156,17 @@ impl StripeApi {
     ///
     /// # Errors
     /// [`ApiError`]; nothing is known then, not even a part.
-    pub async fn invoice_payments_of(&self, payment: &PaymentId) -> Result<Vec<InvoiceLink>, ApiError> {
+    pub async fn invoices_of(&self, payment: &PaymentId) -> Result<InvoicesOfPayment, ApiError> {
         if !is_charge(payment) {
-            return self.invoice_payments_of_intent(payment).await;
+            return self.invoices_of_intent(payment).await;
         }
         match self.payment_intent_of(payment).await? {
-            Some(payment_intent) => self.invoice_payments_of_intent(&payment_intent).await,
-            None => Ok(Vec::new()),
+            Some(payment_intent) => self.invoices_of_intent(&payment_intent).await,
+            None => Ok(InvoicesOfPayment::default()),
         }
     }
 
-    async fn invoice_payments_of_intent(&self, intent: &PaymentId) -> Result<Vec<InvoiceLink>, ApiError> {
+    async fn invoices_of_intent(&self, intent: &PaymentId) -> Result<InvoicesOfPayment, ApiError> {
         let mut filter = ListInvoicePaymentPayment::new(ListInvoicePaymentPaymentType::PaymentIntent);
         filter.payment_intent = Some(intent.to_string());
         let request = ListInvoicePayment::new().payment(filter).limit(PAGE_OBJECTS);
@@ -165,13 +175,39 @@ impl StripeApi {
             None => request.clone(),
         };
         let mut links = Vec::new();
-        for object in self.all("invoice_payments", page).await? {
-            let listed: Listed = read(&object, "invoice_payments.data[]")?;
+        let objects = self.all("invoice_payments", page).await?;
+        for object in &objects {
+            let listed: Listed = read(object, "invoice_payments.data[]")?;
             if words::is_paid(listed.status.as_deref()) {
-                links.extend(link_of(&read(&object, "invoice_payments.data[]")?, intent));
+                links.extend(link_of(&read(object, "invoice_payments.data[]")?, intent));
             }
         }
-        Ok(links)
+        Ok(InvoicesOfPayment { links, none_at_all: objects.is_empty() })
+    }
+
+    /// All lines of an invoice.
+    ///
+    /// # Errors
+    /// [`ApiError`]; nothing is known then, not even a part.
+    pub async fn lines_of(&self, invoice: &InvoiceId) -> Result<Vec<Line>, ApiError> {
+        let path = format!("/invoices/{}/lines", plain(invoice)?);
+        let page = |starting_after: Option<String>| GetList {
+            path: path.clone(),
+            query: PageQuery { limit: PAGE_OBJECTS, starting_after },
+        };
+        let lines = self.all("lines", page).await?;
+        Ok(lines.iter().map(|line| read(line, "lines.data[]")).collect::<Result<_, _>>()?)
+    }
+
+    /// The promotion codes among the discounts of an invoice, each with the place of its discount.
+    ///
+    /// # Errors
+    /// [`ApiError`] when Stripe does not answer.
+    pub async fn promotion_codes_of(&self, invoice: &InvoiceId) -> Result<PromotionCodes, ApiError> {
+        let query = Expansion { expand: ["discounts"] };
+        let answer = self.get(&GetList { path: format!("/invoices/{}", plain(invoice)?), query }).await?;
+        let invoice: DiscountsOfInvoice = read(&answer, "invoice")?;
+        Ok(invoice.discounts)
     }
 
     /// The refunds of a payment, all pages of them, in all states.
@@ -241,6 +277,39 @@ impl StripeApi {
     }
 }
 
+/// A request that the crates of async-stripe in use have no type for.
+struct GetList<Q> {
+    path: String,
+    query: Q,
+}
+
+impl<Q: Serialize> StripeRequest for GetList<Q> {
+    type Output = Value;
+
+    fn build(&self) -> RequestBuilder {
+        RequestBuilder::new(StripeMethod::Get, self.path.as_str()).query(&self.query)
+    }
+}
+
+#[derive(Serialize)]
+struct PageQuery {
+    limit: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starting_after: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Expansion {
+    expand: [&'static str; 1],
+}
+
+/// `invoice`, where only its discounts are wanted.
+#[derive(Deserialize)]
+struct DiscountsOfInvoice {
+    #[serde(default)]
+    discounts: PromotionCodes,
+}
+
 /// A page of a list.
 #[derive(Deserialize)]
 struct Page<'a> {
@@ -277,6 +346,15 @@ fn link_of(paid: &InvoicePayment, intent: &PaymentId) -> Option<InvoiceLink> {
 /// True for a name that can only be a charge's. It becomes part of a path, so it must be a plain word.
 fn is_charge(payment: &PaymentId) -> bool {
     let name = payment.as_str();
-    (name.starts_with("ch_") || name.starts_with("py_"))
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    (name.starts_with("ch_") || name.starts_with("py_")) && is_plain(name)
+}
+
+/// The id of an invoice as a part of a path.
+fn plain(invoice: &InvoiceId) -> Result<&str, FieldError> {
+    let (id, path) = (invoice.as_str(), "invoice.id".to_owned());
+    if is_plain(id) { Ok(id) } else { Err(FieldError { path, rule: "no plain word".to_owned() }) }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }

@@ -101,6 +101,35 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
+/// A field of which absent and null are different things: what is null in one API version is gone in a newer one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Nullable<T> {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// It is there, and null.
+    Null,
+    /// It has a value.
+    Value(T),
+}
+
+impl<T> Nullable<T> {
+    /// Its value, if it has one.
+    pub const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+/// A field that is absent is not read at all, and so [`Nullable::Absent`] by default.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nullable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
+    }
+}
+
 /// A text that no rule depends on: anything else than a text is as good as none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text(pub Option<String>);
@@ -115,20 +144,35 @@ impl<'de> Deserialize<'de> for Text {
 /// The promotion codes of a discount, or of a list of discounts, each by its place. No sum depends on how they are shown,
 /// so an odd one is as good as none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PromotionCodes(pub Vec<(u16, String)>);
+pub struct PromotionCodes {
+    /// The place of a discount and `promo_…`.
+    pub codes: Vec<(u16, String)>,
+    /// Discounts that are shown as objects.
+    pub shown: usize,
+    /// Discounts that are named by their ids only, so that nobody can tell.
+    pub unshown: usize,
+}
 
 impl<'de> Deserialize<'de> for PromotionCodes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let discounts = match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::Array(discounts) => discounts,
-            discount => vec![discount],
+            discount @ (serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::String(_)
+            | serde_json::Value::Object(_)) => vec![discount],
         };
         let promotion_code = |(discount, place): (serde_json::Value, u16)| {
             let named = discount.get("promotion_code")?;
             let id = named.as_str().or_else(|| named.get("id")?.as_str()).filter(|id| is_name(id))?;
             Some((place, id.to_owned()))
         };
-        Ok(Self(discounts.into_iter().zip(0_u16..).filter_map(promotion_code).collect()))
+        Ok(Self {
+            shown: discounts.iter().filter(|discount| discount.is_object()).count(),
+            unshown: discounts.iter().filter(|discount| discount.is_string()).count(),
+            codes: discounts.into_iter().zip(0_u16..).filter_map(promotion_code).collect(),
+        })
     }
 }
 

@@ -11,7 +11,7 @@ pub mod sample;
 pub mod signature;
 pub mod words;
 
-pub use api::{ApiError, InvoiceLink, StripeApi};
+pub use api::{ApiError, InvoiceLink, InvoicesOfPayment, StripeApi};
 pub use envelope::{Envelope, EnvelopeError, EventBody};
 pub use fields::FieldError;
 pub use signature::{SignatureError, SignedEvent, Verifier, sign};

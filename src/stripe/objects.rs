@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::fields::{Amount, CurrencyCode, Id, PriceRef, PromotionCodes, SignedAmount, Text};
+use super::fields::{Amount, CurrencyCode, Id, Nullable, PriceRef, PromotionCodes, SignedAmount, Text};
 use super::list::{List, list};
 
 /// Metadata: any value is taken, only texts are used.
@@ -228,8 +228,9 @@ pub struct Charge {
     pub payment_intent: Option<Id>,
     /// The customer; payments of invoices always have one.
     pub customer: Option<Id>,
-    /// The invoice, until 2025-03-31.
-    pub invoice: Option<Id>,
+    /// The invoice, until 2025-03-31; null then says that there is none.
+    #[serde(default)]
+    pub invoice: Nullable<Id>,
     /// What was authorized.
     pub amount: Amount,
     /// What was captured; absent in older versions.

@@ -124,7 +124,8 @@ impl<'h> Header<'h> {
         let text = std::str::from_utf8(header).or(Err(SignatureError::Malformed))?;
         let (mut timestamp_text, mut signatures) = (None, Vec::new());
         for item in text.split(',') {
-            match item.split_once('=') {
+            // Proxies that fold several headers into one put a blank behind the comma.
+            match item.trim_matches([' ', '\t']).split_once('=') {
                 Some(("t", value)) if timestamp_text.is_none() => timestamp_text = Some(value),
                 Some(("v1", value)) => signatures.extend(decode(value)),
                 Some(("t", _)) | None => return Err(SignatureError::Malformed),
@@ -211,6 +212,27 @@ mod tests {
         assert_eq!(verify(old, &format!("v1={OLD}"), AT), Err(SignatureError::Malformed));
         assert_eq!(verify(old, &format!("t={AT},t={AT},v1={OLD}"), AT), Err(SignatureError::Malformed));
         assert_eq!(verify(old, &format!("t=+{AT},v1={OLD}"), AT), Err(SignatureError::Malformed));
+    }
+
+    #[test]
+    fn blanks_around_items_do_not_matter() {
+        let old = &["whsec_test_old"];
+        for header in [
+            format!("t={AT}, v1={OLD}"),
+            format!(" t={AT} ,\tv0={NEW},  v1={NEW} , v1={OLD} "),
+            format!("v1={OLD}, t={AT}"),
+        ] {
+            assert_eq!(verify(old, &header, AT), Ok(()), "{header:?}");
+        }
+        for header in [
+            format!("t ={AT},v1={OLD}"),
+            format!("t= {AT},v1={OLD}"),
+            format!("t={AT}, v1={OLD}, t={AT}"),
+            format!("t={AT},,v1={OLD}"),
+        ] {
+            assert_eq!(verify(old, &header, AT), Err(SignatureError::Malformed), "{header:?}");
+        }
+        assert_eq!(verify(old, &format!("t={AT},v1= {OLD}"), AT), Err(SignatureError::Malformed));
     }
 
     #[test]

@@ -152,3 +152,34 @@ async fn the_log_tells_why_an_event_was_not_committed() {
     until_logged(&daemon, "could not be committed", 1).await;
     assert!(daemon.log().contains("locked"), "{}", daemon.log());
 }
+
+#[tokio::test]
+async fn broken_requests_are_no_lines_of_the_log() {
+    use std::io::{Read, Write};
+    let world = World::sqlite();
+    let daemon = Daemon::start(&world.url, &[("REFERRALD_LOG__FILTER", "debug")]);
+    let requests: [&[u8]; 7] = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 canary of a client hello \r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x00\xff\xfe canary\r\n\r\n",
+        b"GET / HTTP/9.9\r\nX: canary\r\n\r\n",
+        b"GET /a b c HTTP/1.1\r\n\r\n",
+        b"POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ];
+    for request in requests {
+        let mut socket = std::net::TcpStream::connect(daemon.address()).unwrap();
+        socket.set_read_timeout(Some(support::PATIENCE)).unwrap();
+        socket.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).ok();
+        assert!(answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));
+    }
+    let (status, _) = post_event(&world.client, &daemon, &invoice_paid("in_1", "cus_1", 10_000)).await;
+    assert_eq!(status, 200);
+    until_logged(&daemon, "event committed", 1).await;
+    let lines = lines(&daemon);
+    let loud = lines.iter().find(|line| line["level"] == "ERROR");
+    assert_eq!(loud, None);
+    assert!(!daemon.log().contains("canary"), "{}", daemon.log());
+}

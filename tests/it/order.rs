@@ -123,7 +123,7 @@ fn apply(unit: &mut UnitOfWork, step: &Prepared) {
         Prepared::Event(event) => {
             // The inbox lets an event through once; what it says must not count twice even if it did not.
             if let Ok(extracted) = &event.extraction {
-                unit.apply(&event.event.id, extracted).unwrap();
+                unit.apply(&event.event.telling, extracted).unwrap();
             }
         }
         Prepared::Claim(claim) => {

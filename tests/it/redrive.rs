@@ -106,7 +106,7 @@ async fn is_not_an_attempt(world: &World, failure: ResponseTemplate) {
     assert_eq!(asked(&stripe).await, 2);
     let log = daemon.log();
     assert_eq!(log.matches("WARN").count(), 1, "{log}");
-    assert!(log.contains("parked events wait for the next round"), "{log}");
+    assert!(log.contains("waits for the next round"), "{log}");
     keeps_secrets(&log);
 }
 
@@ -166,15 +166,33 @@ on_both_databases! {
         keeps_secrets(&daemon.log());
     }
 
-    async fn what_stripe_does_not_know_yet_is_asked_for_again(world: World) {
+    async fn what_is_not_paid_yet_is_asked_for_again(world: World) {
         half_refunded(&world).await;
         let stripe = MockServer::start().await;
-        once(&stripe, "pi_1", page(&[], false)).await;
+        once(&stripe, "pi_1", page(&[invoice_payment_of("open", "in_1", "pi_1", 0)], false)).await;
         once(&stripe, "pi_1", page(&[invoice_payment_of("open", "in_1", "pi_1", 0)], false)).await;
         always(&stripe, "pi_1", page(&[paid("in_1", "pi_1", 10_000)], false)).await;
         let _daemon = asking(&world, &stripe, &[]).await;
         settles(&world, "in_1", (1_000, -500)).await;
         assert_eq!(asked(&stripe).await, 3);
+    }
+
+    async fn what_has_no_invoice_at_stripe_is_ignored_at_once_and_settled_should_one_come(world: World) {
+        half_refunded(&world).await;
+        let stripe = MockServer::start().await;
+        always(&stripe, "pi_1", page(&[], false)).await;
+        let daemon = asking(&world, &stripe, &[]).await;
+        eventually("both are given up", async || world.parked().await == 0).await;
+        assert_eq!(world.sums("in_1").await, (1_000, 0));
+        assert!(daemon.log().contains("Stripe knows of no invoice"), "{}", daemon.log());
+        // Another event of the same payment is looked up by itself.
+        world.expect("parked", &refund("refund.updated", "re_1", "pi_1", 5_000, "succeeded")).await;
+        eventually("it is given up, too", async || world.parked().await == 0).await;
+        assert_eq!(asked(&stripe).await, 2);
+        world.expect("posted", &invoice_payment("in_1", "pi_1", 10_000)).await;
+        assert_eq!(world.sums("in_1").await, (1_000, -500));
+        let ignored = world.all_of("/v1/events?outcome=ignored&limit=10").await;
+        assert_eq!(ignored, Vec::<Value>::new());
     }
 
     async fn too_many_requests_are_not_an_attempt(world: World) {
@@ -235,7 +253,7 @@ on_both_databases! {
     async fn attempts_end_and_the_late_event_still_settles(world: World) {
         half_refunded(&world).await;
         let stripe = MockServer::start().await;
-        always(&stripe, "pi_1", page(&[], false)).await;
+        always(&stripe, "pi_1", page(&[invoice_payment_of("open", "in_1", "pi_1", 0)], false)).await;
         let daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__MAX_ATTEMPTS", "2")]).await;
         let told = async || daemon.log().contains("its events stay parked");
         eventually("it is given up", told).await;
@@ -334,7 +352,7 @@ fn api(stripe: &MockServer) -> StripeApi {
 }
 
 async fn ask(stripe: &MockServer) -> Result<Vec<InvoiceLink>, ApiError> {
-    api(stripe).invoice_payments_of(&PaymentId::new("pi_1")).await
+    api(stripe).invoices_of(&PaymentId::new("pi_1")).await.map(|found| found.links)
 }
 
 #[tokio::test]
@@ -379,5 +397,5 @@ async fn no_error_tells_the_key_or_a_body() {
     let gone = api(&stripe);
     drop(stripe);
     keeps_secrets(&format!("{gone:?}"));
-    assert!(matches!(gone.invoice_payments_of(&PaymentId::new("pi_1")).await, Err(ApiError::Unreachable(_))));
+    assert!(matches!(gone.invoices_of(&PaymentId::new("pi_1")).await, Err(ApiError::Unreachable(_))));
 }

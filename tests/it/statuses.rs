@@ -145,7 +145,7 @@ on_both_databases! {
         for (invoice, expected, net) in [
             ("in_available", "available", 1_000), ("in_bert", "available", 2_000), ("in_disputed", "disputed", 0),
             ("in_pending", "pending", 1_000), ("in_refunded", "refunded", 0), ("in_part", "refunded", 0),
-            ("in_lost", "refunded", 0), ("in_none", "none", 0),
+            ("in_lost", "lost", 0), ("in_none", "none", 0),
         ] {
             let row = world.get(&format!("/v1/commissions/{invoice}")).await;
             assert_eq!((row["status"].as_str(), row["net"].as_i64()), (Some(expected), Some(net)), "{invoice}: {row}");

@@ -35,7 +35,7 @@ fn ledger(setup: &Setup) -> UnitOfWork {
 /// What the daemon does with a step; what it refuses or knows already changes nothing.
 fn apply(setup: &Setup, unit: &mut UnitOfWork, step: &Step) -> Result<(), MoneyError> {
     match step {
-        Step::Event(event, extracted) => unit.apply(event, extracted).map(drop),
+        Step::Event(event, extracted) => unit.apply(&event.clone().into(), extracted).map(drop),
         Step::Claim(claim, email) => unit.refer(Claim::clone(claim), *email),
         Step::Bind(customer, user) => unit.bind(customer.clone(), user.clone()),
         Step::Review(customer, promoter, review) => {

@@ -198,7 +198,10 @@ fn charge(random: &mut Random, world: &World) -> Extracted {
         }
     }
     let waits = random.in_percent(60);
-    Extracted { facts, waits_for: waits.then_some(payment), no_invoice: waits && random.in_percent(10) }
+    if random.in_percent(10) {
+        facts.push(Fact::NoInvoice { payment: payment.clone() });
+    }
+    Extracted { facts, waits_for: waits.then_some(payment) }
 }
 
 fn refund(random: &mut Random, world: &World) -> Extracted {
@@ -208,7 +211,7 @@ fn refund(random: &mut Random, world: &World) -> Extracted {
     let mut facts = Vec::new();
     world.names(random, &payment, &mut facts);
     facts.push(refund_of(random, number, taking, payment.clone()));
-    Extracted { facts, waits_for: Some(payment), no_invoice: false }
+    Extracted { facts, waits_for: Some(payment) }
 }
 
 fn refund_of(random: &mut Random, number: usize, taking: &Taking, payment: PaymentId) -> Fact {
@@ -237,7 +240,7 @@ fn dispute(random: &mut Random, world: &World) -> Extracted {
             transactions: BTreeMap::new(),
         },
     });
-    Extracted { facts, waits_for: Some(payment), no_invoice: false }
+    Extracted { facts, waits_for: Some(payment) }
 }
 
 fn credit_note(random: &mut Random, world: &World) -> Extracted {

@@ -70,7 +70,13 @@ impl<'a> Money<'a> {
                 let known = self.credit_notes.entry(credit_note.as_str()).or_insert(told);
                 *known = (*known).max(told);
             }
-            Fact::Claim(_) | Fact::Email { .. } | Fact::SameCustomer { .. } | Fact::Subscription { .. } => {}
+            Fact::NoInvoice { .. }
+            | Fact::InvoiceLines { .. }
+            | Fact::UnreadDiscounts(_)
+            | Fact::Claim(_)
+            | Fact::Email { .. }
+            | Fact::SameCustomer { .. }
+            | Fact::Subscription { .. } => {}
         }
     }
 

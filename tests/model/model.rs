@@ -132,6 +132,9 @@ impl<'a> People<'a> {
             | Fact::PaymentLink { .. }
             | Fact::ChargeOf { .. }
             | Fact::Payment { .. }
+            | Fact::NoInvoice { .. }
+            | Fact::InvoiceLines { .. }
+            | Fact::UnreadDiscounts(_)
             | Fact::Refund { .. }
             | Fact::Dispute { .. }
             | Fact::CreditNote { .. }

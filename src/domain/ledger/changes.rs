@@ -7,12 +7,13 @@ use super::state::State;
 use super::values::Group;
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
-use crate::domain::inbox::NewEvent;
+use crate::domain::facts::UnreadDiscounts;
+use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::{
     Claim, ClaimId, Code, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId,
-    EmailHash, EventId, InvoiceId, LedgerEntry, Outcome, PaidInvoice, PaymentFacts, PaymentId, ProgramKey,
-    PromoterId, Referral, ReferralId, RefundFacts, RefundId, Review, StripeCustomerId, SubscriptionId,
-    TermsVersion, UserId,
+    EmailHash, InvoiceId, LedgerEntry, Outcome, PaidInvoice, PaymentFacts, PaymentId, ProgramKey, PromoterId,
+    Referral, ReferralId, RefundFacts, RefundId, Review, StripeCustomerId, SubscriptionId, TermsVersion,
+    UserId,
 };
 
 /// What a unit of work has to write. Amounts are minor units.
@@ -20,8 +21,8 @@ use crate::domain::{
 pub struct Changes {
     /// New events with their outcomes, in the order in which they were applied.
     pub events: Vec<(Arc<NewEvent>, Outcome)>,
-    /// New outcomes of events that the inbox has: parked ones that are settled, and replayed ones.
-    pub outcomes: Vec<(EventId, Outcome)>,
+    /// New outcomes of tellings that the inbox has: waiting ones that are settled or given up, and replayed ones.
+    pub outcomes: Vec<(Telling, Outcome)>,
     /// New and changed invoices.
     pub invoices: Vec<(InvoiceId, PaidInvoice)>,
     /// New and changed rows of payments, as named.
@@ -37,6 +38,8 @@ pub struct Changes {
     /// Subscriptions that events named, true once one has ended. Written without having been read: an ended one stays
     /// ended.
     pub subscriptions: Vec<(StripeCustomerId, SubscriptionId, bool)>,
+    /// Discounts that events told by id only. Written without having been read: what is there stays as it is.
+    pub unread_discounts: Vec<UnreadDiscounts>,
     /// Stripe customers and accounts of which it became known who they are: their user, and the customer that an account
     /// is.
     pub stripe_customers: Vec<(StripeCustomerId, Option<UserId>, Option<StripeCustomerId>)>,
@@ -100,7 +103,7 @@ impl Changes {
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pub(super) events: Vec<(Arc<NewEvent>, Outcome)>,
-    pub(super) outcomes: BTreeMap<EventId, Outcome>,
+    pub(super) outcomes: BTreeMap<Telling, Outcome>,
     pub(super) invoices: BTreeSet<InvoiceId>,
     pub(super) payments: BTreeSet<PaymentId>,
     pub(super) links: BTreeSet<(InvoiceId, PaymentId)>,
@@ -108,6 +111,7 @@ pub(super) struct Changed {
     pub(super) disputes: BTreeSet<DisputeId>,
     pub(super) credit_notes: BTreeSet<CreditNoteId>,
     pub(super) subscriptions: BTreeMap<(StripeCustomerId, SubscriptionId), bool>,
+    pub(super) unread_discounts: BTreeSet<UnreadDiscounts>,
     pub(super) stripe_customers: BTreeSet<StripeCustomerId>,
     pub(super) emails: BTreeSet<(Customer, EmailHash)>,
     pub(super) claims: BTreeSet<ClaimId>,
@@ -153,6 +157,7 @@ impl Changed {
             disputes: values(self.disputes, |id| payments.dispute(id).cloned()),
             credit_notes: values(self.credit_notes, |id| payments.credit_note(id).cloned()),
             subscriptions: self.subscriptions.into_iter().map(|((of, id), ended)| (of, id, ended)).collect(),
+            unread_discounts: self.unread_discounts.into_iter().collect(),
             stripe_customers: self.stripe_customers.into_iter().map(stripe_customer).collect(),
             emails: self
                 .emails

@@ -48,6 +48,9 @@ impl Needs {
                 self.invoices.insert(invoice.clone());
                 self.customers.extend(snapshot.stripe_customer.clone().map(Customer::Stripe));
             }
+            Fact::InvoiceLines { invoice, .. } => {
+                self.invoices.insert(invoice.clone());
+            }
             Fact::PaymentLink { invoice, payment, .. } => {
                 self.invoices.insert(invoice.clone());
                 self.payments.insert(payment.clone());
@@ -55,7 +58,7 @@ impl Needs {
             Fact::ChargeOf { charge, payment_intent } => {
                 self.payments.extend([charge.clone(), payment_intent.clone()]);
             }
-            Fact::Payment { payment, .. } => {
+            Fact::Payment { payment, .. } | Fact::NoInvoice { payment } => {
                 self.payments.insert(payment.clone());
             }
             Fact::Refund { refund, facts } => {
@@ -77,8 +80,8 @@ impl Needs {
             Fact::SameCustomer { account, stripe_customer } => {
                 self.customers.extend([account.clone(), stripe_customer.clone()].map(Customer::Stripe));
             }
-            // Written without having been read: one that has ended stays so.
-            Fact::Subscription { .. } => {}
+            // Written without having been read: a subscription that has ended stays so, and what was noted stays noted.
+            Fact::Subscription { .. } | Fact::UnreadDiscounts(_) => {}
         }
     }
 
@@ -167,10 +170,10 @@ impl State {
 
     /// Takes in what was fetched, and notes what it leads to.
     pub fn supply(&mut self, needs: &Needs, fetched: Fetched) {
-        for event in &needs.events {
-            self.inbox.entry(event.clone()).or_default();
+        for telling in &needs.events {
+            self.inbox.entry(telling.clone()).or_default();
         }
-        self.inbox.extend(fetched.inbox.into_iter().map(|(event, event_type)| (event, Some(event_type))));
+        self.inbox.extend(fetched.inbox.into_iter().map(|(telling, event_type)| (telling, Some(event_type))));
         self.supply_catalog(fetched.codes, fetched.promotion_codes, fetched.versions);
         self.promoters.extend(fetched.promoters);
         self.last_referral_numbers.extend(fetched.last_referral_numbers);
@@ -191,8 +194,11 @@ impl State {
             self.wanted.invoices.insert(facts.invoice.clone());
             self.payments.merge_credit_note(&id, facts);
         }
-        for (event, payment) in fetched.parked {
-            self.parked.entry(payment).or_default().insert(event);
+        for (telling, payment) in fetched.parked {
+            self.parked.entry(payment).or_default().insert(telling);
+        }
+        for (telling, payment) in fetched.no_invoice {
+            self.no_invoice.entry(payment).or_default().insert(telling);
         }
         for (invoice, payment, amount_minor) in fetched.links {
             self.payments.merge_link(&invoice, &payment, amount_minor);

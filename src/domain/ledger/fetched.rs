@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::values::{Group, PromoterFacts, RewardSlot, SumKey};
+use crate::domain::inbox::Telling;
 use crate::domain::{
     Claim, ClaimId, Code, CodeFacts, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts,
-    DisputeId, EmailHash, EventId, InvoiceId, PaidInvoice, PaymentFacts, PaymentId, PromoterId, Referral,
-    RefundFacts, RefundId, Review, StripeCustomerId, TermsVersion, UserId,
+    DisputeId, EmailHash, InvoiceId, PaidInvoice, PaymentFacts, PaymentId, PromoterId, Referral, RefundFacts,
+    RefundId, Review, StripeCustomerId, TermsVersion, UserId,
 };
 
 /// What the store found for what was needed.
 #[derive(Debug, Default)]
 pub struct Fetched {
-    /// Event and type, for those that the inbox has.
-    pub inbox: Vec<(EventId, String)>,
+    /// Tellings and types of events, for those that the inbox has.
+    pub inbox: Vec<(Telling, String)>,
     /// Rows of payments.
     pub payments: Vec<(PaymentId, PaymentFacts)>,
     /// Links: invoice, payment as named, amount in minor units.
@@ -25,7 +26,9 @@ pub struct Fetched {
     /// Credit notes.
     pub credit_notes: Vec<(CreditNoteId, CreditNoteFacts)>,
     /// Parked events and the payment that they wait for.
-    pub parked: Vec<(EventId, PaymentId)>,
+    pub parked: Vec<(Telling, PaymentId)>,
+    /// Events ignored as those of a payment without an invoice, and that payment.
+    pub no_invoice: Vec<(Telling, PaymentId)>,
     /// Paid invoices.
     pub invoices: Vec<(InvoiceId, PaidInvoice)>,
     /// Posted sums in minor units.

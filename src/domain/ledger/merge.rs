@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::unit::UnitOfWork;
+use crate::domain::facts::Weights;
 use crate::domain::{
     Claim, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId, Fact, InvoiceId,
     InvoiceSnapshot, PaidInvoice, PaymentFacts, PaymentId, RefundFacts, RefundId, StripeCustomerId,
@@ -47,6 +48,10 @@ impl UnitOfWork {
             Fact::InvoicePaid { invoice, snapshot, paid_at } => {
                 self.merge_invoice(invoice, snapshot, paid_at, touched);
             }
+            Fact::InvoiceLines { invoice, weights } => self.merge_lines(&invoice, weights, touched),
+            Fact::UnreadDiscounts(unread) => {
+                self.changed.unread_discounts.insert(unread);
+            }
             Fact::PaymentLink { invoice, payment, amount_minor } => {
                 self.merge_link(invoice, payment, amount_minor, touched);
             }
@@ -55,8 +60,16 @@ impl UnitOfWork {
                 self.merge_payment(charge, facts, touched);
             }
             Fact::Payment { payment, captured_minor, amount_refunded_minor, released } => {
-                let facts =
-                    PaymentFacts { payment_intent: None, captured_minor, amount_refunded_minor, released };
+                let facts = PaymentFacts {
+                    captured_minor,
+                    amount_refunded_minor,
+                    released,
+                    ..PaymentFacts::default()
+                };
+                self.merge_payment(payment, facts, touched);
+            }
+            Fact::NoInvoice { payment } => {
+                let facts = PaymentFacts { no_invoice: true, ..PaymentFacts::default() };
                 self.merge_payment(payment, facts, touched);
             }
             Fact::Refund { refund, facts } => self.merge_refund(refund, facts, touched),
@@ -103,6 +116,19 @@ impl UnitOfWork {
             touched.changed = true;
         }
         touched.invoices.insert(id);
+    }
+
+    /// Lines are read of invoices that are known as paid; of another one they say nothing yet.
+    fn merge_lines(&mut self, id: &InvoiceId, weights: Weights, touched: &mut Touched) {
+        let Some(before) = self.state.remove_invoice(id) else { return };
+        let mut invoice = before.clone();
+        invoice.merge_lines(weights);
+        if invoice != before {
+            self.changed.invoices.insert(id.clone());
+            touched.invoices.insert(id.clone());
+            touched.changed = true;
+        }
+        self.state.add_invoice(id.clone(), invoice);
     }
 
     fn merge_link(

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::values::Group;
+use crate::domain::inbox::Telling;
 use crate::domain::{
-    Claim, Code, CreditNoteId, Customer, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey, PromoterId,
-    RefundId, Timestamp, UserId,
+    Claim, Code, CreditNoteId, Customer, DisputeId, InvoiceId, PaymentId, ProgramKey, PromoterId, RefundId,
+    Timestamp, UserId,
 };
 
 /// Facts to fetch, by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Events that the inbox is asked about.
-    pub events: BTreeSet<EventId>,
-    /// Payments as named: totals, links, refunds, disputes, parked events.
+    /// Tellings of events that the inbox is asked about.
+    pub events: BTreeSet<Telling>,
+    /// Payments as named: totals, links, refunds, disputes, events that wait for them.
     pub payments: BTreeSet<PaymentId>,
     /// Refunds: one may be stored under another payment than the one that an event names now.
     pub refunds: BTreeSet<RefundId>,

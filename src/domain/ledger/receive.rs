@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::unit::UnitOfWork;
-use crate::domain::inbox::NewEvent;
-use crate::domain::outcome::NO_INVOICE;
-use crate::domain::{Cause, EventId, Extracted, MoneyError, Outcome};
+use crate::domain::inbox::{NewEvent, Telling};
+use crate::domain::{Cause, EventId, Extracted, MoneyError, Outcome, PaymentId};
 
 /// What became of an event that was handed to a unit of work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +18,8 @@ pub enum Received {
 impl UnitOfWork {
     /// Takes in a signed event with its facts, unless the inbox has it.
     ///
-    /// Stripe's ids are unique: an event whose id the inbox has with another type is kept under the hash of its body for
-    /// an operator, and not guessed about.
+    /// Stripe's ids are unique: an event whose id and API version the inbox has with another type is kept under the hash of
+    /// its body for an operator, and not guessed about.
     ///
     /// # Errors
     /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
@@ -29,12 +28,12 @@ impl UnitOfWork {
         event: &Arc<NewEvent>,
         extraction: &Result<Extracted, Outcome>,
     ) -> Result<Received, MoneyError> {
-        match self.state.inbox.get(&event.id) {
+        match self.state.inbox.get(&event.telling) {
             Some(Some(event_type)) if *event_type == event.event_type => Ok(Received::Duplicate),
             Some(Some(_of_another_type)) => Ok(self.keep_apart(event)),
             Some(None) | None => {
                 let outcome = match extraction {
-                    Ok(extracted) => self.apply(&event.id, extracted)?,
+                    Ok(extracted) => self.apply(&event.telling, extracted)?,
                     Err(outcome) => outcome.clone(),
                 };
                 Ok(self.store_event(Arc::clone(event), outcome))
@@ -43,11 +42,13 @@ impl UnitOfWork {
     }
 
     fn keep_apart(&mut self, event: &NewEvent) -> Received {
-        let reason = format!("id: {} is already an event of another type", event.id);
-        let apart = NewEvent { id: EventId::of_body(&event.body_sha256), ..event.clone() };
-        match self.state.inbox.get(&apart.id) {
+        let Telling { id, api_version } = event.telling.clone();
+        let reason = format!("id: {id} is already an event of another type");
+        let telling = Telling { id: EventId::of_body(&event.body_sha256), api_version };
+        let apart = NewEvent { telling, ..event.clone() };
+        match self.state.inbox.get(&apart.telling) {
             None => {
-                self.missing.events.insert(apart.id);
+                self.missing.events.insert(apart.telling);
                 Received::Duplicate
             }
             Some(Some(_kept_before)) => Received::Duplicate,
@@ -56,7 +57,7 @@ impl UnitOfWork {
     }
 
     fn store_event(&mut self, event: Arc<NewEvent>, outcome: Outcome) -> Received {
-        self.state.inbox.insert(event.id.clone(), Some(event.event_type.clone()));
+        self.state.inbox.insert(event.telling.clone(), Some(event.event_type.clone()));
         self.changed.events.push((event, outcome));
         Received::New(self.changed.events.len().saturating_sub(1))
     }
@@ -65,19 +66,28 @@ impl UnitOfWork {
     ///
     /// # Errors
     /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
-    pub fn apply(&mut self, event: &EventId, extracted: &Extracted) -> Result<Outcome, MoneyError> {
-        let touched = self.merge(&extracted.facts, event.as_str());
-        let posted = self.settle(&touched, &Cause::Event(event.clone()))?;
+    pub fn apply(&mut self, telling: &Telling, extracted: &Extracted) -> Result<Outcome, MoneyError> {
+        let touched = self.merge(&extracted.facts, telling.id.as_str());
+        let posted = self.settle(&touched, &Cause::Event(telling.id.clone()))?;
         let waiting =
             extracted.waits_for.as_ref().filter(|payment| !self.state.pays_a_known_invoice(payment));
         Ok(match waiting {
-            Some(_) if extracted.no_invoice => Outcome::Ignored(NO_INVOICE),
+            Some(payment) if self.waits_in_vain(telling, payment) => {
+                self.state.no_invoice.entry(payment.clone()).or_default().insert(telling.clone());
+                Outcome::NoInvoice(payment.clone())
+            }
             Some(payment) => {
-                self.state.parked.entry(payment.clone()).or_default().insert(event.clone());
+                self.state.parked.entry(payment.clone()).or_default().insert(telling.clone());
                 Outcome::Parked(payment.clone())
             }
             None if posted.is_empty() => Outcome::Recorded,
             None => Outcome::Posted,
         })
+    }
+
+    /// True when a payment has paid no invoice, or the event was given up before.
+    fn waits_in_vain(&self, telling: &Telling, payment: &PaymentId) -> bool {
+        let given_up = self.state.no_invoice.get(payment);
+        self.state.payments.has_no_invoice(payment) || given_up.is_some_and(|events| events.contains(telling))
     }
 }

@@ -6,6 +6,7 @@ use super::merge::Touched;
 use super::unit::UnitOfWork;
 use super::values::Sums;
 use crate::domain::entries::Earner;
+use crate::domain::inbox::Telling;
 use crate::domain::money::minus;
 use crate::domain::{
     Assessment, Cause, Commission, Currency, Customer, InvoiceId, Kind, LedgerEntry, MoneyError, Outcome,
@@ -38,6 +39,7 @@ impl UnitOfWork {
         let assessed = self.assess_all(&others)?;
         posted.extend(self.post(assessed, mover.as_ref().unwrap_or(cause))?);
         self.settle_parked(&affected, &posted);
+        self.give_up_without_invoice(&touched.payments);
         Ok(posted)
     }
 
@@ -119,7 +121,7 @@ impl UnitOfWork {
     }
 
     fn settle_parked(&mut self, affected: &BTreeSet<InvoiceId>, posted: &BTreeSet<InvoiceId>) {
-        if self.state.parked.is_empty() {
+        if self.state.parked.is_empty() && self.state.no_invoice.is_empty() {
             return;
         }
         let payments: BTreeSet<PaymentId> =
@@ -133,11 +135,41 @@ impl UnitOfWork {
                 None => Outcome::Recorded,
             };
             for name in self.state.payments.names_of(payment) {
-                for event in self.state.parked.remove(&name).into_iter().flatten() {
-                    self.settle_event(event, outcome.clone());
+                let parked = self.state.parked.remove(&name).into_iter().flatten();
+                let waiting = parked.chain(self.state.no_invoice.remove(&name).into_iter().flatten());
+                for telling in waiting {
+                    self.settle_event(telling, outcome.clone());
                 }
             }
         }
+    }
+
+    /// Events that are parked on payments of which a charge shows that they have paid no invoice wait for nothing.
+    fn give_up_without_invoice(&mut self, payments: &BTreeSet<PaymentId>) {
+        if self.state.parked.is_empty() {
+            return;
+        }
+        for payment in payments {
+            if self.state.payments.has_no_invoice(payment) {
+                for name in self.state.payments.names_of(payment) {
+                    self.give_up(&name, |_| true);
+                }
+            }
+        }
+    }
+
+    /// Ignores the events that are parked on this payment, as they named it, and that `which` picks. Their facts stay, and an
+    /// invoice that comes later settles them.
+    pub fn give_up(&mut self, payment: &PaymentId, which: impl Fn(&Telling) -> bool) {
+        let Some(parked) = self.state.parked.remove(payment) else { return };
+        let (given_up, kept): (BTreeSet<Telling>, BTreeSet<Telling>) = parked.into_iter().partition(which);
+        if !kept.is_empty() {
+            self.state.parked.insert(payment.clone(), kept);
+        }
+        for telling in &given_up {
+            self.settle_event(telling.clone(), Outcome::NoInvoice(payment.clone()));
+        }
+        self.state.no_invoice.entry(payment.clone()).or_default().extend(given_up);
     }
 }
 

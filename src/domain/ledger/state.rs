@@ -6,10 +6,11 @@ use super::customers::Customers;
 use super::needs::Needs;
 use super::values::{Group, PromoterFacts, RewardSlot, Sums};
 use crate::domain::attribution::Review;
+use crate::domain::inbox::Telling;
 use crate::domain::payments::Loss;
 use crate::domain::{
-    Claim, ClaimId, Code, CodeFacts, Commission, Customer, EventId, InvoiceId, MoneyError, PaidInvoice,
-    PaymentGraph, PaymentId, PromoterId, Referral, StripeCustomerId, TermsVersion,
+    Claim, ClaimId, Code, CodeFacts, Commission, Customer, InvoiceId, MoneyError, PaidInvoice, PaymentGraph,
+    PaymentId, PromoterId, Referral, StripeCustomerId, TermsVersion,
 };
 
 /// How much of a customer is loaded.
@@ -55,9 +56,12 @@ pub struct State {
     /// The stored commissions of the loaded invoices.
     pub commissions: BTreeMap<InvoiceId, Commission>,
     /// Parked events by the payment, as it was named, that they wait for.
-    pub parked: BTreeMap<PaymentId, BTreeSet<EventId>>,
-    /// What the inbox says of the events that it was asked about: their types, and nothing of new ones.
-    pub inbox: BTreeMap<EventId, Option<String>>,
+    pub parked: BTreeMap<PaymentId, BTreeSet<Telling>>,
+    /// Events ignored as those of a payment without an invoice, by that payment, as it was named. An invoice that comes
+    /// later settles them, too.
+    pub no_invoice: BTreeMap<PaymentId, BTreeSet<Telling>>,
+    /// What the inbox says of the tellings that it was asked about: their types, and nothing of new ones.
+    pub inbox: BTreeMap<Telling, Option<String>>,
     /// Invoices known as paid.
     pub(super) invoices: BTreeMap<InvoiceId, PaidInvoice>,
     /// By the customer that they are of now.

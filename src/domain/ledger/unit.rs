@@ -4,7 +4,8 @@ use super::changes::{Changed, Changes};
 use super::needs::Needs;
 use super::state::{Loaded, State};
 use crate::domain::ids::sortable_id;
-use crate::domain::{Commission, Customer, EventId, InvoiceId, LedgerEntry, Outcome, Timestamp};
+use crate::domain::inbox::Telling;
+use crate::domain::{Commission, Customer, InvoiceId, LedgerEntry, Outcome, Timestamp};
 
 /// When a unit of work is done, as the head of the ledger gives it: ids that it makes sort in the order of commits.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,24 +94,24 @@ impl UnitOfWork {
     }
 
     /// Gives an event that the inbox has another outcome: a replay has decided anew.
-    pub fn decide(&mut self, event: EventId, outcome: Outcome) {
-        self.changed.outcomes.insert(event, outcome);
+    pub fn decide(&mut self, telling: Telling, outcome: Outcome) {
+        self.changed.outcomes.insert(telling, outcome);
     }
 
-    /// A parked event is settled; one of this very unit of work is stored with that outcome.
-    pub(super) fn settle_event(&mut self, event: EventId, outcome: Outcome) {
-        let new = self.changed.events.iter_mut().find(|(new, _)| new.id == event);
+    /// A waiting event is settled or given up; one of this very unit of work is stored with that outcome.
+    pub(super) fn settle_event(&mut self, telling: Telling, outcome: Outcome) {
+        let new = self.changed.events.iter_mut().find(|(new, _)| new.telling == telling);
         match new {
             Some((_, of_new)) => *of_new = outcome,
             None => {
-                self.changed.outcomes.insert(event, outcome);
+                self.changed.outcomes.insert(telling, outcome);
             }
         }
     }
 
-    /// True when this event, parked before, is settled now.
-    pub fn settled(&self, event: &EventId) -> Option<&Outcome> {
-        self.changed.outcomes.get(event)
+    /// The new outcome of a telling that waited before.
+    pub fn settled(&self, telling: &Telling) -> Option<&Outcome> {
+        self.changed.outcomes.get(telling)
     }
 
     /// Notes that all invoices of a customer are needed.

@@ -84,7 +84,13 @@ fn payment() -> impl Strategy<Value = Telling> {
     (payment_id(), amount(), amount(), release, of_intent).prop_map(
         |(payment, captured_minor, amount_refunded_minor, released, payment_intent)| {
             let payment_intent = payment_intent.filter(|_| payment.as_str() == "ch_1");
-            let facts = PaymentFacts { payment_intent, captured_minor, amount_refunded_minor, released };
+            let facts = PaymentFacts {
+                payment_intent,
+                captured_minor,
+                amount_refunded_minor,
+                released,
+                no_invoice: false,
+            };
             Telling::Payment(payment, facts)
         },
     )
@@ -205,13 +211,19 @@ proptest! {
 
     #[test]
     fn every_invoice_whose_loss_changes_is_affected(
-        tellings in prop::collection::vec(telling(), 1..14), last in telling(), paid in [amount(), amount()],
+        tellings in prop::collection::vec(telling(), 1..14),
+        last in telling(),
+        paid in [amount(), amount()],
+        paid_then in prop::option::of(amount()),
     ) {
         let before = graph(&tellings);
         let mut after = before.clone();
-        let (invoices, payments) = last.merge(&mut after);
+        let (mut invoices, payments) = last.merge(&mut after);
+        // What was paid of the first invoice may be told anew, too.
+        let then = [paid_then.unwrap_or(paid[0]), paid[1]];
+        invoices.extend(paid_then.map(|_| InvoiceId::new("in_1")));
         let affected = after.affected(&invoices, &payments);
-        let changes = losses(&before, paid).into_iter().zip(losses(&after, paid)).zip(["in_1", "in_2", "in_3"]);
+        let changes = losses(&before, paid).into_iter().zip(losses(&after, then)).zip(["in_1", "in_2", "in_3"]);
         for ((was, is), name) in changes {
             prop_assert!(was == is || affected.contains(&InvoiceId::new(name)), "{name}: {was:?} {is:?}");
         }
@@ -234,6 +246,27 @@ proptest! {
         shuffled.extend(tellings.clone());
         prop_assert_eq!(merged(&shuffled), merged(&tellings));
     }
+}
+
+#[test]
+fn a_link_without_an_amount_weighs_at_most_what_was_captured_of_its_payment() {
+    let invoice = InvoiceId::new("in_1");
+    let lost = |captured: [i64; 2], refunded_minor| {
+        let mut graph = PaymentGraph::default();
+        for (name, captured_minor) in ["ch_1", "ch_2"].into_iter().zip(captured) {
+            graph.merge_link(&invoice, &PaymentId::new(name), None);
+            let facts = PaymentFacts { captured_minor, ..PaymentFacts::default() };
+            graph.merge_payment(&PaymentId::new(name), facts);
+        }
+        let facts = PaymentFacts { amount_refunded_minor: refunded_minor, ..PaymentFacts::default() };
+        graph.merge_payment(&PaymentId::new("ch_1"), facts);
+        graph.loss(&invoice, usd(), &|_| Some(100)).unwrap().refunds_minor
+    };
+    // 100 paid by charges of 40 and 60: the whole link, and no jump just before it.
+    assert_eq!([39, 40, 41].map(|refunded| lost([40, 60], refunded)), [39, 40, 40]);
+    // While nothing is known to be captured, the link may be all of the invoice.
+    assert_eq!(lost([0, 60], 40), 40);
+    assert_eq!(lost([0, 0], 100), 100);
 }
 
 /// A dispute of 100.00 about the only payment, with these states, told at these days.

@@ -3,6 +3,7 @@
 pub mod codes;
 pub mod commissions;
 pub mod entries;
+pub mod events;
 pub mod page;
 pub mod promoters;
 pub mod referrals;

@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod commissions;
+pub mod events;
 pub mod evidence;
 pub mod explain;
 pub mod promoters;

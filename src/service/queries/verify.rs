@@ -169,12 +169,13 @@ fn check_referral(state: &State, customer: &Customer, report: &mut Report) -> Re
 }
 
 fn check_parked(state: &State, report: &mut Report) {
-    for (payment, events) in &state.parked {
+    for (payment, events) in state.parked.iter().chain(&state.no_invoice) {
         let settled = state.payments.invoices_of(payment).iter().any(|id| state.invoice(id).is_some());
         if settled {
             for event in events {
-                report
-                    .violate(format!("{event} is parked, but an invoice of its payment {payment} is known"));
+                report.violate(format!(
+                    "{event} still waits, but an invoice of its payment {payment} is known"
+                ));
             }
         }
     }

@@ -13,7 +13,8 @@ use super::{BatchSelect, BatchUpsert};
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::entries::{Cause, Earner};
-use crate::domain::inbox::NewEvent;
+use crate::domain::facts::UnreadDiscounts;
+use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::ledger::{CatalogChanges, Changes, Needs};
 use crate::domain::{
     Assessment, BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, Commission,
@@ -33,7 +34,7 @@ const AT: Timestamp = Timestamp::from_unix(1_800_000_000);
 fn every_need() -> Needs {
     let customers = [Customer::Stripe(StripeCustomerId::new("cus_1")), Customer::User(UserId::new("u1"))];
     Needs {
-        events: [EventId::new("evt_1")].into(),
+        events: [Telling::from(EventId::new("evt_1"))].into(),
         payments: [PaymentId::new("pi_1")].into(),
         refunds: [RefundId::new("re_1")].into(),
         disputes: [DisputeId::new("du_1")].into(),
@@ -67,7 +68,7 @@ fn every_change() -> Changes {
     let state = DisputeState::parse("lost").unwrap();
     Changes {
         events: vec![(Arc::new(event()), Outcome::Posted)],
-        outcomes: vec![(EventId::new("evt_2"), Outcome::Recorded)],
+        outcomes: vec![(Telling::from(EventId::new("evt_2")), Outcome::Recorded)],
         invoices: vec![(invoice.clone(), PaidInvoice::new(snapshot(), AT))],
         payments: vec![(payment.clone(), PaymentFacts::default())],
         links: vec![(invoice.clone(), payment.clone(), None)],
@@ -98,6 +99,12 @@ fn every_change() -> Changes {
         subscriptions: [false, true]
             .map(|ended| (stripe_customer.clone(), SubscriptionId::new(format!("sub_{ended}")), ended))
             .into(),
+        unread_discounts: vec![UnreadDiscounts {
+            invoice: invoice.clone(),
+            event: EventId::new("evt_1"),
+            stripe_customer: stripe_customer.clone(),
+            told_at: AT,
+        }],
         stripe_customers: vec![(stripe_customer.clone(), Some(UserId::new("u1")), None)],
         emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap(), "evt_1".to_owned())],
         claims: vec![Claim {
@@ -185,9 +192,8 @@ fn every_change_of_the_catalog() -> CatalogChanges {
 
 fn event() -> NewEvent {
     NewEvent {
-        id: EventId::new("evt_1"),
+        telling: Telling::from(EventId::new("evt_1")),
         event_type: "invoice.paid".to_owned(),
-        api_version: None,
         created_at: None,
         body_sha256: [0; 32],
         body_zstd: Vec::new(),

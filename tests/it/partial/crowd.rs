@@ -132,6 +132,12 @@ fn renamed(step: Step, tag: &str, late_s: i64) -> Step {
                         snapshot.stripe_customer.iter_mut().for_each(|id| other!(id));
                         *paid_at = paid_at.minus_seconds(late_s);
                     }
+                    Fact::InvoiceLines { invoice, .. } => other!(invoice),
+                    Fact::UnreadDiscounts(unread) => {
+                        other!(&mut unread.invoice);
+                        other!(&mut unread.event);
+                        other!(&mut unread.stripe_customer);
+                    }
                     Fact::PaymentLink { invoice, payment, .. } => {
                         other!(invoice);
                         other!(payment);
@@ -140,7 +146,7 @@ fn renamed(step: Step, tag: &str, late_s: i64) -> Step {
                         other!(charge);
                         other!(payment_intent);
                     }
-                    Fact::Payment { payment, .. } => other!(payment),
+                    Fact::Payment { payment, .. } | Fact::NoInvoice { payment } => other!(payment),
                     Fact::Refund { refund, facts } => {
                         other!(refund);
                         other!(&mut facts.payment);

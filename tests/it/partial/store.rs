@@ -65,9 +65,8 @@ pub async fn connect(url: &str, memory_rows: usize) -> Database {
 
 pub fn inbound(id: &EventId, extracted: &Extracted) -> InboundEvent {
     let event = NewEvent {
-        id: id.clone(),
+        telling: id.clone().into(),
         event_type: "of.the.test".to_owned(),
-        api_version: None,
         created_at: None,
         body_sha256: [0; 32],
         body_zstd: vec![0],

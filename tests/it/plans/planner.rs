@@ -31,7 +31,7 @@ const WALKS: [(&str, [&str; 2], &str); 5] = [
     ),
     (
         r#"SELECT COUNT(*) AS num_items FROM (SELECT "event"."id""#,
-        ["USING INDEX event_parked", "on event_parked"],
+        ["USING INDEX event_open", "on event_open"],
         "all of what waits, which an operator keeps small",
     ),
 ];

@@ -67,6 +67,17 @@ impl World {
         }
     }
 
+    /// Everything that a list with a query holds, page by page.
+    pub async fn all_of(&self, list: &str) -> Vec<Value> {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.get(&format!("{list}{cursor}")).await;
+            found.append(page["data"].as_array_mut().unwrap());
+            let Some(next) = page["next_cursor"].as_str() else { return found };
+            cursor = format!("&cursor={next}");
+        }
+    }
+
     pub async fn codes(&self) -> Vec<Value> {
         self.all("/v1/codes").await
     }

@@ -224,6 +224,11 @@ impl Daemon {
     pub fn start(url: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = command(url);
         command.envs(environment.iter().copied()).arg("serve");
+        Self::run(command)
+    }
+
+    /// Starts it by a command of the test's own and waits until it listens.
+    pub fn run(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let (sender, receiver) = std::sync::mpsc::channel();

@@ -76,7 +76,7 @@ impl World {
 
     /// How often Stripe was asked for what an event of this payment waits for.
     pub async fn lookups(&self, payment: &str) -> i64 {
-        let most = format!("SELECT CAST(MAX(lookups) AS TEXT) FROM event WHERE parked_on = '{payment}'");
+        let most = format!("SELECT CAST(MAX(lookups) AS TEXT) FROM event WHERE waits_for = '{payment}'");
         self.text(&most).await.parse().unwrap()
     }
 
@@ -110,7 +110,7 @@ impl World {
     pub async fn make_events_old(&self, days: i64) {
         let received_at = super::now().unix() - days * 86_400;
         let columns =
-            "event_type, api_version, created_at, outcome, reason, parked_on, body_sha256, body_zstd";
+            "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_zstd";
         let insert = format!("INSERT INTO event (id, received_at, {columns})");
         self.sql(&format!("{insert} SELECT 'evt_old_' || id, {received_at}, {columns} FROM event")).await;
     }
@@ -119,7 +119,7 @@ impl World {
     pub async fn park_an_old_event(&self) {
         self.sql(
             "INSERT INTO event \
-             (id, api_version, event_type, received_at, outcome, reason, parked_on, body_sha256, body_zstd) VALUES \
+             (id, api_version, event_type, received_at, outcome, reason, waits_for, body_sha256, body_zstd) VALUES \
              ('evt_old', '', 'charge.refunded', 1, 'parked', 'invoice_unknown', 'pi_old', '', '')",
         )
         .await;

@@ -1,6 +1,6 @@
 //! The story of an event: what it said, what became of it, and what it posted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::words;
 use crate::domain::entries::PostedEntry;
@@ -11,7 +11,7 @@ use crate::service::ServiceError;
 use crate::service::inbound::extract_stored;
 use crate::store::Database;
 use crate::store::entries;
-use crate::store::events::{self, StoredEvent};
+use crate::store::events::{self, KeptEvent, StoredEvent};
 use crate::store::snapshot::Snapshot;
 
 /// Entries of one event that are told.
@@ -22,37 +22,25 @@ const INVOICES_AT_A_TIME: usize = 200;
 /// `None` when there is no such event.
 pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec<String>>, ServiceError> {
     let id = EventId::new(id);
-    let Some(event) = events::stored(db.reader(), &id).await? else { return Ok(None) };
-    let mut told = Vec::new();
-    let kind = if event.event_type.is_empty() { "of no type" } else { event.event_type.as_str() };
-    let version = event.api_version.as_deref().map(|version| format!(" in API version {version}"));
-    let created = event.created_at.map(|created| format!(", made at {created}"));
-    told.push(format!(
-        "Event {id} is {kind}{}{}, and was received at {}.",
-        version.unwrap_or_default(),
-        created.unwrap_or_default(),
-        event.received_at
-    ));
-    told.push(outcome(&event));
-    let extracted = extract_stored(&event, policy);
-    match &extracted {
-        Ok(extracted) if extracted.facts.is_empty() => {
-            told.push("It says nothing that the ledger needs.".to_owned());
-        }
-        Ok(extracted) => told.extend(extracted.facts.iter().map(fact)),
-        Err(Outcome::Quarantined(why)) => told.push(format!("It cannot be used: {why}.")),
-        Err(other) => told.push(format!("It brings no facts: {other}.")),
+    let tellings = events::tellings(db.reader(), &id).await?;
+    if tellings.is_empty() {
+        return Ok(None);
     }
-    let entries = match &extracted {
-        Ok(extracted) => entries_of(db, &id, extracted).await?,
-        Err(_) => Vec::new(),
-    };
-    if event.body_zstd.is_empty() {
+    let (mut told, mut entries) = (Vec::new(), BTreeMap::new());
+    for event in &tellings {
+        let extracted = extract_stored(event, policy);
+        tell_one(event, &extracted, &mut told);
+        if let Ok(extracted) = &extracted {
+            let caused = entries_of(db, &id, extracted).await?;
+            entries.extend(caused.into_iter().map(|entry| (entry.id, entry)));
+        }
+    }
+    if tellings.iter().all(|event| event.body_zstd.is_empty()) {
         told.push("What it posted stands with its invoices, whose ids are gone with its payload.".to_owned());
     } else if entries.is_empty() {
         told.push("It posted no entry.".to_owned());
     }
-    for entry in entries {
+    for entry in entries.into_values() {
         let invoice = entry.invoice.as_ref().map(|invoice| format!(" of {invoice}")).unwrap_or_default();
         let amount = entry.currency.display(entry.amount_minor);
         told.push(format!(
@@ -63,6 +51,28 @@ pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec
         ));
     }
     Ok(Some(told))
+}
+
+/// What one telling of an event says, and what became of it.
+fn tell_one(event: &StoredEvent, extracted: &Result<Extracted, Outcome>, told: &mut Vec<String>) {
+    let KeptEvent { telling, event_type, created_at, received_at, .. } = &event.kept;
+    let kind = if event_type.is_empty() { "of no type" } else { event_type.as_str() };
+    let version = match telling.api_version.as_str() {
+        "" => String::new(),
+        version => format!(" in API version {version}"),
+    };
+    let created = created_at.map(|created| format!(", made at {created}")).unwrap_or_default();
+    let id = &telling.id;
+    told.push(format!("Event {id} is {kind}{version}{created}, and was received at {received_at}."));
+    told.push(outcome(&event.kept));
+    match extracted {
+        Ok(extracted) if extracted.facts.is_empty() => {
+            told.push("It says nothing that the ledger needs.".to_owned());
+        }
+        Ok(extracted) => told.extend(extracted.facts.iter().map(fact)),
+        Err(Outcome::Quarantined(why)) => told.push(format!("It cannot be used: {why}.")),
+        Err(other) => told.push(format!("It brings no facts: {other}.")),
+    }
 }
 
 /// The entries that an event has caused, found among those of all invoices that its facts are about.
@@ -88,12 +98,16 @@ async fn entries_of(
     Ok(caused)
 }
 
-fn outcome(event: &StoredEvent) -> String {
+fn outcome(event: &KeptEvent) -> String {
     let reason = event.reason.as_deref().unwrap_or_default();
-    match (event.outcome.as_str(), &event.parked_on) {
+    match (event.outcome.as_str(), &event.waits_for) {
         ("posted", _) => "It was posted: it changed the ledger.".to_owned(),
         ("recorded", _) => "It was recorded: its facts are kept, and there was nothing to post.".to_owned(),
-        ("ignored", _) => format!("It was ignored ({reason}): it is not for this ledger."),
+        ("ignored", Some(payment)) => format!(
+            "It was ignored ({reason}): payment {payment} has paid no invoice, as far as is known. Its facts are kept, and an \
+             invoice that comes later settles it."
+        ),
+        ("ignored", None) => format!("It was ignored ({reason}): it is not for this ledger."),
         ("parked", Some(payment)) => {
             format!("It is parked ({reason}): the invoice of payment {payment} is not known yet.")
         }
@@ -110,6 +124,12 @@ fn fact(fact: &Fact) -> String {
             let amount = snapshot.currency.display(snapshot.amount_paid_minor);
             format!("It says that invoice {invoice} was paid{stripe_customer}: {amount} at {paid_at}.")
         }
+        Fact::InvoiceLines { invoice, weights } => {
+            format!("It says what all lines of invoice {invoice} sold: {} prices.", weights.len())
+        }
+        Fact::UnreadDiscounts(unread) => {
+            format!("It names discounts of invoice {} by their ids only.", unread.invoice)
+        }
         Fact::PaymentLink { invoice, payment, amount_minor } => {
             let part = amount_minor.map(|minor| format!("{minor} minor units of ")).unwrap_or_default();
             format!("It says that payment {payment} pays {part}invoice {invoice}.")
@@ -121,6 +141,7 @@ fn fact(fact: &Fact) -> String {
             "It says that of payment {payment} {captured_minor} minor units were captured and {amount_refunded_minor} \
              refunded."
         ),
+        Fact::NoInvoice { payment } => format!("It says that payment {payment} has paid no invoice."),
         Fact::Refund { refund, facts } => format!(
             "It says that refund {refund} of {} minor units of payment {} is {}.",
             facts.amount_minor,

@@ -29,11 +29,11 @@ pub async fn naming(db: &Database, id: &str) -> Result<Vec<String>, ServiceError
     loop {
         let page = events::stored_with(db.reader(), "quarantined", after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
+        after = Some(last.kept.arrival());
         for event in &page {
             if searched == SEARCHED {
                 told.push(format!(
-                    "Of the quarantined events only the first {SEARCHED} by id were searched; there are more."
+                    "Of the quarantined events only the first {SEARCHED} to arrive were searched; there are more."
                 ));
                 return Ok(told);
             }
@@ -56,14 +56,17 @@ fn names(event: &StoredEvent, quoted: &str) -> Result<bool, ServiceError> {
     let body = zstd::stream::decode_all(event.body_zstd.as_slice());
     let body = body.map_err(|error| StoreError::Corrupt {
         table: "event",
-        id: event.id.to_string(),
+        id: event.kept.telling.to_string(),
         value: error.to_string(),
     })?;
     Ok(String::from_utf8_lossy(&body).contains(quoted))
 }
 
 fn sentence(event: &StoredEvent) -> String {
-    let kind = if event.event_type.is_empty() { "no type" } else { event.event_type.as_str() };
-    let reason = event.reason.as_deref().unwrap_or_default();
-    format!("Event {} ({kind}) names it and is quarantined, so its facts are missing: {reason}.", event.id)
+    let kind = if event.kept.event_type.is_empty() { "no type" } else { event.kept.event_type.as_str() };
+    let reason = event.kept.reason.as_deref().unwrap_or_default();
+    format!(
+        "Event {} ({kind}) names it and is quarantined, so its facts are missing: {reason}.",
+        event.kept.telling
+    )
 }

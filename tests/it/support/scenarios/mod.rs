@@ -2,6 +2,8 @@
 //! end with these sums.
 
 mod claims;
+mod earnings;
+mod inbox;
 mod money;
 mod rules;
 
@@ -56,14 +58,16 @@ impl Scenario {
 }
 
 /// All histories; `tag` makes their ids unique. `anna` earns 10 % by `ANNA`, `bert` 20 % by `BERT`, which carries
-/// `promo_bert`; `cara` earns 50 % of a first invoice by `CARA`, `emil` 10 % for one month by `EMIL`, and `dora` 10 % of
-/// the invoices of one referral by `DORA`. The others are of the histories in `claims` and
-/// `money`.
+/// `promo_bert`; `nina` 10 % of new customers by `NINA`; `cara` earns 50 % of a first invoice by `CARA`, `emil` 10 % for
+/// one month by `EMIL`, and `dora` 10 % of the invoices of one referral by `DORA`. The others are of the histories in
+/// `earnings`.
 pub fn scenarios(tag: &str) -> Vec<Scenario> {
     let mut all = losses_and_claims(tag);
     all.extend(rules::scenarios(tag));
     all.extend(claims::scenarios(tag));
+    all.extend(inbox::scenarios(tag));
     all.extend(money::scenarios(tag));
+    all.extend(earnings::scenarios(tag));
     all
 }
 

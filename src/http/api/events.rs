@@ -1,0 +1,94 @@
+//! The inbox: what became of each event, the newest first.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Query};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::page::{Page, page_limit};
+use crate::domain::{Outcome, PaymentId, Timestamp};
+use crate::http::auth::Admin;
+use crate::http::problem::Problem;
+use crate::http::state::HttpState;
+use crate::service::queries::events::{self, EventFilter, KeptEvent};
+
+/// The query of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    outcome: Option<String>,
+    r#type: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// A telling of an event as the API shows it. Times are Unix seconds.
+#[derive(Debug, Serialize)]
+struct EventView {
+    id: String,
+    object: &'static str,
+    api_version: Option<String>,
+    r#type: Option<String>,
+    created: Option<i64>,
+    received_at: i64,
+    /// `posted`, `recorded`, `ignored`, `parked` or `quarantined`.
+    outcome: String,
+    reason: Option<String>,
+    /// The payment whose invoice settles it.
+    waits_for: Option<String>,
+}
+
+/// A page of events. Where few fit the filter it may be short, or empty, and still not be the last.
+pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let Filter { outcome, r#type: event_type, cursor, limit } = query.into_inner();
+    let limit = page_limit(limit.as_deref())?;
+    check_outcome(outcome.as_deref())?;
+    let malformed = || Problem::invalid_query("cursor: the next_cursor of the page before");
+    let before = cursor.map(|text| events::parse_cursor(&text).ok_or_else(malformed)).transpose()?;
+    let filter = EventFilter { outcome, event_type };
+    let page = state.uncancelled(|db| async move { events::list(&db, &filter, before, limit).await });
+    let (found, next) = page.await??;
+    let data: Vec<EventView> = found.into_iter().map(EventView::from).collect();
+    let next_cursor = next.as_ref().map(events::cursor);
+    Ok(HttpResponse::Ok().json(Page { data, has_more: next_cursor.is_some(), next_cursor }))
+}
+
+/// All tellings of an event: one for each API version in which it was delivered.
+pub async fn show(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let id = id.into_inner();
+    let of_event = id.clone();
+    let found = state.uncancelled(|db| async move { events::tellings(&db, &of_event).await }).await??;
+    if found.is_empty() {
+        let detail = "no event of this id was received";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_event", detail));
+    }
+    let tellings: Vec<EventView> = found.into_iter().map(EventView::from).collect();
+    Ok(HttpResponse::Ok().json(json!({ "id": id, "object": "event", "tellings": tellings })))
+}
+
+fn check_outcome(outcome: Option<&str>) -> Result<(), Problem> {
+    match outcome {
+        Some(outcome) if !Outcome::WORDS.contains(&outcome) => {
+            Err(Problem::invalid_query(format!("outcome: one of {}", Outcome::WORDS.join(", "))))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl From<KeptEvent> for EventView {
+    fn from(event: KeptEvent) -> Self {
+        let told = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            id: event.telling.id.into_string(),
+            object: "event",
+            api_version: told(event.telling.api_version),
+            r#type: told(event.event_type),
+            created: event.created_at.map(Timestamp::unix),
+            received_at: event.received_at.unix(),
+            outcome: event.outcome,
+            reason: event.reason,
+            waits_for: event.waits_for.map(PaymentId::into_string),
+        }
+    }
+}
