@@ -109,7 +109,7 @@ fn edges(criterion: &mut Criterion) {
     });
     let (event, policy) = (signed(body.clone()), policy());
     group.bench_function("parse", |bencher| {
-        bencher.iter(|| parse(black_box(event.body()), &[0; 32], &policy))
+        bencher.iter(|| parse(black_box(event.body()), &[0; 32], &policy));
     });
     group.bench_function("parse and pack", |bencher| {
         bencher.iter(|| InboundEvent::prepare(black_box(&event), &policy));

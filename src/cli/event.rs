@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::database;
 use super::output::{Format, table};
+use crate::domain::inbox::KeptEvent;
 use crate::domain::{Outcome, Timestamp};
-use crate::service::queries::events::{self, EventFilter, KeptEvent};
+use crate::service::queries::events::{self, EventFilter};
 use crate::settings::Settings;
 
 /// Events read at a time.
@@ -75,7 +76,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
 
 fn print(found: &[KeptEvent], format: Format) {
     match format {
-        Format::Json => println!("{}", Value::from_iter(found.iter().map(shown))),
+        Format::Json => println!("{}", found.iter().map(shown).collect::<Value>()),
         Format::Table => {
             let rows = found.iter().map(|event| {
                 let why = event.reason.clone().unwrap_or_default();

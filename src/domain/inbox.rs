@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ids::EventId;
+use super::ids::{EventId, PaymentId};
 use super::time::Timestamp;
 
 /// One telling of an event: two endpoints of different API versions deliver one event id in two shapes, and both are facts.
@@ -52,3 +52,32 @@ pub struct NewEvent {
     /// The raw body, compressed.
     pub body_zstd: Vec<u8>,
 }
+
+/// A telling of an event in the inbox, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptEvent {
+    /// Its key.
+    pub telling: Telling,
+    /// `event.type`; empty when the body has none.
+    pub event_type: String,
+    /// `event.created`.
+    pub created_at: Option<Timestamp>,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// What became of it, as a word.
+    pub outcome: String,
+    /// Why, where the outcome has a reason.
+    pub reason: Option<String>,
+    /// The payment whose invoice settles it.
+    pub waits_for: Option<PaymentId>,
+}
+
+impl KeptEvent {
+    /// Its place in the order of arrival.
+    pub fn arrival(&self) -> Arrival {
+        (self.received_at, self.telling.clone())
+    }
+}
+
+/// A place in the inbox in the order of arrival.
+pub type Arrival = (Timestamp, Telling);

@@ -11,39 +11,13 @@ use super::database::Txn;
 use super::error::StoreError;
 use super::inbox::telling;
 use super::select::one_of;
-use crate::domain::inbox::Telling;
+use crate::domain::inbox::{Arrival, KeptEvent, Telling};
 use crate::domain::{EventId, PaymentId, Timestamp};
 
 // Only with these very words, and not with a parameter, does a planner see that a partial index fits.
 const IS_PARKED: &str = "outcome = 'parked'";
 const IS_OPEN: &str = "outcome IN ('parked', 'quarantined')";
 const HAS_DROPPABLE_PAYLOAD: &str = "has_payload AND outcome IN ('posted', 'recorded', 'ignored')";
-
-/// A telling of an event in the inbox, without its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptEvent {
-    /// Its key.
-    pub telling: Telling,
-    /// `event.type`; empty when the body has none.
-    pub event_type: String,
-    /// `event.created`.
-    pub created_at: Option<Timestamp>,
-    /// When it was received.
-    pub received_at: Timestamp,
-    /// What became of it, as a word.
-    pub outcome: String,
-    /// Why, where the outcome has a reason.
-    pub reason: Option<String>,
-    /// The payment whose invoice settles it.
-    pub waits_for: Option<PaymentId>,
-}
-
-impl KeptEvent {
-    /// Its place in the order of arrival.
-    pub fn arrival(&self) -> Arrival {
-        (self.received_at, self.telling.clone())
-    }
-}
 
 /// A telling of an event in the inbox, with its body.
 #[derive(Debug, Clone)]
@@ -64,9 +38,6 @@ pub struct Parked {
     /// How often Stripe was asked already.
     pub lookups: u16,
 }
-
-/// A place in the inbox in the order of arrival.
-pub type Arrival = (Timestamp, Telling);
 
 /// All tellings of an event with their bodies, in the order of arrival.
 ///

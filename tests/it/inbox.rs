@@ -6,6 +6,9 @@ use crate::support::people::with;
 use crate::support::{Daemon, World, eventually};
 use serde_json::{Value, json};
 
+/// What the Dashboard's test button sends for everything.
+const BUTTON: &str = "evt_00000000000000";
+
 /// The id of an event.
 fn id(event: &Value) -> &str {
     event["id"].as_str().unwrap()
@@ -79,7 +82,6 @@ on_both_databases! {
     async fn what_the_test_button_sends_is_told_apart_by_its_body(world: World) {
         world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
-        const BUTTON: &str = "evt_00000000000000";
         let sale = of_id(invoice_paid("in_1", "cus_1", 10_000), BUTTON);
         let link = of_id(invoice_payment("in_1", "pi_1", 10_000), BUTTON);
         let other = of_id(invoice_paid_with_code("in_2", "cus_2", 5_000, "ANNA"), BUTTON);

@@ -36,6 +36,12 @@ async fn has_two_pages(stripe: &MockServer, invoice: &str) {
     second.respond_with(list(&[line(2, "prod_new", 5_000)], false)).mount(stripe).await;
 }
 
+/// What Stripe says with a status that is not 200. The text must never come up in a log.
+fn refusal(status: u16) -> ResponseTemplate {
+    let error = json!({ "error": { "type": "api_error", "message": "canary of the body" } });
+    ResponseTemplate::new(status).set_body_json(error)
+}
+
 fn asking(world: &World, stripe: &MockServer) -> Daemon {
     let base = stripe.uri();
     let settings = [
@@ -43,7 +49,7 @@ fn asking(world: &World, stripe: &MockServer) -> Daemon {
         ("REFERRALD_STRIPE__API_BASE", base.as_str()),
         ("REFERRALD_STRIPE__API_TIMEOUT_MS", "4000"),
         ("REFERRALD_REDRIVE__INTERVAL_S", "1"),
-        ("REFERRALD_REDRIVE__MAX_ATTEMPTS", "3"),
+        ("REFERRALD_REDRIVE__MAX_ATTEMPTS", "2"),
     ];
     Daemon::start(&world.url, &settings)
 }
@@ -113,7 +119,7 @@ on_both_databases! {
         let stripe = MockServer::start().await;
         for (invoice, status) in [("in_1", 404), ("in_2", 500)] {
             let lines = Mock::given(path(format!("/v1/invoices/{invoice}/lines")));
-            lines.respond_with(ResponseTemplate::new(status).set_body_string("canary")).mount(&stripe).await;
+            lines.respond_with(refusal(status)).mount(&stripe).await;
         }
         has_two_pages(&stripe, "in_3").await;
         let daemon = asking(&world, &stripe);

@@ -244,7 +244,7 @@ on_both_databases! {
     }
 
     async fn without_a_key_the_operator_is_reminded_of_what_is_parked_for_long(world: World) {
-        world.park_an_old_event().await;
+        world.park_an_old_event("pi_old").await;
         let daemon = world.replica();
         let told = async || daemon.log().matches("parked for more than an hour").count() == 1;
         eventually("the reminder", told).await;

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::page::{Page, page_limit};
+use crate::domain::inbox::KeptEvent;
 use crate::domain::{Outcome, PaymentId, Timestamp};
 use crate::http::auth::Admin;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
-use crate::service::queries::events::{self, EventFilter, KeptEvent};
+use crate::service::queries::events::{self, EventFilter};
 
 /// The query of a list.
 #[derive(Debug, Deserialize)]

@@ -1,12 +1,10 @@
 //! The inbox as it is shown: what became of each telling of an event, never its body.
 
-use crate::domain::inbox::Telling;
+use crate::domain::inbox::{Arrival, KeptEvent, Telling};
 use crate::domain::{EventId, Outcome, Timestamp};
 use crate::service::ServiceError;
 use crate::store::Database;
-use crate::store::events::{self, Arrival};
-
-pub use crate::store::events::KeptEvent;
+use crate::store::events;
 
 /// Events read at a time.
 const CHUNK: u64 = 500;

@@ -99,25 +99,10 @@ fn every_change() -> Changes {
         subscriptions: [false, true]
             .map(|ended| (stripe_customer.clone(), SubscriptionId::new(format!("sub_{ended}")), ended))
             .into(),
-        unread_discounts: vec![UnreadDiscounts {
-            invoice: invoice.clone(),
-            event: EventId::new("evt_1"),
-            stripe_customer: stripe_customer.clone(),
-            told_at: AT,
-        }],
+        unread_discounts: vec![unread_discounts()],
         stripe_customers: vec![(stripe_customer.clone(), Some(UserId::new("u1")), None)],
         emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap(), "evt_1".to_owned())],
-        claims: vec![Claim {
-            id: claim.clone(),
-            stripe_customer: Some(stripe_customer),
-            user: None,
-            code: code.clone(),
-            source: ClaimSource::Api,
-            claimed_at: AT,
-            moved_at: None,
-            lookback_s: 0,
-            invitation_method: None,
-        }],
+        claims: vec![new_claim(claim.clone(), code.clone())],
         used_up: vec![claim.clone()],
         redemptions: vec![(customer.clone(), code.clone())],
         code_uses: vec![(code.clone(), 1)],
@@ -198,6 +183,26 @@ fn event() -> NewEvent {
         body_sha256: [0; 32],
         body_zstd: Vec::new(),
     }
+}
+
+fn new_claim(id: ClaimId, code: Code) -> Claim {
+    Claim {
+        id,
+        stripe_customer: Some(StripeCustomerId::new("cus_1")),
+        user: None,
+        code,
+        source: ClaimSource::Api,
+        claimed_at: AT,
+        moved_at: None,
+        lookback_s: 0,
+        invitation_method: None,
+    }
+}
+
+fn unread_discounts() -> UnreadDiscounts {
+    let stripe_customer = StripeCustomerId::new("cus_1");
+    let (invoice, event) = (InvoiceId::new("in_1"), EventId::new("evt_1"));
+    UnreadDiscounts { invoice, event, stripe_customer, told_at: AT }
 }
 
 fn snapshot() -> InvoiceSnapshot {

@@ -8,7 +8,7 @@ use super::{GROWING, names};
 use crate::support::World;
 
 /// Reading on along an index without a key is right here: words of the statement, steps of its plans, and why.
-const WALKS: [(&str, [&str; 2], &str); 5] = [
+const WALKS: [(&str, [&str; 2], &str); 6] = [
     (
         r#"FROM "commission" ORDER BY "commission"."invoice_id" ASC LIMIT"#,
         ["USING COVERING INDEX sqlite_autoindex_commission_1", "Index Only Scan using commission_pkey"],
@@ -30,9 +30,14 @@ const WALKS: [(&str, [&str; 2], &str); 5] = [
         "any of an index that has no other events",
     ),
     (
-        r#"SELECT COUNT(*) AS num_items FROM (SELECT "event"."id""#,
-        ["USING INDEX event_open", "on event_open"],
-        "all of what waits, which an operator keeps small",
+        r#"FROM "event" ORDER BY "event"."received_at" DESC"#,
+        ["USING INDEX event_received", "using event_received"],
+        "the first page of a list",
+    ),
+    (
+        "FROM commission c LEFT JOIN line_lookup l",
+        ["USING COVERING INDEX commission_unseen", "using commission_unseen"],
+        "all of what is to be read from Stripe, which nothing else is in",
     ),
 ];
 

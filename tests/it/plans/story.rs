@@ -22,13 +22,14 @@ const LOG: (&str, &str) = ("REFERRALD_LOG__FILTER", "info,sqlx=trace");
 const ROUTES: &str = include_str!("../../../src/http/routes.rs");
 
 /// Program, promoter, code, the terms, and what else the code is given.
-const PROGRAMS: [(&str, &str, &str, &str, &[&str]); 6] = [
+const PROGRAMS: [(&str, &str, &str, &str, &[&str]); 7] = [
     ("default", "anna", "ANNA", "--rate 10", &[]),
     ("other", "bert", "BERT", "--rate 20 --hold-days 0", &["--promotion-code", "promo_bert"]),
     ("once", "cara", "CARA", "--rate 50 --one-time", &[]),
     ("few", "dora", "DORA", "--rate 10 --max-rewards-per-promoter 1", &[]),
     ("month", "emil", "EMIL", "--rate 10 --months 1", &["--max-uses", "500"]),
     ("tiers", "fred", "FRED", "--rate 10 --tiers 2:20 --invoices 3", &["--max-uses", "1"]),
+    ("products", "gina", "GINA", "--rate 10 --product-rates prod_a:5", &[]),
 ];
 
 struct Story {
@@ -185,6 +186,15 @@ impl Story {
         }
         self.send(&event("invoice.paid", json!({ "object": "invoice" }))).await;
         self.send(&event("unheard.of", json!({}))).await;
+        // What is read from Stripe later.
+        let discounts = json!(["di_g"]);
+        let discounted = with(invoice_paid("in_g", "cus_g", 10_000), "/data/object/discounts", discounts);
+        self.send(&discounted).await;
+        for (number, invoice) in ["in_h", "in_i"].into_iter().enumerate() {
+            let sale = invoice_paid_with_code(invoice, &format!("cus_h{number}"), 10_000, "GINA");
+            let lines = json!({ "object": "list", "has_more": true, "data": [] });
+            self.send(&with(sale, "/data/object/lines", lines)).await;
+        }
         // What is not yet known is waited for.
         self.send(&charge_refunded("pi_p", "cus_p", 10_000, 2_500)).await;
         self.send(&refund("refund.created", "re_p", "pi_p", 2_500, "succeeded")).await;
@@ -266,7 +276,9 @@ impl Story {
     async fn lists(&mut self) {
         let anna = self.promoter("anna");
         let anna = anna.as_str();
-        let lists: [(&str, &[(&str, &str)]); 4] = [
+        // The place in the inbox of an event that comes in 2100.
+        let cursor = hex::encode("4102444800\nevt_late\n");
+        let lists: [(&str, &[(&str, &str)]); 6] = [
             (
                 "/v1/referrals",
                 &[("promoter", anna), ("program", "default"), ("status", "held"), ("cursor", "ref_0")],
@@ -286,6 +298,8 @@ impl Story {
                 ],
             ),
             ("/v1/entries", &[("promoter", anna), ("cursor", "1")]),
+            ("/v1/events", &[("outcome", "parked"), ("type", "invoice.paid"), ("cursor", cursor.as_str())]),
+            ("/v1/events", &[("outcome", "ignored")]),
         ];
         for (list, filters) in lists {
             for set in 0..1_usize << filters.len() {
@@ -296,11 +310,12 @@ impl Story {
             }
         }
         self.get("/v1/commissions/in_n").await;
+        self.get("/v1/events/evt_told").await;
     }
 
     /// Old payloads are dropped, Stripe is asked about parked events, and the operator is reminded.
     async fn jobs(&mut self) {
-        self.world.park_an_old_event().await;
+        self.world.park_an_old_event("pi_old").await;
         self.world.make_events_old(40).await;
         let stripe = MockServer::start().await;
         let list = |objects: Value| {
@@ -317,6 +332,27 @@ impl Story {
             let nothing = Mock::given(method("GET")).and(path(other)).respond_with(list(json!([])));
             nothing.with_priority(250).mount(&stripe).await;
         }
+        let discounts = json!({ "object": "invoice",
+            "discounts": [{ "id": "di_g", "object": "discount", "promotion_code": "promo_bert" }] });
+        let discounts = ResponseTemplate::new(200).set_body_json(discounts);
+        Mock::given(method("GET"))
+            .and(path("/v1/invoices/in_g"))
+            .respond_with(discounts)
+            .mount(&stripe)
+            .await;
+        let all = list(json!([{ "id": "il_1", "object": "line_item", "amount": 10_000 }]));
+        Mock::given(method("GET"))
+            .and(path("/v1/invoices/in_h/lines"))
+            .respond_with(all)
+            .mount(&stripe)
+            .await;
+        let unknown =
+            ResponseTemplate::new(404).set_body_json(json!({ "error": { "type": "invalid_request_error" } }));
+        Mock::given(method("GET"))
+            .and(path("/v1/invoices/in_i/lines"))
+            .respond_with(unknown)
+            .mount(&stripe)
+            .await;
         let base = stripe.uri();
         let mut asking = Daemon::start(
             &self.world.url,
@@ -331,10 +367,15 @@ impl Story {
         );
         let settled = async || asking.log().contains("settled by what Stripe");
         eventually("a parked event is settled", settled).await;
+        let read = async || asking.log().contains("was read from Stripe's API");
+        eventually("lines and discounts are read", read).await;
+        let failed = async || asking.log().contains("cannot be looked up");
+        eventually("an invoice that Stripe does not know is put off", failed).await;
         let dropped = async || asking.log().contains("old payloads were dropped");
         eventually("old payloads are dropped", dropped).await;
         self.logs += &end(&mut asking).await;
         // Without a key the operator is told what waits.
+        self.world.park_an_old_event("pi_older").await;
         let mut telling = Daemon::start(&self.world.url, &[LOG]);
         let reminded = async || telling.log().contains("parked for more than an hour");
         eventually("the operator is reminded", reminded).await;
@@ -352,6 +393,9 @@ impl Story {
             &["promoter", "show", "anna"],
             &["promoter", "list", "--after", &anna],
             &["program", "list"],
+            &["event", "list", "--outcome", "quarantined"],
+            &["event", "list"],
+            &["event", "show", "evt_told"],
             &["replay", "--quarantined"],
             &["replay", "--parked"],
             &["refer", "ANNA", "--customer", "cus_cli"],

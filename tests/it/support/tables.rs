@@ -115,13 +115,14 @@ impl World {
         self.sql(&format!("{insert} SELECT 'evt_old_' || id, {received_at}, {columns} FROM event")).await;
     }
 
-    /// An event that has waited for its payment since 1970.
-    pub async fn park_an_old_event(&self) {
-        self.sql(
+    /// An event that has waited for this payment for two hours.
+    pub async fn park_an_old_event(&self, payment: &str) {
+        let received_at = super::now().unix() - 7_200;
+        self.sql(&format!(
             "INSERT INTO event \
              (id, api_version, event_type, received_at, outcome, reason, waits_for, body_sha256, body_zstd) VALUES \
-             ('evt_old', '', 'charge.refunded', 1, 'parked', 'invoice_unknown', 'pi_old', '', '')",
-        )
+             ('evt_{payment}', '', 'charge.refunded', {received_at}, 'parked', 'invoice_unknown', '{payment}', '', '')"
+        ))
         .await;
     }
 

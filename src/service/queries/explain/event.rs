@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::words;
 use crate::domain::entries::PostedEntry;
+use crate::domain::inbox::KeptEvent;
 use crate::domain::ledger::Needs;
 use crate::domain::{Customer, EventId, Extracted, Fact, InvoiceId, Outcome};
 use crate::handlers::Policy;
@@ -11,7 +12,7 @@ use crate::service::ServiceError;
 use crate::service::inbound::extract_stored;
 use crate::store::Database;
 use crate::store::entries;
-use crate::store::events::{self, KeptEvent, StoredEvent};
+use crate::store::events::{self, StoredEvent};
 use crate::store::snapshot::Snapshot;
 
 /// Entries of one event that are told.
