@@ -99,7 +99,7 @@ impl Setup {
         let now = random.pick(&[1_700_000_000, 1_706_745_590, 1_703_980_800]);
         let mut setup = Self {
             now,
-            by_arrival: theme == Theme::Lines || random.in_percent(33),
+            by_arrival: [Theme::Lines, Theme::Waiting].contains(&theme) || random.in_percent(33),
             releases: random.in_percent(if theme == Theme::Reviews { 70 } else { 30 }),
             theme,
             versions: Vec::new(),
@@ -167,7 +167,12 @@ impl Setup {
                 terms.product_rates.insert("price_2".to_owned(), bps(0));
             }
             Theme::Existing => terms.new_customers_only = true,
-            Theme::Any | Theme::Losses | Theme::Reviews | Theme::Promotions | Theme::Users => {}
+            Theme::Any
+            | Theme::Losses
+            | Theme::Reviews
+            | Theme::Promotions
+            | Theme::Users
+            | Theme::Waiting => {}
         }
         let terms = terms.checked().unwrap();
         let valid_from = Timestamp::from_unix(valid_from);

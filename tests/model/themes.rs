@@ -6,7 +6,7 @@ use referrald::domain::{ClaimSource, Code, Customer, PromoterId, StripeCustomerI
 use crate::acts::{claim_by, move_by, review_by};
 use crate::history::Step;
 use crate::random::Random;
-use crate::setup::{LOOKBACK_S, SPARE_PROMOTION};
+use crate::setup::{LATE, LOOKBACK_S, SPARE_PROMOTION};
 use crate::tellings::{charge_of, dispute_of, invoice_of, link_of};
 use crate::told::{self, Address, Event, Invoice, Named, PaidBy, Refund, Said};
 use crate::world::{World, customer_id};
@@ -29,6 +29,8 @@ pub enum Theme {
     Users,
     /// Lines that an event did not show are read.
     Lines,
+    /// Everybody waits for a code that is made late.
+    Waiting,
 }
 
 impl Theme {
@@ -41,6 +43,7 @@ impl Theme {
             11 => Self::Existing,
             12 => Self::Users,
             13 => Self::Lines,
+            14 => Self::Waiting,
             _ => Self::Any,
         }
     }
@@ -124,6 +127,17 @@ impl Theme {
                 let discount = Said::Discount { named: named(0), promotion: promotion.to_owned() };
                 vec![event(world, 40, discount), Step::Carry(promotion, Code::new(code)), sale(random, 41, 0)]
             }
+            Self::Waiting => {
+                let mut steps = vec![Step::MakeLateCode];
+                for place in 0..world.stripe_customers.len() {
+                    let customer = Customer::Stripe(StripeCustomerId::new(customer_id(place)));
+                    let code = random_code(random);
+                    steps.push(claim(random, 40 + 2 * place, &customer, code));
+                    steps.push(sale(random, 41 + 2 * place, place));
+                }
+                steps.rotate_left(1);
+                steps
+            }
             Self::Lines => {
                 let mut sale = sale(random, 41, 0);
                 if let Step::Event(Event { said: Said::Invoice(invoice), .. }) = &mut sale {
@@ -153,6 +167,11 @@ impl Theme {
             }
         }
     }
+}
+
+/// Mostly the late one.
+fn random_code(random: &mut Random) -> &'static str {
+    random.pick(&[LATE, LATE, LATE, "ANNA"])
 }
 
 /// A charge of which only a part was captured, told before basil, and the refund that its rest became.

@@ -55,7 +55,8 @@ impl World {
     pub fn new(random: &mut Random, theme: Theme) -> Self {
         let setup = Setup::new(random, theme);
         // Few enough that who is released is the one who pays.
-        let most = if setup.releases && theme != Theme::Places { 2 } else { CUSTOMERS };
+        let most =
+            if setup.releases && ![Theme::Places, Theme::Waiting].contains(&theme) { 2 } else { CUSTOMERS };
         let stripe_customers = random.pick(&[1, 2, 2, 3, CUSTOMERS]).min(most);
         let stripe_customers = if theme == Theme::Users { stripe_customers.max(2) } else { stripe_customers };
         let user =
