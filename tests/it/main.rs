@@ -17,8 +17,20 @@ mod history;
 #[allow(dead_code, reason = "orders are shuffled by the model only")]
 #[path = "../model/random.rs"]
 mod random;
+#[path = "../model/reading.rs"]
+mod reading;
+#[allow(dead_code, reason = "statuses are looked at by the model only")]
 #[path = "../model/setup.rs"]
 mod setup;
+#[path = "../model/stripe.rs"]
+mod stripe;
+#[path = "../model/tellings.rs"]
+mod tellings;
+#[path = "../model/themes.rs"]
+mod themes;
+#[allow(dead_code, reason = "what is told is taken in by the model only")]
+#[path = "../model/told.rs"]
+mod told;
 #[path = "../model/world.rs"]
 mod world;
 

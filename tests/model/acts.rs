@@ -1,143 +1,175 @@
 //! Who refers whom, and what the host and operators do, at random.
 
-use referrald::domain::attribution::Review;
+use referrald::domain::attribution::{Review, ReviewDecision};
 use referrald::domain::{
-    Claim, ClaimId, ClaimSource, Code, Customer, EventId, Extracted, Fact, PromoterId, ReviewId,
-    StripeCustomerId, SubscriptionId, Timestamp, UserId,
+    Claim, ClaimId, ClaimSource, Code, Customer, PromoterId, ReviewId, StripeCustomerId, Timestamp, UserId,
 };
 
 use crate::history::Step;
 use crate::random::Random;
 use crate::setup::{
     CODES, LATE, LATE_PROMOTION, LOOKBACK_S, NEVER, NO_PROMOTION, PROMOTERS, PROMOTION_CODES,
-    SECONDS_PER_DAY, email,
+    SECONDS_PER_DAY, SPARE_PROMOTION,
 };
-use crate::world::{World, account_id, customer_id, customer_name};
+use crate::told::{self, Address, Checkout, Metadata, Said, Subscription};
+use crate::world::{World, customer_id, customer_name, named};
 
-/// E-mails that are told; promoters have the first few.
-const EMAILS: usize = 4;
-const EMAILS_OF_PROMOTERS: usize = 3;
+/// Mailboxes that are told; promoters have the first few.
+const MAILBOXES: usize = 4;
+const MAILBOXES_OF_PROMOTERS: usize = 3;
+const SUBSCRIPTION_WORDS: [&str; 5] = ["active", "active", "past_due", "canceled", "incomplete_expired"];
 
-/// What is not about money: claims, and all that says who somebody is.
-pub fn act(random: &mut Random, world: &World, event: EventId, number: usize) -> Step {
-    let extracted = match random.below(40) {
-        0..9 => return Step::Claim(api_claim(random, world, number), some_email(random, 15)),
-        9..14 => claims_of_customer(random, world, &event),
-        14..18 => discounts(random, world, &event),
-        18..22 => {
-            let customer = Customer::Stripe(world.some_name(random));
-            some_email(random, 100).map(|email| Fact::Email { customer, email }).into_iter().collect()
+/// What is not about money: what Stripe says of who somebody is, or what somebody does.
+pub fn act(random: &mut Random, world: &World, number: usize) -> Result<Said, Step> {
+    match random.below(46) {
+        0..9 => Err(Step::Claim(api_claim(random, world, number), some_address(random, 15))),
+        9..13 => Ok(checkout(random, world)),
+        13..16 => Ok(customer(random, world, 60, 15)),
+        16 => {
+            let named = some_name(random, world);
+            let promotion = promotions(random, world).remove(0);
+            Ok(Said::Discount { named, promotion })
         }
-        22..24 => vec![same_customer(world.some_customer(random))],
-        24 => vec![Fact::Subscription {
-            subscription: SubscriptionId::new(format!("sub_{}", random.below(2))),
-            stripe_customer: world.some_name(random),
-            ended: random.in_percent(50),
-        }],
-        25..27 => return bind(random, world),
-        27..34 => return rule(random, world, number),
-        34..37 => return Step::Claim(moved(random, world, number), None),
-        37 => {
+        17..20 => Ok(customer(random, world, 0, 100)),
+        20..26 => Ok(subscription(random, world)),
+        26..28 => Err(bind(random, world)),
+        28..35 => Err(review(random, world, number)),
+        35..38 => Err(Step::Claim(moved(random, world, number), None)),
+        38 => {
             let promoter = PromoterId::new(random.pick(&PROMOTERS));
-            return Step::LearnOfPromoter(promoter, email(random.below(EMAILS_OF_PROMOTERS)));
+            Err(Step::LearnOfPromoter(promoter, address(random, MAILBOXES_OF_PROMOTERS)))
         }
-        38 => return Step::AddTerms(world.setup.later_terms(random, number)),
-        _ => {
-            let (code, _, _) = random.pick(&CODES.map(|of| if of.0 == LATE { CODES[0] } else { of }));
-            return Step::AddCodeVersion(Code::new(code), world.setup.later_code(random, number));
+        39 => Err(Step::AddTerms(world.setup.later_terms(random, number))),
+        40 => Err(Step::AddCodeVersion(known_code(random), world.setup.later_code(random, number))),
+        41 | 42 => Err(Step::Carry(SPARE_PROMOTION.0, Code::new(SPARE_PROMOTION.1))),
+        _ if world.setup.by_arrival && random.in_percent(50) => {
+            let invoice = &world.invoices[random.below(world.invoices.len())];
+            Err(Step::ReadLines(invoice.id.clone(), invoice.lines.clone()))
         }
+        _ if world.setup.by_arrival => {
+            Err(Step::Limit(known_code(random), random.pick(&[None, Some(1), Some(2), Some(3)])))
+        }
+        _ => Ok(checkout(random, world)),
+    }
+}
+
+/// One of the codes that stand before the first step.
+fn known_code(random: &mut Random) -> Code {
+    let (code, ..) = random.pick(&CODES.map(|of| if of.0 == LATE { CODES[0] } else { of }));
+    Code::new(code)
+}
+
+fn address(random: &mut Random, mailboxes: usize) -> Address {
+    Address { mailbox: random.below(mailboxes), spelling: random.below(3) }
+}
+
+pub fn some_address(random: &mut Random, percent: usize) -> Option<Address> {
+    random.in_percent(percent).then(|| address(random, MAILBOXES))
+}
+
+fn some_name(random: &mut Random, world: &World) -> told::Named {
+    let place = world.some_customer(random);
+    named(random, place)
+}
+
+/// Codes in metadata, in each place with this chance.
+pub fn codes(random: &mut Random, world: &World, percent: usize) -> Metadata {
+    let mut codes = Metadata::new();
+    for place in 0..3 {
+        if random.in_percent(percent) {
+            codes.push((place, some_code(random, world)));
+        }
+    }
+    codes
+}
+
+/// A code, not always spelled as it was made.
+fn some_code(random: &mut Random, world: &World) -> String {
+    let code = if random.in_percent(50) {
+        world.favourite.0
+    } else {
+        random.pick(&["ANNA", "ANNE", "BEN", "BERT", LATE, NEVER])
     };
-    Step::Event(event, Extracted { facts: extracted, ..Extracted::default() })
-}
-
-/// The account that stands for a customer.
-pub fn same_customer(place: usize) -> Fact {
-    Fact::SameCustomer { account: account_id(place), stripe_customer: customer_id(place) }
-}
-
-/// Claims of one event about one customer, from some of these sources.
-pub fn claims_by(
-    random: &mut Random,
-    world: &World,
-    event: &EventId,
-    stripe_customer: &StripeCustomerId,
-    sources: &[ClaimSource],
-) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    for (place, source) in sources.iter().enumerate() {
-        if random.in_percent(25) {
-            let id = ClaimId::new(format!("clm_{event}_{place}"));
-            facts.push(Fact::Claim(claim_by(
-                random,
-                world,
-                id,
-                *source,
-                Customer::Stripe(stripe_customer.clone()),
-            )));
-        }
+    match random.below(6) {
+        0 => code.to_lowercase(),
+        1 => format!(" {code} "),
+        _ => code.to_owned(),
     }
-    facts
 }
 
-fn some_email(random: &mut Random, percent: usize) -> Option<referrald::domain::EmailHash> {
-    random.in_percent(percent).then(|| email(random.below(EMAILS)))
+pub fn promotions(random: &mut Random, world: &World) -> Vec<String> {
+    let promotion = |random: &mut Random| {
+        let any =
+            [PROMOTION_CODES[0].0, PROMOTION_CODES[1].0, LATE_PROMOTION, NO_PROMOTION, SPARE_PROMOTION.0];
+        if random.in_percent(50) { world.favourite.1 } else { random.pick(&any) }.to_owned()
+    };
+    (0..=random.below(2)).map(|_| promotion(random)).collect()
 }
 
-/// What a checkout session or the metadata of a customer say.
-fn claims_of_customer(random: &mut Random, world: &World, event: &EventId) -> Vec<Fact> {
-    let stripe_customer = world.some_name(random);
-    let checkout = [ClaimSource::CheckoutReference, ClaimSource::CheckoutMetadata(0)];
-    let metadata = [ClaimSource::CustomerMetadata(0), ClaimSource::CustomerMetadata(2)];
-    let sources = random.pick(&[checkout, metadata]);
-    let mut facts = claims_by(random, world, event, &stripe_customer, &sources);
-    if let Some(email) = some_email(random, 15) {
-        facts.push(Fact::Email { customer: Customer::Stripe(stripe_customer), email });
-    }
-    facts
+fn checkout(random: &mut Random, world: &World) -> Said {
+    // Many hosts put their own user id there.
+    let reference = match random.below(4) {
+        0 => Some("user_0".to_owned()),
+        1 | 2 => Some(some_code(random, world)),
+        _ => None,
+    };
+    Said::Checkout(Checkout {
+        named: some_name(random, world),
+        reference,
+        metadata: codes(random, world, 15),
+        promotions: if random.in_percent(30) { promotions(random, world) } else { Vec::new() },
+        email: some_address(random, 15),
+    })
 }
 
-/// Promotion codes of a customer or a checkout session.
-fn discounts(random: &mut Random, world: &World, event: &EventId) -> Vec<Fact> {
-    let stripe_customer = world.some_name(random);
-    let checkout = [ClaimSource::CheckoutDiscount(0), ClaimSource::CheckoutDiscount(1)];
-    let sources = if random.in_percent(50) { &checkout[..] } else { &[ClaimSource::CustomerDiscount] };
-    let mut facts = Vec::new();
-    for (place, source) in sources.iter().enumerate() {
-        let id = ClaimId::new(format!("clm_{event}_{place}"));
-        facts.push(Fact::Claim(claim_by(
-            random,
-            world,
-            id,
-            *source,
-            Customer::Stripe(stripe_customer.clone()),
-        )));
-    }
-    facts
+fn customer(random: &mut Random, world: &World, code_percent: usize, email_percent: usize) -> Said {
+    let place = world.some_customer(random);
+    let named = told::Named { customer: Some(customer_id(place)), account: named(random, place).account };
+    let metadata = codes(random, world, code_percent / 2);
+    Said::Customer(told::Customer { named, metadata, email: some_address(random, email_percent) })
+}
+
+fn subscription(random: &mut Random, world: &World) -> Said {
+    let deleted = random.in_percent(20);
+    Said::Subscription(Subscription {
+        id: format!("sub_{}", random.below(3)),
+        named: some_name(random, world),
+        status: random.pick(&SUBSCRIPTION_WORDS),
+        deleted,
+        metadata: if deleted { Metadata::new() } else { codes(random, world, 40) },
+    })
 }
 
 /// Names a customer, a user, or both: then the customer belongs to the user, and always to the same one.
 fn api_claim(random: &mut Random, world: &World, number: usize) -> Claim {
-    let (customer, place) = world.some_party(random);
-    // Ids that are not in the order of the steps.
-    let id = ClaimId::new(format!("clm_{:02}_{number:02}", random.below(100)));
-    let claim = claim_by(random, world, id, ClaimSource::Api, customer);
+    let (customer, place) = some_party(random, world);
+    let code = Code::new(some_code(random, world).trim());
+    let claim = claim_by(random, world, number, ClaimSource::Api, customer, code);
     let with_customer = claim.user.is_some() && random.in_percent(60);
-    let stripe_customer =
-        if with_customer { Some(customer_name(random, place)) } else { claim.stripe_customer };
+    let stripe_customer = if with_customer {
+        Some(StripeCustomerId::new(customer_name(random, place)))
+    } else {
+        claim.stripe_customer
+    };
     Claim { stripe_customer, ..claim }
 }
 
 /// A move by an operator, each at a time of its own.
 fn moved(random: &mut Random, world: &World, number: usize) -> Claim {
-    let (customer, _) = world.some_party(random);
-    let id = ClaimId::new(format!("clm_{:02}_{number:02}", random.below(100)));
-    let (code, _, _) = random.pick(&CODES.map(|of| if of.0 == LATE { CODES[0] } else { of }));
-    let moved_at = world.setup.now + random.minor_below(10) * 100 + i64::try_from(number).unwrap();
-    Claim {
-        code: Code::new(code),
-        moved_at: Some(Timestamp::from_unix(moved_at)),
-        ..claim_by(random, world, id, ClaimSource::Move, customer)
-    }
+    let (customer, _) = some_party(random, world);
+    let code = known_code(random);
+    move_by(random, world, number, customer, code.as_str())
+}
+
+pub fn move_by(random: &mut Random, world: &World, number: usize, customer: Customer, code: &str) -> Claim {
+    let moved_at = Some(time_of_act(random, world, number));
+    Claim { moved_at, ..claim_by(random, world, number, ClaimSource::Move, customer, Code::new(code)) }
+}
+
+/// No two acts of operators are of one time, so that it is clear which was the last.
+fn time_of_act(random: &mut Random, world: &World, number: usize) -> Timestamp {
+    let number = i64::try_from(number).unwrap();
+    Timestamp::from_unix(world.setup.now + random.minor_below(10) * 100 + number)
 }
 
 fn bind(random: &mut Random, world: &World) -> Step {
@@ -145,56 +177,59 @@ fn bind(random: &mut Random, world: &World) -> Step {
     let name = customer_name(random, place);
     // A customer of no known user has one of its own.
     let user = world.stripe_customers[place].clone();
-    Step::Bind(name, user.unwrap_or_else(|| UserId::new(format!("user_of_cus_{place}"))))
+    let user = user.unwrap_or_else(|| format!("user_of_cus_{place}"));
+    Step::Bind(StripeCustomerId::new(name), UserId::new(user))
 }
 
-fn rule(random: &mut Random, world: &World, number: usize) -> Step {
-    let (customer, place) = world.some_party(random);
+fn review(random: &mut Random, world: &World, number: usize) -> Step {
+    let (customer, _) = some_party(random, world);
     let promoter = PromoterId::new(random.pick(&[PROMOTERS[0], PROMOTERS[0], PROMOTERS[1]]));
-    let decision = world.decision(place, &promoter);
-    let id = ReviewId::new(format!("rev_{number:02}"));
-    Step::Review(
-        customer,
-        promoter,
-        Review {
-            id,
-            decision,
-            reviewed_at: Timestamp::from_unix(world.setup.now),
-            reviewed_by: None,
-            reason: None,
-            covers_user: false,
-            covers_email: false,
-        },
-    )
+    let decisions = [ReviewDecision::Refused, ReviewDecision::Released];
+    let decision = decisions[usize::from(world.setup.releases && random.in_percent(85))];
+    let review = review_by(random, world, number, decision);
+    Step::Review(customer, promoter, review)
 }
 
-fn claim_by(
+pub fn review_by(random: &mut Random, world: &World, number: usize, decision: ReviewDecision) -> Review {
+    Review {
+        id: ReviewId::new(format!("rev_{number:02}")),
+        decision,
+        reviewed_at: time_of_act(random, world, number),
+        reviewed_by: None,
+        reason: None,
+        covers_user: false,
+        covers_email: false,
+    }
+}
+
+/// A customer or a user, by one of the names.
+fn some_party(random: &mut Random, world: &World) -> (Customer, usize) {
+    let place = world.some_customer(random);
+    match &world.stripe_customers[place] {
+        Some(user) if random.in_percent(50) => (Customer::User(UserId::new(user)), place),
+        Some(_) | None => (Customer::Stripe(StripeCustomerId::new(customer_name(random, place))), place),
+    }
+}
+
+pub fn claim_by(
     random: &mut Random,
     world: &World,
-    id: ClaimId,
+    number: usize,
     source: ClaimSource,
     customer: Customer,
+    code: Code,
 ) -> Claim {
     let (user, stripe_customer) = match customer {
         Customer::User(user) => (Some(user), None),
         Customer::Stripe(stripe_customer) => (None, Some(stripe_customer)),
     };
-    let is_promotion = source.names_promotion_code();
-    let (favourite, favourite_promotion) = world.favourite;
-    let code = match (is_promotion, random.in_percent(50)) {
-        (true, true) => favourite_promotion,
-        (true, false) => {
-            random.pick(&[PROMOTION_CODES[0].0, PROMOTION_CODES[1].0, LATE_PROMOTION, NO_PROMOTION])
-        }
-        (false, true) => favourite,
-        (false, false) => random.pick(&["ANNA", "ANNE", "BEN", "BERT", LATE, NEVER]),
-    };
     let after_now = random.pick(&[-10, 0, 0, 10, 20, -2 * SECONDS_PER_DAY, SECONDS_PER_DAY]);
     Claim {
-        id,
+        // Ids that are not in the order of the steps.
+        id: ClaimId::new(format!("clm_{:02}_{number:02}", random.below(100))),
         stripe_customer,
         user,
-        code: Code::new(code),
+        code,
         source,
         claimed_at: Timestamp::from_unix(world.setup.now + after_now),
         moved_at: None,

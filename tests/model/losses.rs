@@ -1,108 +1,192 @@
-//! What refunds, disputes and credit notes take from invoices: `semantics.md` §3, from the whole set of facts.
+//! What refunds, disputes and credit notes take from invoices: `semantics.md` §3, from the whole set of what was told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use referrald::domain::{
-    Currency, DisputeFacts, DisputeState, EventId, Fact, InvoiceId, InvoiceSnapshot, PaymentId, RefundId,
-    RefundState,
-};
+use crate::told::{Charge, Dispute, Event, Invoice, Line, PaidBy, Refund, Said};
 
-/// Facts about money. A fact with several tellings keeps the greatest of their tuples.
+/// What was told about money, as it was told.
 #[derive(Default)]
 pub struct Money<'a> {
-    pub invoices: BTreeMap<&'a InvoiceId, Invoice<'a>>,
+    pub invoices: BTreeMap<&'a str, PaidInvoice<'a>>,
     /// Links as they were named.
-    links: Vec<(&'a InvoiceId, &'a PaymentId, Option<i64>)>,
+    links: Vec<(&'a str, &'a str, Option<i64>)>,
     /// (charge, payment intent) as often as told.
-    charges: Vec<(&'a PaymentId, &'a PaymentId)>,
-    /// (payment as named, captured, refunded).
-    totals: Vec<(&'a PaymentId, i64, i64)>,
-    /// Every telling of a refund: (refund, payment as named).
-    refunds_told: Vec<(&'a RefundId, &'a PaymentId)>,
-    /// (rank, amount, payment as named).
-    refunds: BTreeMap<&'a RefundId, (u8, i64, &'a PaymentId)>,
-    /// (rank, what it takes, payment as named, currency).
-    disputes: BTreeMap<&'a str, (u8, i64, &'a PaymentId, Currency)>,
+    charges: Vec<(&'a str, &'a str)>,
+    /// Whether before basil, the payment as named, and what was told.
+    totals: Vec<(bool, &'a str, &'a Charge)>,
+    /// As its payment was named.
+    refunds_told: Vec<(&'a str, &'a Refund)>,
+    /// With the time of the event.
+    disputes_told: Vec<(i64, &'a Dispute)>,
+    /// Payments, as named, of which a charge shows that they have paid no invoice.
+    without_invoice: BTreeSet<&'a str>,
+    /// All lines of an invoice, as they were read from Stripe's API.
+    lines_read: BTreeMap<&'a str, &'a [Line]>,
     /// (void, amount, invoice).
-    credit_notes: BTreeMap<&'a str, (bool, i64, &'a InvoiceId)>,
-    /// Links by payment, with the greatest amount told.
-    merged_links: BTreeMap<(&'a InvoiceId, &'a PaymentId), Option<i64>>,
+    credit_notes: BTreeMap<&'a str, (bool, i64, &'a str)>,
+    /// What follows from it, worked out anew after every step: links by payment, with the greatest amount told; refunds
+    /// and disputes by id.
+    merged_links: BTreeMap<(&'a str, &'a str), Option<i64>>,
+    refunds: BTreeMap<&'a str, MergedRefund<'a>>,
+    disputes: BTreeMap<&'a str, MergedDispute<'a>>,
 }
 
-/// A paid invoice: the rank of the claim in use, that claim, and the smallest `paid_at`.
-pub struct Invoice<'a> {
-    rank: (i64, bool, &'a EventId),
-    pub claim: &'a InvoiceSnapshot,
+/// The snapshot in use, and what comes of all of them.
+pub struct PaidInvoice<'a> {
+    rank: (i64, bool, &'a str, &'a str),
+    pub told: &'a Invoice,
     pub paid_at: i64,
+    essences: BTreeSet<(Option<&'a str>, &'a str, i64)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum RefundState {
+    Pending,
+    Succeeded,
+    Failed,
+}
+
+/// The greatest telling.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct MergedRefund<'a> {
+    state: RefundState,
+    amount: i64,
+    payment: &'a str,
+    created: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum DisputeState {
+    Inquiry,
+    Open,
+    /// Told at that time.
+    Final(i64, Outcome),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Returned,
+    Lost,
+}
+
+/// The greatest telling, and the balance transactions of all: (currency, amount) by id.
+struct MergedDispute<'a> {
+    telling: (DisputeState, i64, &'a str, &'a str),
+    transactions: BTreeMap<&'a str, (&'a str, i64)>,
 }
 
 impl<'a> Money<'a> {
-    pub fn take_in(&mut self, fact: &'a Fact) {
-        match fact {
-            Fact::InvoicePaid { invoice, snapshot: claim, paid_at } => {
-                self.take_in_invoice(invoice, claim, paid_at.unix());
+    pub fn take_in(&mut self, event: &'a Event) {
+        match &event.said {
+            Said::Invoice(invoice) if invoice.is_paid() => self.take_in_invoice(event, invoice),
+            Said::Link(link) if link.is_paid => {
+                let payment = link.record.as_ref().or_else(|| link.by.name());
+                self.links
+                    .extend(payment.map(|payment| (link.invoice.as_str(), payment.as_str(), link.amount)));
             }
-            Fact::PaymentLink { invoice, payment, amount_minor } => {
-                self.links.push((invoice, payment, *amount_minor));
+            Said::Charge(charge) => self.take_in_charge(event, charge),
+            Said::Refund(refund) => self.take_in_refund(refund),
+            Said::Dispute(dispute) => {
+                self.name(&dispute.by);
+                self.disputes_told.push((event.created, dispute));
             }
-            Fact::ChargeOf { charge, payment_intent } => self.charges.push((charge, payment_intent)),
-            Fact::Payment { payment, captured_minor, amount_refunded_minor, released: _ } => {
-                self.totals.push((payment, *captured_minor, *amount_refunded_minor));
-            }
-            Fact::Refund { refund, facts } => {
-                self.refunds_told.push((refund, &facts.payment));
-                let rank = match facts.state {
-                    RefundState::Pending => 0,
-                    RefundState::Succeeded => 1,
-                    RefundState::Failed => 2,
-                };
-                let told = (rank, facts.amount_minor, &facts.payment);
-                let known = self.refunds.entry(refund).or_insert(told);
+            Said::CreditNote(note) => {
+                let told = (note.void, note.out_of_band + note.of_records, note.invoice.as_str());
+                let known = self.credit_notes.entry(&note.id).or_insert(told);
                 *known = (*known).max(told);
             }
-            Fact::Dispute { dispute, facts } => {
-                let told = ranked(facts);
-                let known = self.disputes.entry(dispute.as_str()).or_insert(told);
-                *known = (*known).max(told);
-            }
-            Fact::CreditNote { credit_note, facts } => {
-                let told = (facts.void, facts.amount_minor, &facts.invoice);
-                let known = self.credit_notes.entry(credit_note.as_str()).or_insert(told);
-                *known = (*known).max(told);
-            }
-            Fact::NoInvoice { .. }
-            | Fact::InvoiceLines { .. }
-            | Fact::UnreadDiscounts(_)
-            | Fact::Claim(_)
-            | Fact::Email { .. }
-            | Fact::SameCustomer { .. }
-            | Fact::Subscription { .. } => {}
+            Said::Invoice(_)
+            | Said::Link(_)
+            | Said::Customer(_)
+            | Said::Checkout(_)
+            | Said::Discount { .. }
+            | Said::Subscription(_) => {}
         }
     }
 
-    fn take_in_invoice(&mut self, invoice: &'a InvoiceId, claim: &'a InvoiceSnapshot, paid_at: i64) {
-        let rank = (claim.amount_paid_minor, claim.total_excluding_tax_minor.is_some(), &claim.event);
-        let known = self.invoices.entry(invoice).or_insert(Invoice { rank, claim, paid_at });
+    /// An object that names a charge and a payment intent says that they are one.
+    fn name(&mut self, by: &'a PaidBy) {
+        if let (Some(charge), Some(intent)) = (&by.charge, &by.intent) {
+            self.charges.push((charge, intent));
+        }
+    }
+
+    fn take_in_invoice(&mut self, event: &'a Event, invoice: &'a Invoice) {
+        let paid_at = invoice.paid_at.unwrap_or(event.created);
+        let rank = (invoice.amount_paid, invoice.excluding_tax.is_some(), event.id.as_str(), event.version);
+        let new = PaidInvoice { rank, told: invoice, paid_at, essences: BTreeSet::new() };
+        let known = self.invoices.entry(&invoice.id).or_insert(new);
         known.paid_at = known.paid_at.min(paid_at);
         if rank > known.rank {
-            (known.rank, known.claim) = (rank, claim);
+            (known.rank, known.told) = (rank, invoice);
         }
+        let customer = invoice.named.name().map(String::as_str);
+        known.essences.insert((customer, invoice.currency, invoice.amount_paid));
+        self.name(&invoice.paid_by);
+        let payment = invoice.paid_by.name();
+        self.links.extend(payment.map(|payment| (invoice.id.as_str(), payment.as_str(), None)));
     }
 
-    /// Finds out once more which payments are one, and what pays for what.
+    fn take_in_charge(&mut self, event: &'a Event, charge: &'a Charge) {
+        let payment = charge.intent.as_ref().unwrap_or(&charge.id);
+        self.charges.extend(charge.intent.as_ref().map(|intent| (charge.id.as_str(), intent.as_str())));
+        self.totals.push((event.is_before_basil(), payment, charge));
+        let says_none = charge.says_no_invoice && event.is_before_basil();
+        if charge.invoice.is_none() && (says_none || !charge.customer) {
+            self.without_invoice.insert(payment);
+        }
+        let invoice = charge.invoice.as_ref().filter(|_| charge.succeeded);
+        self.links.extend(invoice.map(|invoice| (invoice.as_str(), payment.as_str(), None)));
+        self.refunds_told.extend(charge.refunds.iter().map(|refund| (payment.as_str(), refund)));
+    }
+
+    fn take_in_refund(&mut self, refund: &'a Refund) {
+        self.name(&refund.by);
+        let payment = refund.by.name();
+        self.refunds_told.extend(payment.map(|payment| (payment.as_str(), refund)));
+    }
+
+    /// Finds out once more which payments are one, what pays for what, and what of each refund and dispute holds.
     pub fn connect(&mut self) {
-        // A refund takes from one payment, so a charge and a payment intent that it was told by belong together.
-        for (refund, charge) in &self.refunds_told {
-            for (other, payment_intent) in &self.refunds_told {
-                if refund == other && !is_intent(charge) && is_intent(payment_intent) {
-                    let pair = (*charge, *payment_intent);
-                    if !self.charges.contains(&pair) {
-                        self.charges.push(pair);
-                    }
+        self.refunds.clear();
+        for (payment, refund) in &self.refunds_told {
+            let state = match refund.status {
+                "succeeded" => RefundState::Succeeded,
+                "failed" | "canceled" => RefundState::Failed,
+                _ => RefundState::Pending,
+            };
+            let told = MergedRefund { state, amount: refund.amount, payment, created: refund.created };
+            let known = self.refunds.entry(&refund.id).or_insert(told);
+            *known = (*known).max(told);
+            // A refund takes from one payment, so a charge and a payment intent that it was told by belong together.
+            for (other, of_other) in &self.refunds_told {
+                let is_pair = refund.id == of_other.id && !is_intent(payment) && is_intent(other);
+                if is_pair && !self.charges.contains(&(*payment, *other)) {
+                    self.charges.push((*payment, *other));
                 }
             }
         }
-        let mut merged_links: BTreeMap<(&InvoiceId, &PaymentId), Option<i64>> = BTreeMap::new();
+        self.disputes.clear();
+        for (told_at, dispute) in &self.disputes_told {
+            let Some(payment) = dispute.by.name() else { continue };
+            let state = match dispute.status {
+                status if status.starts_with("warning_") => DisputeState::Inquiry,
+                "won" | "prevented" | "charge_refunded" => DisputeState::Final(*told_at, Outcome::Returned),
+                "lost" => DisputeState::Final(*told_at, Outcome::Lost),
+                _ => DisputeState::Open,
+            };
+            let telling = (state, dispute.amount, payment.as_str(), dispute.currency);
+            let new = MergedDispute { telling, transactions: BTreeMap::new() };
+            let known = self.disputes.entry(&dispute.id).or_insert(new);
+            known.telling = known.telling.max(telling);
+            for (id, amount, currency) in &dispute.transactions {
+                // Of two tellings of one transaction the one that takes more.
+                let told = (*currency, *amount);
+                let known = known.transactions.entry(id).or_insert(told);
+                *known = (*known).min(told);
+            }
+        }
+        let mut merged_links: BTreeMap<(&str, &str), Option<i64>> = BTreeMap::new();
         for (invoice, named, amount) in &self.links {
             let merged = merged_links.entry((*invoice, self.payment(named))).or_default();
             *merged = (*merged).max(*amount);
@@ -111,7 +195,7 @@ impl<'a> Money<'a> {
     }
 
     /// The payment that a name stands for. Of two payment intents told for one charge the smaller one holds.
-    fn payment<'n>(&self, named: &'n PaymentId) -> &'n PaymentId
+    fn payment<'n>(&self, named: &'n str) -> &'n str
     where
         'a: 'n,
     {
@@ -119,23 +203,63 @@ impl<'a> Money<'a> {
         told.map(|(_, payment_intent)| *payment_intent).min().unwrap_or(named)
     }
 
-    pub fn pays_a_known_invoice(&self, named: &PaymentId) -> bool {
+    pub fn pays_a_known_invoice(&self, named: &str) -> bool {
         let payment = self.payment(named);
         self.merged_links
             .keys()
             .any(|(invoice, pays)| *pays == payment && self.invoices.contains_key(invoice))
     }
 
+    /// True when it was told that a payment has paid no invoice, and no link says otherwise.
+    pub fn has_no_invoice(&self, named: &str) -> bool {
+        let payment = self.payment(named);
+        self.without_invoice.iter().any(|named| self.payment(named) == payment)
+            && !self.merged_links.keys().any(|(_, pays)| *pays == payment)
+    }
+
+    /// The daemon asks for them where an event has not shown all.
+    pub fn read_lines(&mut self, invoice: &'a str, lines: &'a [Line]) {
+        if self.invoices.contains_key(invoice) {
+            self.lines_read.insert(invoice, lines);
+        }
+    }
+
+    /// All lines of an invoice, where they are known.
+    pub fn lines_of(&self, invoice: &str) -> Option<&'a [Line]> {
+        let told = self.invoices[invoice].told;
+        let seen = Some(told.lines.as_slice()).filter(|_| !told.more_lines);
+        self.lines_read.get(invoice).copied().or(seen)
+    }
+
+    pub fn has_read(&self, invoice: &str) -> bool {
+        self.lines_read.contains_key(invoice)
+    }
+
+    fn is_linked(&self, invoice: &str, payment: &str) -> bool {
+        self.merged_links.keys().any(|(of, by)| *of == invoice && *by == payment)
+    }
+
     /// True when one payment pays both.
-    pub fn share_a_payment(&self, one: &InvoiceId, other: &InvoiceId) -> bool {
-        let pays = |invoice: &InvoiceId, payment: &PaymentId| {
-            self.merged_links.keys().any(|(of, by)| *of == invoice && *by == payment)
-        };
-        self.merged_links.keys().any(|(_, payment)| pays(one, payment) && pays(other, payment))
+    pub fn share_a_payment(&self, one: &str, other: &str) -> bool {
+        let payments = self.merged_links.keys().map(|(_, payment)| payment);
+        payments.into_iter().any(|payment| self.is_linked(one, payment) && self.is_linked(other, payment))
+    }
+
+    /// Tellings of the charges of a payment, and whether each is from before basil.
+    fn totals_of<'m>(&'m self, payment: &'m str) -> impl Iterator<Item = (bool, &'a Charge)> + 'm {
+        let told = self.totals.iter().filter(move |(_, named, _)| self.payment(named) == payment);
+        told.map(|(is_older, _, charge)| (*is_older, *charge))
+    }
+
+    /// What was captured of a payment, where it is known.
+    fn captured(&self, payment: &str) -> Option<i64> {
+        let succeeded = self.totals_of(payment).filter(|(_, charge)| charge.succeeded);
+        let captured = succeeded.map(|(_, charge)| charge.captured.unwrap_or(charge.amount)).max();
+        captured.filter(|captured| *captured > 0)
     }
 
     /// What a link weighs.
-    fn weight(&self, invoice: &InvoiceId, payment: &PaymentId) -> i128 {
+    fn weight(&self, invoice: &str, payment: &str) -> i128 {
         let mut known = 0;
         for ((of, pays), amount) in &self.merged_links {
             if *of == invoice {
@@ -147,35 +271,106 @@ impl<'a> Money<'a> {
             }
         }
         let paid = self.invoices.get(invoice);
-        paid.map_or(0, |paid| (i128::from(paid.claim.amount_paid_minor) - known).max(0))
+        let rest = paid.map_or(0, |paid| (i128::from(paid.told.amount_paid) - known).max(0));
+        self.captured(payment).map_or(rest, |captured| rest.min(i128::from(captured)))
+    }
+
+    /// The refund that only says that a rest was released which was never captured.
+    fn release(&self, payment: &str) -> Option<&'a str> {
+        let rest = |charge: &Charge| charge.amount - charge.captured.unwrap_or(charge.amount);
+        let shows_it = |(is_older, charge): &(bool, &Charge)| {
+            *is_older && charge.succeeded && rest(charge) > 0 && charge.refunded >= rest(charge)
+        };
+        let telling = self.totals_of(payment).filter(shows_it);
+        let (_, telling) = telling.max_by_key(|(_, charge)| (charge.captured, rest(charge)))?;
+        let fits = |refund: &MergedRefund| {
+            self.payment(refund.payment) == payment
+                && refund.state != RefundState::Failed
+                && refund.amount == rest(telling)
+        };
+        let fitting = self.refunds.iter().filter(|(_, refund)| fits(refund));
+        fitting.min_by_key(|(id, refund)| (refund.created, **id)).map(|(id, _)| *id)
     }
 
     /// What was taken from a payment of which so much was captured; by disputes too, when asked as an invoice of that
     /// currency.
-    fn taken(&self, payment: &PaymentId, captured: i128, disputed: Option<Currency>) -> i128 {
+    fn taken(&self, payment: &str, captured: i128, disputed: Option<&str>) -> i128 {
+        let release = self.release(payment);
         let (mut counted, mut known) = (0, 0);
-        for (rank, amount, named) in self.refunds.values() {
-            if self.payment(named) == payment {
-                let failed = *rank == 2;
-                counted += if failed { 0 } else { i128::from(*amount) };
-                known += i128::from(*amount);
+        for (id, refund) in &self.refunds {
+            if self.payment(refund.payment) == payment && release != Some(*id) {
+                let failed = refund.state == RefundState::Failed;
+                counted += if failed { 0 } else { i128::from(refund.amount) };
+                known += i128::from(refund.amount);
             }
         }
-        let told = self.totals.iter().filter(|(named, _, _)| self.payment(named) == payment);
-        let refunded = told.map(|(_, _, refunded)| i128::from(*refunded)).max().unwrap_or(0);
+        let mut refunded = 0;
+        for (is_older, charge) in self.totals_of(payment) {
+            let released =
+                if is_older { charge.amount - charge.captured.unwrap_or(charge.amount) } else { 0 };
+            refunded = refunded.max(i128::from(charge.refunded - released));
+        }
         let mut taken = counted + (refunded - known).max(0);
-        for (_, takes, named, currency) in self.disputes.values() {
-            // A dispute about nothing takes nothing, in whatever currency.
-            if self.payment(named) == payment && disputed.is_some() && *takes > 0 {
-                taken += if disputed == Some(*currency) { i128::from(*takes) } else { captured };
+        for dispute in self.disputes.values() {
+            let (_, _, named, _) = dispute.telling;
+            if let (true, Some(currency)) = (self.payment(named) == payment, disputed) {
+                taken += dispute.takes(currency, captured);
             }
         }
         taken.min(captured)
     }
 
+    /// True when a dispute that is not decided takes from a payment of an invoice.
+    pub fn is_disputed(&self, invoice: &str) -> bool {
+        let currency = self.invoices[invoice].told.currency;
+        self.disputes.values().any(|dispute| {
+            let (state, _, named, _) = dispute.telling;
+            let takes = dispute.takes(currency, i128::MAX) > 0;
+            state == DisputeState::Open && takes && self.is_linked(invoice, self.payment(named))
+        })
+    }
+
+    fn linked(&self, payment: &str) -> i128 {
+        let links = self.merged_links.keys().filter(|(_, pays)| *pays == payment);
+        links.map(|(invoice, pays)| self.weight(invoice, pays)).sum()
+    }
+
+    fn captured_or_linked(&self, payment: &str) -> i128 {
+        self.captured(payment).map_or_else(|| self.linked(payment), i128::from)
+    }
+
+    /// Notes which rules mattered to what was taken from an invoice.
+    pub fn note_features(&self, invoice: &str, features: &mut BTreeSet<&'static str>) {
+        let mut note = |holds: bool, feature| features.extend(holds.then_some(feature));
+        let currency = self.invoices[invoice].told.currency;
+        let payments = self.merged_links.iter().filter(|((of, _), _)| *of == invoice);
+        let payments: Vec<(&str, bool)> =
+            payments.map(|((_, payment), amount)| (*payment, amount.is_none())).collect();
+        let without_amount = payments.iter().filter(|(payment, without)| {
+            *without && self.captured(payment).is_some_and(|captured| captured > 0)
+        });
+        note(without_amount.count() > 1, "several links without amounts");
+        for (payment, _) in payments {
+            note(self.release(payment).is_some(), "a released rest");
+            for (id, dispute) in &self.disputes {
+                let (_, amount, named, own_currency) = dispute.telling;
+                let takes = dispute.takes(currency, i128::MAX);
+                if self.payment(named) != payment || takes == 0 {
+                    continue;
+                }
+                note(own_currency != currency, "a dispute in another currency");
+                note(takes != i128::from(amount) && takes < i128::MAX, "balance transactions");
+                let told = self.disputes_told.iter().filter(|(_, told)| told.id == *id);
+                note(told.into_iter().any(|(_, told)| told.status == "won"), "a dispute that was won before");
+            }
+        }
+        let notes = self.credit_notes.values();
+        note(notes.into_iter().any(|(void, _, of)| !void && *of == invoice), "a credit note");
+    }
+
     /// What an invoice lost: L when asked for disputes, else R.
-    pub fn loss(&self, invoice: &InvoiceId, with_disputes: bool) -> i128 {
-        let claim = self.invoices[invoice].claim;
+    pub fn loss(&self, invoice: &str, with_disputes: bool) -> i128 {
+        let told = self.invoices[invoice].told;
         let mut loss = 0;
         for (void, amount, of) in self.credit_notes.values() {
             loss += if *of == invoice && !void { i128::from(*amount) } else { 0 };
@@ -184,38 +379,46 @@ impl<'a> Money<'a> {
             if *of != invoice {
                 continue;
             }
-            let mut linked = 0;
-            for (other, pays) in self.merged_links.keys() {
-                linked += if pays == payment { self.weight(other, pays) } else { 0 };
-            }
-            let told = self.totals.iter().filter(|(named, _, _)| self.payment(named) == *payment);
-            let captured = match told.map(|(_, captured, _)| i128::from(*captured)).max() {
-                Some(captured) if captured > 0 => captured,
-                Some(_) | None => linked,
-            };
-            let taken = self.taken(payment, captured, with_disputes.then_some(claim.currency));
+            let captured = self.captured_or_linked(payment);
+            let taken = self.taken(payment, captured, with_disputes.then_some(told.currency));
             let weight = self.weight(invoice, payment);
             loss += match taken {
                 0 => 0,
                 all if all == captured => weight,
-                part => part * weight / captured.max(linked),
+                part => part * weight / captured.max(self.linked(payment)),
             };
         }
-        loss.min(i128::from(claim.amount_paid_minor))
+        loss.min(i128::from(told.amount_paid))
     }
 }
 
-/// The higher rank wins, at equal rank the dispute that takes more.
-fn ranked(facts: &DisputeFacts) -> (u8, i64, &PaymentId, Currency) {
-    let (rank, takes) = match facts.state {
-        DisputeState::Inquiry => (0, 0),
-        DisputeState::Open => (1, facts.amount_minor),
-        DisputeState::Returned => (2, 0),
-        DisputeState::Lost => (2, facts.amount_minor),
-    };
-    (rank, takes, &facts.payment, facts.currency)
+impl PaidInvoice<'_> {
+    /// Its snapshots contradict each other.
+    pub fn is_in_conflict(&self) -> bool {
+        self.essences.len() > 1
+    }
 }
 
-fn is_intent(payment: &PaymentId) -> bool {
-    payment.as_str().starts_with("pi_")
+impl MergedDispute<'_> {
+    /// What it takes from a payment of which so much was captured, as an invoice of this currency sees it.
+    fn takes(&self, currency: &str, captured: i128) -> i128 {
+        let (state, amount, _, own_currency) = self.telling;
+        match state {
+            DisputeState::Inquiry | DisputeState::Final(_, Outcome::Returned) => return 0,
+            DisputeState::Open | DisputeState::Final(_, Outcome::Lost) => {}
+        }
+        let moved = self.transactions.values().filter(|(of, _)| *of == currency);
+        let moved: i128 = moved.map(|(_, amount)| i128::from(*amount)).sum();
+        match moved {
+            // A dispute about nothing takes nothing, in whatever currency.
+            0 if amount == 0 => 0,
+            0 if own_currency == currency => i128::from(amount),
+            0 => captured,
+            moved => (-moved).clamp(0, captured),
+        }
+    }
+}
+
+fn is_intent(payment: &str) -> bool {
+    payment.starts_with("pi_")
 }

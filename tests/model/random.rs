@@ -40,7 +40,7 @@ impl Random {
             4..7 => self.minor_below(40),
             7..11 => 1_000,
             11..15 => self.minor_below(3_000),
-            _ => 1_000_000_000_000_000 + self.minor_below(3),
+            _ => 999_999_999_999_800 + self.minor_below(3),
         }
     }
 

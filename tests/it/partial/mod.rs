@@ -27,7 +27,7 @@ use crate::setup::CODES;
 use crate::support::template;
 
 use crowd::{crowd, thousands};
-use store::{Whole, act, connect, inbound, posted, set_up, wrong_end};
+use store::{Whole, act, connect, heard, inbound, posted, set_up, wrong_end};
 
 /// Histories of one run of the test, unless the environment says otherwise.
 const HISTORIES: u64 = 40;
@@ -110,13 +110,13 @@ async fn difference(history: &History, seed: u64, batches: &[usize], is_postgres
             old.close().await.unwrap();
         }
         let db = &dbs[random.below(dbs.len())];
-        if let Step::Event(id, extracted) = step {
-            let mut batch = vec![inbound(id, extracted)];
+        if let Step::Event(event) = step {
+            let mut batch = vec![heard(event)];
             let size = random.pick(batches);
             while batch.len() < size
-                && let Some(Step::Event(id, extracted)) = steps.peek()
+                && let Some(Step::Event(event)) = steps.peek()
             {
-                batch.push(inbound(id, extracted));
+                batch.push(heard(event));
                 steps.next();
             }
             let answers = post_events(db, &batch, Timestamp::from_unix(setup.now)).await;

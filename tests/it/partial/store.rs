@@ -6,10 +6,11 @@ use std::sync::Arc;
 use referrald::domain::attribution::Review;
 use referrald::domain::catalog::{NewCode, NewPromoter};
 use referrald::domain::codes::CodeVersion;
-use referrald::domain::inbox::NewEvent;
+use referrald::domain::inbox::{NewEvent, Telling};
 use referrald::domain::ledger::{Loaded, Needs, Stamp, State, UnitOfWork};
 use referrald::domain::{
-    Code, CodeFacts, Customer, EventId, Extracted, InvoiceId, ProgramKey, ReviewId, TermsVersion, Timestamp,
+    Code, CodeFacts, Customer, EventId, Extracted, InvoiceId, ProgramKey, PromoterId, ReviewId, TermsVersion,
+    Timestamp, UserId,
 };
 use referrald::service::codes::{CodeChange, create_code, update_code};
 use referrald::service::error::ServiceError;
@@ -23,7 +24,9 @@ use referrald::store::{Database, codes, entries};
 use secrecy::SecretString;
 
 use crate::history::{History, Step};
-use crate::setup::{LATE, LATE_PROMOTION, PROMOTION_CODES, Setup, email};
+use crate::reading::{facts_of_lines, hash, read, telling_of};
+use crate::setup::{LATE, LATE_PROMOTION, PROMOTION_CODES, Setup};
+use crate::told::{Address, Event};
 
 /// The whole ledger in memory.
 pub struct Whole {
@@ -63,25 +66,33 @@ pub async fn connect(url: &str, memory_rows: usize) -> Database {
     Database::connect(&settings).await.unwrap()
 }
 
+/// An event of a history, as the handlers read it.
+pub fn heard(event: &Event) -> InboundEvent {
+    of_telling(telling_of(event), read(event))
+}
+
 pub fn inbound(id: &EventId, extracted: &Extracted) -> InboundEvent {
+    of_telling(id.clone().into(), extracted.clone())
+}
+
+fn of_telling(telling: Telling, extracted: Extracted) -> InboundEvent {
     let event = NewEvent {
-        telling: id.clone().into(),
+        telling,
         event_type: "of.the.test".to_owned(),
         created_at: None,
         body_sha256: [0; 32],
         body_zstd: vec![0],
     };
-    InboundEvent { event: Arc::new(event), extraction: Ok(extracted.clone()), body_bytes: 1 }
+    InboundEvent { event: Arc::new(event), extraction: Ok(extracted), body_bytes: 1 }
 }
 
 /// The same calls for both.
 pub async fn set_up(db: &Database, whole: &mut Whole, setup: &Setup) {
-    for (number, (id, facts)) in setup.promoters.iter().enumerate() {
-        let email = facts.emails.contains(&email(number)).then(|| format!("mail_{number}@example.com"));
+    for (id, promoter) in &setup.promoters {
         let new = NewPromoter {
-            id: id.clone(),
-            user: facts.user.clone(),
-            email,
+            id: PromoterId::new(*id),
+            user: UserId::new(&promoter.user),
+            email: promoter.addresses.first().map(|address| as_stored(*address)),
             created_at: Timestamp::from_unix(setup.now),
         };
         both(db, whole, setup.now, &Needs::default(), |unit| unit.create_promoter(new.clone()))
@@ -94,10 +105,11 @@ pub async fn set_up(db: &Database, whole: &mut Whole, setup: &Setup) {
             add_terms(db, whole, version, number == 0).await.unwrap();
         }
     }
-    for (code, facts) in setup.codes.iter().filter(|(code, _)| code.as_str() != LATE) {
-        make_code(db, whole, code, facts, None).await.unwrap();
+    for (code, facts) in setup.codes.iter().filter(|(code, _)| **code != LATE) {
+        let code = Code::new(*code);
+        make_code(db, whole, &code, &facts.facts(), None).await.unwrap();
         for version in &facts.versions[1..] {
-            add_code_version(db, whole, code, version).await.unwrap();
+            add_code_version(db, whole, &code, version).await.unwrap();
         }
     }
     for (promotion, code) in PROMOTION_CODES.into_iter().filter(|(_, code)| *code != LATE) {
@@ -153,7 +165,7 @@ pub async fn make_code(
         expires_at: Some(Limit(first.expires_at)),
         max_uses: Some(Limit(facts.max_uses)),
         promotion_code: promotion.map(str::to_owned),
-        made_at: Some(facts.made_at.min(first.valid_from)),
+        made_at: Some(facts.made_at),
     };
     let (promoter, program) = (facts.owner.promoter.as_str(), facts.owner.program.as_str());
     if whole.state.codes.contains_key(code) {
@@ -195,7 +207,7 @@ pub async fn act(db: &Database, whole: &mut Whole, setup: &Setup, step: &Step) -
         Step::Claim(claim, email) => {
             let mut needs = Needs::default();
             needs.add_claim(claim);
-            both(db, whole, now, &needs, |unit| unit.refer(claim.clone(), *email).unwrap()).await?;
+            both(db, whole, now, &needs, |unit| unit.refer(claim.clone(), email.map(hash)).unwrap()).await?;
         }
         Step::Bind(customer, user) => {
             let names = [Customer::Stripe(customer.clone()), Customer::User(user.clone())];
@@ -222,20 +234,46 @@ pub async fn act(db: &Database, whole: &mut Whole, setup: &Setup, step: &Step) -
                 whole.act(now, say);
             }
         }
-        Step::LearnOfPromoter(promoter, hash) => {
-            let number = (0..4).find(|number| email(*number) == *hash).unwrap();
-            let address = format!("mail_{number}@example.com");
+        Step::LearnOfPromoter(promoter, email) => {
+            let address = as_stored(*email);
             promoters::change_email(db, promoter.as_str(), &address, Timestamp::from_unix(now)).await?;
             whole.act(now, |unit| unit.change_promoter_email(promoter, &address).unwrap());
         }
         Step::MakeLateCode => {
-            let late = Code::new(LATE);
-            make_code(db, whole, &late, &setup.codes[&late], Some(LATE_PROMOTION)).await?;
+            make_code(db, whole, &Code::new(LATE), &setup.codes[LATE].facts(), Some(LATE_PROMOTION)).await?;
         }
         Step::AddTerms(version) => add_terms(db, whole, version, false).await?,
         Step::AddCodeVersion(code, version) => add_code_version(db, whole, code, version).await?,
+        Step::Carry(promotion, code) => {
+            let change =
+                CodeChange { promotion_code: Some((*promotion).to_owned()), ..CodeChange::default() };
+            update_code(db, code.as_str(), &change, Timestamp::from_unix(now)).await?;
+            whole.act(now, |unit| {
+                assert!(unit.carry(&Code::promotion(*promotion), code));
+                unit.judge_again(code).unwrap();
+            });
+        }
+        Step::Limit(code, max_uses) => {
+            let change = CodeChange { max_uses: Some(Limit(*max_uses)), ..CodeChange::default() };
+            update_code(db, code.as_str(), &change, Timestamp::from_unix(now)).await?;
+            whole.act(now, |unit| unit.limit_code(code, *max_uses));
+        }
+        Step::ReadLines(invoice, lines) => {
+            let id = InvoiceId::new(invoice);
+            let read = facts_of_lines(id.clone(), lines);
+            both(db, whole, now, &Needs::of(&read), |unit| {
+                let known = unit.state().invoice(&id).map(|known| known.snapshot.event.clone());
+                known.map(|event| unit.apply(&event.into(), &read).unwrap())
+            })
+            .await?;
+        }
     }
     Ok(())
+}
+
+/// An address as a promoter's is stored.
+fn as_stored(address: Address) -> String {
+    address.text().trim().to_lowercase()
 }
 
 /// All entries in order, without holes in their numbers.

@@ -29,7 +29,7 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
     vec![
         scenario(
             "one event id in two API versions, of which only the older has the link",
-            vec![claim(), event(newer), event(older), event(refunded.clone())],
+            vec![claim(), event(newer), event(older), event(charge_refunded(&pi, &cus, 10_000, 5_000))],
             net(1_000, -500),
         ),
         scenario(

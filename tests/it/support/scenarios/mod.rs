@@ -2,6 +2,7 @@
 //! end with these sums.
 
 mod claims;
+mod combined;
 mod earnings;
 mod inbox;
 mod money;
@@ -68,6 +69,7 @@ pub fn scenarios(tag: &str) -> Vec<Scenario> {
     all.extend(inbox::scenarios(tag));
     all.extend(money::scenarios(tag));
     all.extend(earnings::scenarios(tag));
+    all.extend(combined::scenarios(tag));
     all
 }
 
