@@ -36,7 +36,7 @@ const WALKS: [(&str, [&str; 2], &str); 6] = [
     ),
     (
         "FROM commission c WHERE c.unseen_lines",
-        ["USING COVERING INDEX commission_unseen", "using commission_unseen"],
+        ["INDEX commission_unseen", "commission_unseen"],
         "all of what is to be read from Stripe, which nothing else is in",
     ),
 ];
