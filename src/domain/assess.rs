@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         ClaimId, ClaimSource, Code, Currency, Customer, EventId, ProgramKey, PromoterId, ReferralId,
-        StripeCustomerId, Terms, facts::Lines,
+        StripeCustomerId, Terms, lines::Lines,
     };
 
     fn invoice(amount_paid_minor: i64, total_minor: i64, net: Option<i64>, tax: Option<i64>) -> PaidInvoice {

@@ -16,6 +16,7 @@ pub mod facts;
 pub mod ids;
 pub mod inbox;
 pub mod ledger;
+pub mod lines;
 pub mod money;
 pub mod no_commission;
 pub mod outcome;
@@ -32,13 +33,14 @@ pub use disputes::{BalanceTransaction, CreditNoteFacts, DisputeFacts, DisputeSta
 pub use email::EmailHash;
 pub use entries::{Cause, Commission, Kind, LedgerEntry};
 pub use facts::{
-    Extracted, Fact, InvoiceSnapshot, Lines, PaidInvoice, PaymentFacts, RefundFacts, RefundState, Release,
+    Extracted, Fact, InvoiceSnapshot, PaidInvoice, PaymentFacts, RefundFacts, RefundState, Release,
 };
 pub use ids::{
     BalanceTransactionId, ClaimId, Code, CreditNoteId, DisputeId, EventId, InvoiceId, PaymentId, ProgramKey,
     PromoterId, ReferralId, RefundId, ReviewId, StripeCustomerId, SubscriptionId, UserId,
 };
 pub use ledger::{Assessor, Changes, Judged, Needs, State, UnitOfWork};
+pub use lines::Lines;
 pub use money::{BasisPoints, Currency, MoneyError};
 pub use no_commission::NoCommission;
 pub use outcome::Outcome;

@@ -72,7 +72,7 @@ fn share(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::facts::Lines;
+    use crate::domain::lines::Lines;
     use crate::domain::terms::Tier;
     use crate::domain::{CommissionBase, Currency, EventId};
 

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::policy::{Policy, Rejection};
-use crate::domain::facts::UnreadDiscounts;
+use crate::domain::lines::UnreadDiscounts;
 use crate::domain::{
     Claim, ClaimId, ClaimSource, Code, Customer, EmailHash, EventId, Extracted, Fact, InvoiceId,
     StripeCustomerId, SubscriptionId, Timestamp,

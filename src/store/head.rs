@@ -63,7 +63,7 @@ impl Database {
         let memory = tokio::time::timeout(self.lock_timeout, Arc::clone(&self.memory).lock_owned());
         let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
         let locked = async {
-            let txn = self.begin().await?;
+            let txn = self.begin().await.inspect_err(|error| self.storage.note(Err(error)))?;
             let head = lock(&txn).await?;
             Ok::<_, StoreError>((txn, head))
         };

@@ -5,8 +5,8 @@ use entity::{invoice, unread_discounts};
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::error::{StoreError, corrupt};
 use super::values::{currency, stripe_names};
-use crate::domain::facts::Weights;
 use crate::domain::ledger::{Changes, Fetched, Needs};
+use crate::domain::lines::Weights;
 use crate::domain::{EventId, InvoiceId, InvoiceSnapshot, Lines, PaidInvoice, StripeCustomerId, Timestamp};
 
 /// The selections of invoices, by id and by customer.

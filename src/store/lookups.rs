@@ -1,15 +1,14 @@
 //! Bookkeeping of what Stripe is asked about invoices: lines that events did not show, and discounts named by id only.
 
-use entity::{line_lookup, promotion_code, unread_discounts};
-use sea_orm::sea_query::{Expr, OnConflict};
+use entity::{promotion_code, unread_discounts};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 
 use super::database::Txn;
 use super::error::StoreError;
-use crate::domain::facts::UnreadDiscounts;
+use crate::domain::lines::UnreadDiscounts;
 use crate::domain::{EventId, InvoiceId, StripeCustomerId, Timestamp};
 
 /// Something to be asked, and how often it was asked in vain.
@@ -33,10 +32,12 @@ pub async fn due_lines(
     limit: u16,
 ) -> Result<Vec<Due<InvoiceId>>, StoreError> {
     // Raw SQL: only with these very words, and not with a parameter, does a planner see that the partial index fits.
-    let sql = "SELECT c.invoice_id, COALESCE(l.lookups, 0) AS lookups FROM commission c \
-               LEFT JOIN line_lookup l ON l.invoice_id = c.invoice_id WHERE c.unseen_lines \
-               AND (l.invoice_id IS NULL OR (l.lookups < $1 AND l.lookup_at <= $2)) \
-               ORDER BY COALESCE(l.lookup_at, 0), c.invoice_id LIMIT $3";
+    let sql = "SELECT c.invoice_id, \
+               COALESCE((SELECT l.lookups FROM line_lookup l WHERE l.invoice_id = c.invoice_id), 0) AS lookups, \
+               COALESCE((SELECT l.lookup_at FROM line_lookup l WHERE l.invoice_id = c.invoice_id), 0) AS turn \
+               FROM commission c WHERE c.unseen_lines AND NOT EXISTS (SELECT 1 FROM line_lookup l \
+               WHERE l.invoice_id = c.invoice_id AND (l.lookups >= $1 OR l.lookup_at > $2)) \
+               ORDER BY turn, c.invoice_id LIMIT $3";
     let values = [i64::from(max_lookups).into(), now.unix().into(), i64::from(limit).into()];
     let rows =
         db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
@@ -58,15 +59,10 @@ pub async fn postpone_lines(
     lookups: u16,
     next_at: Timestamp,
 ) -> Result<(), StoreError> {
-    use line_lookup::Column;
-    let row = line_lookup::ActiveModel {
-        invoice_id: Set(invoice.to_string()),
-        lookups: Set(i32::from(lookups)),
-        lookup_at: Set(next_at.unix()),
-    };
-    let overwrite =
-        OnConflict::column(Column::InvoiceId).update_columns([Column::Lookups, Column::LookupAt]).to_owned();
-    line_lookup::Entity::insert(row).on_conflict(overwrite).exec_without_returning(txn).await?;
+    let sql = "INSERT INTO line_lookup (invoice_id, lookups, lookup_at) VALUES ($1, $2, $3) \
+               ON CONFLICT (invoice_id) DO UPDATE SET lookups = excluded.lookups, lookup_at = excluded.lookup_at";
+    let values = [invoice.as_str().into(), i32::from(lookups).into(), next_at.unix().into()];
+    txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
     Ok(())
 }
 

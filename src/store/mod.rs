@@ -23,6 +23,7 @@ pub mod memory;
 mod payments;
 pub mod programs;
 pub mod promoters;
+mod readiness;
 pub mod referrals;
 mod save;
 mod select;

@@ -40,6 +40,11 @@ fn decisions(referral: &Value) -> Vec<&str> {
     referral["reviews"].as_array().unwrap().iter().map(|one| one["decision"].as_str().unwrap()).collect()
 }
 
+fn orders_of_four() -> Vec<[usize; 4]> {
+    let all = (0..256).map(|number| [number >> 6 & 3, number >> 4 & 3, number >> 2 & 3, number & 3]);
+    all.filter(|order| (0..4).all(|step| order.contains(&step))).collect()
+}
+
 on_both_databases! {
     async fn the_queue_shows_the_evidence_and_what_told_it(world: World) {
         let (path, told) = held(&world).await;
@@ -147,6 +152,44 @@ on_both_databases! {
         let both = world.get("/v1/users/u1/referrer").await;
         assert_eq!((&both["code"], decisions(&both)), (&json!("ANNA"), vec!["refused", "released"]), "{both}");
         assert_eq!((world.earned("anna").await, world.earned("bert").await), (2_000, 0));
+    }
+
+    /// Whatever came first, and however often: held is 0, released is all of it, and the other kind takes it back again.
+    async fn what_a_review_does_to_the_sums_does_not_depend_on_the_order_of_the_facts(world: World) {
+        with_anna_and_bert(&world).await;
+        for (number, order) in orders_of_four().into_iter().enumerate() {
+            let name = |prefix: &str| format!("{prefix}_{number}");
+            let (cus, invoice, payment) = (name("cus"), name("in"), name("pi"));
+            let times = 1 + number % 2;
+            for step in order {
+                let events = match step {
+                    0 => vec![],
+                    1 => vec![invoice_paid(&invoice, &cus, 10_000)],
+                    2 => vec![invoice_payment(&invoice, &payment, 10_000), charge_refunded(&payment, &cus, 10_000, 2_500)],
+                    _ => vec![customer("customer.updated", &cus, GIVEN)],
+                };
+                for _ in 0..times {
+                    if step == 0 {
+                        world.refer_ago("ANNA", &cus, 60).await;
+                    }
+                    for event in &events {
+                        world.send(event).await;
+                    }
+                }
+            }
+            let queue = world.get(&format!("/v1/referrals?customer={cus}&status=held")).await;
+            let path = path_of(&queue["data"][0]);
+            assert_eq!(world.sums(&invoice).await, (0, 0), "{order:?}");
+            for _ in 0..times {
+                world.change(&path, json!({ "status": "released" })).await;
+            }
+            assert_eq!(world.sums(&invoice).await, (1_000, -250), "{order:?}");
+            world.change(&path, json!({ "status": "refused" })).await;
+            assert_eq!(world.sums(&invoice).await, (0, 0), "{order:?}");
+            world.change(&path, json!({ "status": "released" })).await;
+            assert_eq!(world.sums(&invoice).await, (1_000, -250), "{order:?}");
+        }
+        assert_eq!(world.earned("anna").await, 24 * 750);
     }
 
     async fn only_a_held_or_reviewed_referral_can_be_reviewed(world: World) {

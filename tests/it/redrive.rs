@@ -191,8 +191,7 @@ on_both_databases! {
         assert_eq!(asked(&stripe).await, 2);
         world.expect("posted", &invoice_payment("in_1", "pi_1", 10_000)).await;
         assert_eq!(world.sums("in_1").await, (1_000, -500));
-        let ignored = world.all_of("/v1/events?outcome=ignored&limit=10").await;
-        assert_eq!(ignored, Vec::<Value>::new());
+        assert_eq!(world.all_of("/v1/events?outcome=ignored&limit=9").await.len(), 0);
     }
 
     async fn too_many_requests_are_not_an_attempt(world: World) {

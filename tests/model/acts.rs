@@ -20,37 +20,43 @@ const MAILBOXES_OF_PROMOTERS: usize = 3;
 const SUBSCRIPTION_WORDS: [&str; 5] = ["active", "active", "past_due", "canceled", "incomplete_expired"];
 
 /// What is not about money: what Stripe says of who somebody is, or what somebody does.
-pub fn act(random: &mut Random, world: &World, number: usize) -> Result<Said, Step> {
-    match random.below(46) {
-        0..9 => Err(Step::Claim(api_claim(random, world, number), some_address(random, 15))),
-        9..13 => Ok(checkout(random, world)),
-        13..16 => Ok(customer(random, world, 60, 15)),
+pub fn act(
+    random: &mut Random,
+    world: &World,
+    number: usize,
+    told: impl FnOnce(&mut Random, Said) -> Step,
+) -> Step {
+    let said = match random.below(46) {
+        0..9 => return Step::Claim(api_claim(random, world, number), some_address(random, 15)),
+        9..13 => checkout(random, world),
+        13..16 => customer(random, world, 60, 15),
         16 => {
             let named = some_name(random, world);
             let promotion = promotions(random, world).remove(0);
-            Ok(Said::Discount { named, promotion })
+            Said::Discount { named, promotion }
         }
-        17..20 => Ok(customer(random, world, 0, 100)),
-        20..26 => Ok(subscription(random, world)),
-        26..28 => Err(bind(random, world)),
-        28..35 => Err(review(random, world, number)),
-        35..38 => Err(Step::Claim(moved(random, world, number), None)),
+        17..20 => customer(random, world, 0, 100),
+        20..26 => subscription(random, world),
+        26..28 => return bind(random, world),
+        28..35 => return review(random, world, number),
+        35..38 => return Step::Claim(moved(random, world, number), None),
         38 => {
             let promoter = PromoterId::new(random.pick(&PROMOTERS));
-            Err(Step::LearnOfPromoter(promoter, address(random, MAILBOXES_OF_PROMOTERS)))
+            return Step::LearnOfPromoter(promoter, address(random, MAILBOXES_OF_PROMOTERS));
         }
-        39 => Err(Step::AddTerms(world.setup.later_terms(random, number))),
-        40 => Err(Step::AddCodeVersion(known_code(random), world.setup.later_code(random, number))),
-        41 | 42 => Err(Step::Carry(SPARE_PROMOTION.0, Code::new(SPARE_PROMOTION.1))),
+        39 => return Step::AddTerms(world.setup.later_terms(random, number)),
+        40 => return Step::AddCodeVersion(known_code(random), world.setup.later_code(random, number)),
+        41 | 42 => return Step::Carry(SPARE_PROMOTION.0, Code::new(SPARE_PROMOTION.1)),
         _ if world.setup.by_arrival && random.in_percent(50) => {
             let invoice = &world.invoices[random.below(world.invoices.len())];
-            Err(Step::ReadLines(invoice.id.clone(), invoice.lines.clone()))
+            return Step::ReadLines(invoice.id.clone(), invoice.lines.clone());
         }
         _ if world.setup.by_arrival => {
-            Err(Step::Limit(known_code(random), random.pick(&[None, Some(1), Some(2), Some(3)])))
+            return Step::Limit(known_code(random), random.pick(&[None, Some(1), Some(2), Some(3)]));
         }
-        _ => Ok(checkout(random, world)),
-    }
+        _ => checkout(random, world),
+    };
+    told(random, said)
 }
 
 /// One of the codes that stand before the first step.

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use referrald::domain::{ClaimSource, Timestamp};
+use referrald::domain::{ClaimSource, StripeCustomerId, Timestamp, UserId};
 
 use crate::setup::LOOKBACK_S;
 use crate::told::{Event, Metadata, Named, Said};
@@ -49,8 +49,8 @@ impl<'a> Claim<'a> {
     pub fn of_call(claim: &'a referrald::domain::Claim) -> Self {
         let source = if claim.source == ClaimSource::Move { Source::Move } else { Source::Api };
         Self {
-            user: claim.user.as_ref().map(|user| user.as_str()),
-            stripe_customer: claim.stripe_customer.as_ref().map(|name| name.as_str()),
+            user: claim.user.as_ref().map(UserId::as_str),
+            stripe_customer: claim.stripe_customer.as_ref().map(StripeCustomerId::as_str),
             code: claim.code.as_str().trim().to_lowercase(),
             place: (source, 0),
             claimed_at: claim.claimed_at.unix(),

@@ -109,6 +109,11 @@ fn said_at(step: &Step) -> Option<Timestamp> {
 }
 
 fn step(random: &mut Random, world: &World, number: usize, money_percent: usize) -> Step {
+    let event_of = |random: &mut Random, said| {
+        let event =
+            Event { id: format!("evt_{number:02}"), version: "", created: created(random, world), said };
+        Step::Event(event.in_version(random.pick(&VERSIONS)))
+    };
     let said = if random.in_percent(money_percent) {
         match random.below(10) {
             0..2 => Said::Link(link(random, world)),
@@ -120,14 +125,9 @@ fn step(random: &mut Random, world: &World, number: usize, money_percent: usize)
     } else if random.in_percent(55) {
         Said::Invoice(Box::new(invoice_paid(random, world)))
     } else {
-        match act(random, world, number) {
-            Ok(said) => said,
-            Err(act) => return act,
-        }
+        return act(random, world, number, event_of);
     };
-    let id = format!("evt_{number:02}");
-    let event = Event { id, version: "", created: created(random, world), said };
-    Step::Event(event.in_version(random.pick(&VERSIONS)))
+    event_of(random, said)
 }
 
 /// Claims of an event are made when it was created: about `now`, and at the edges of lookbacks and versions.

@@ -18,6 +18,7 @@ mod setup;
 mod shrink;
 mod statuses;
 mod stripe;
+mod taken;
 mod tellings;
 mod themes;
 mod told;

@@ -1,7 +1,7 @@
 //! What the daemon makes of the tellings of a history.
 
-use referrald::domain::facts::Weights;
 use referrald::domain::inbox::Telling;
+use referrald::domain::lines::Weights;
 use referrald::domain::{EmailHash, EventId, Extracted, Fact, InvoiceId, Outcome};
 use referrald::handlers::{Policy, parse};
 

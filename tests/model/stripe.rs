@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::told::{
-    Charge, Checkout, CreditNote, Customer, Dispute, Event, Invoice, Line, Link, Metadata, Named, Refund,
-    Said, Subscription,
+    Address, Charge, Checkout, CreditNote, Customer, Dispute, Event, Invoice, Line, Link, Metadata, Named,
+    Refund, Said, Subscription,
 };
 
 /// The setting of the histories.
@@ -52,7 +52,7 @@ fn of_invoice(invoice: &Invoice, is_older: bool) -> Value {
         "amount_paid": invoice.amount_paid, "total": invoice.total,
         "total_excluding_tax": invoice.excluding_tax, "metadata": of_metadata(&invoice.metadata),
         "status_transitions": { "paid_at": invoice.paid_at },
-        "customer_email": invoice.email.map(|address| address.text()),
+        "customer_email": invoice.email.map(Address::text),
     });
     if let Some(tax) = invoice.tax {
         match invoice.tax_place {
@@ -169,14 +169,14 @@ fn of_credit_note(note: &CreditNote) -> Value {
 
 fn of_customer(customer: &Customer) -> Value {
     json!({ "id": customer.named.customer, "object": "customer", "customer_account": customer.named.account,
-        "metadata": of_metadata(&customer.metadata), "email": customer.email.map(|address| address.text()) })
+        "metadata": of_metadata(&customer.metadata), "email": customer.email.map(Address::text) })
 }
 
 fn of_checkout(session: &Checkout) -> Value {
     let object = json!({
         "id": "cs_0", "object": "checkout.session", "client_reference_id": session.reference,
         "metadata": of_metadata(&session.metadata), "discounts": of_promotions(&session.promotions),
-        "customer_details": { "email": session.email.map(|address| address.text()) },
+        "customer_details": { "email": session.email.map(Address::text) },
     });
     with_customer(object, &session.named)
 }

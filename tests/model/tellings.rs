@@ -2,7 +2,7 @@
 
 use crate::acts::{codes, promotions, some_address};
 use crate::random::Random;
-use crate::told::{Charge, CreditNote, Dispute, Invoice, Line, Link, PaidBy, Refund};
+use crate::told::{Charge, CreditNote, Dispute, Invoice, Line, Link, Named, PaidBy, Refund};
 use crate::world::{Taking, World, currency, named};
 
 const CHARGES: [&str; 4] = ["charge.succeeded", "charge.captured", "charge.updated", "charge.refunded"];
@@ -41,7 +41,7 @@ pub fn invoice_of(random: &mut Random, world: &World, number: usize) -> Invoice 
     Invoice {
         id: invoice.id.clone(),
         payment_succeeded: random.pick(&[None, None, None, None, None, Some(true), Some(true), Some(false)]),
-        named: if random.in_percent(97) { named(random, place) } else { Default::default() },
+        named: if random.in_percent(97) { named(random, place) } else { Named::default() },
         currency: if random.in_percent(10) { currency(random) } else { invoice.currency },
         amount_paid: amount,
         by_hand,

@@ -7,8 +7,8 @@ use super::state::State;
 use super::values::Group;
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
-use crate::domain::facts::UnreadDiscounts;
 use crate::domain::inbox::{NewEvent, Telling};
+use crate::domain::lines::UnreadDiscounts;
 use crate::domain::{
     Claim, ClaimId, Code, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId,
     EmailHash, InvoiceId, LedgerEntry, Outcome, PaidInvoice, PaymentFacts, PaymentId, ProgramKey, PromoterId,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::unit::UnitOfWork;
-use crate::domain::facts::Weights;
+use crate::domain::lines::Weights;
 use crate::domain::{
     Claim, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId, Fact, InvoiceId,
     InvoiceSnapshot, PaidInvoice, PaymentFacts, PaymentId, RefundFacts, RefundId, StripeCustomerId,

@@ -13,9 +13,9 @@ use super::{BatchSelect, BatchUpsert};
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::entries::{Cause, Earner};
-use crate::domain::facts::UnreadDiscounts;
 use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::ledger::{CatalogChanges, Changes, Needs};
+use crate::domain::lines::UnreadDiscounts;
 use crate::domain::{
     Assessment, BasisPoints, Claim, ClaimId, ClaimSource, Code, CodeFacts, CodeOwner, Commission,
     CommissionBase, CreditNoteFacts, CreditNoteId, Currency, Customer, DisputeFacts, DisputeId, DisputeState,

@@ -2,6 +2,7 @@
 //! its statements lives through a long story (`story.rs`); each statement that it logged is then explained by its
 //! database (`planner.rs`). `verify` reads everything and is not asked.
 
+mod double;
 mod planner;
 mod story;
 

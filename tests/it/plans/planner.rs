@@ -8,7 +8,7 @@ use super::{GROWING, names};
 use crate::support::World;
 
 /// Reading on along an index without a key is right here: words of the statement, steps of its plans, and why.
-const WALKS: [(&str, [&str; 2], &str); 6] = [
+const WALKS: [(&str, [&str; 2], &str); 7] = [
     (
         r#"FROM "commission" ORDER BY "commission"."invoice_id" ASC LIMIT"#,
         ["USING COVERING INDEX sqlite_autoindex_commission_1", "Index Only Scan using commission_pkey"],
@@ -18,6 +18,11 @@ const WALKS: [(&str, [&str; 2], &str); 6] = [
         r#"FROM "referral" WHERE "referral"."customer" IS NOT NULL ORDER BY "referral"."id" ASC LIMIT"#,
         ["USING INDEX sqlite_autoindex_referral_1", "Index Scan using referral_pkey"],
         "the first page of a list",
+    ),
+    (
+        r#"AND (held) ORDER BY "referral"."id" ASC LIMIT"#,
+        ["USING INDEX referral_held", "using referral_held"],
+        "the first page of an index that has the held referrals only",
     ),
     (
         r#"SELECT "event"."id" FROM "event" LIMIT"#,
@@ -35,8 +40,8 @@ const WALKS: [(&str, [&str; 2], &str); 6] = [
         "the first page of a list",
     ),
     (
-        "FROM commission c LEFT JOIN line_lookup l",
-        ["USING COVERING INDEX commission_unseen", "using commission_unseen"],
+        "FROM commission c WHERE c.unseen_lines",
+        ["INDEX commission_unseen", "commission_unseen"],
         "all of what is to be read from Stripe, which nothing else is in",
     ),
 ];

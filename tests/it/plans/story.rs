@@ -6,9 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path, query_param};
-use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::double;
 use crate::support::api::call;
 use crate::support::events::*;
 use crate::support::people::*;
@@ -317,42 +316,7 @@ impl Story {
     async fn jobs(&mut self) {
         self.world.park_an_old_event("pi_old").await;
         self.world.make_events_old(40).await;
-        let stripe = MockServer::start().await;
-        let list = |objects: Value| {
-            let page = json!({ "object": "list", "has_more": false, "data": objects });
-            ResponseTemplate::new(200).set_body_json(page)
-        };
-        let paid = json!([{ "id": "inpay_q", "object": "invoice_payment", "amount_paid": 10_000, "currency": "usd",
-            "invoice": "in_n", "livemode": false, "status": "paid",
-            "payment": { "type": "payment_intent", "payment_intent": "pi_q" } }]);
-        let of_payment = Mock::given(method("GET")).and(path("/v1/invoice_payments"));
-        let of_payment = of_payment.and(query_param("payment[payment_intent]", "pi_q"));
-        of_payment.respond_with(list(paid)).mount(&stripe).await;
-        for other in ["/v1/invoice_payments", "/v1/refunds"] {
-            let nothing = Mock::given(method("GET")).and(path(other)).respond_with(list(json!([])));
-            nothing.with_priority(250).mount(&stripe).await;
-        }
-        let discounts = json!({ "object": "invoice",
-            "discounts": [{ "id": "di_g", "object": "discount", "promotion_code": "promo_bert" }] });
-        let discounts = ResponseTemplate::new(200).set_body_json(discounts);
-        Mock::given(method("GET"))
-            .and(path("/v1/invoices/in_g"))
-            .respond_with(discounts)
-            .mount(&stripe)
-            .await;
-        let all = list(json!([{ "id": "il_1", "object": "line_item", "amount": 10_000 }]));
-        Mock::given(method("GET"))
-            .and(path("/v1/invoices/in_h/lines"))
-            .respond_with(all)
-            .mount(&stripe)
-            .await;
-        let unknown =
-            ResponseTemplate::new(404).set_body_json(json!({ "error": { "type": "invalid_request_error" } }));
-        Mock::given(method("GET"))
-            .and(path("/v1/invoices/in_i/lines"))
-            .respond_with(unknown)
-            .mount(&stripe)
-            .await;
+        let stripe = double::stripe().await;
         let base = stripe.uri();
         let mut asking = Daemon::start(
             &self.world.url,

@@ -1,5 +1,7 @@
 //! The story of a payment, and of what takes from it: refunds, disputes, credit notes; and of a subscription.
 
+use std::collections::BTreeSet;
+
 use super::{summary, words};
 use crate::domain::ledger::{Needs, State};
 use crate::domain::{
@@ -67,7 +69,11 @@ fn of_payment(state: &State, named: &PaymentId, now: Timestamp) -> Result<Vec<St
     told.extend(takings(state, &payment, currency));
     for name in state.payments.names_of(&payment) {
         let waiting = state.parked.get(&name).into_iter().flatten();
-        told.extend(waiting.map(|event| format!("Event {event} is parked until an invoice of it is known.")));
+        // Several tellings of one event wait as one.
+        let waiting: BTreeSet<_> = waiting.map(|telling| &telling.id).collect();
+        told.extend(
+            waiting.iter().map(|event| format!("Event {event} is parked until an invoice of it is known.")),
+        );
     }
     for invoice in &invoices {
         told.extend(of_invoice(state, invoice, now)?);

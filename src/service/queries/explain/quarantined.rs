@@ -26,7 +26,7 @@ pub async fn naming(db: &Database, id: &str) -> Result<Vec<String>, ServiceError
     let quoted = format!("\"{id}\"");
     let (mut told, mut found, mut searched) = (Vec::new(), 0_usize, 0_usize);
     let mut after = None;
-    loop {
+    'pages: loop {
         let page = events::stored_with(db.reader(), "quarantined", after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.kept.arrival());
@@ -35,7 +35,7 @@ pub async fn naming(db: &Database, id: &str) -> Result<Vec<String>, ServiceError
                 told.push(format!(
                     "Of the quarantined events only the first {SEARCHED} to arrive were searched; there are more."
                 ));
-                return Ok(told);
+                break 'pages;
             }
             searched = searched.saturating_add(1);
             if names(event, &quoted)? {
@@ -67,6 +67,6 @@ fn sentence(event: &StoredEvent) -> String {
     let reason = event.kept.reason.as_deref().unwrap_or_default();
     format!(
         "Event {} ({kind}) names it and is quarantined, so its facts are missing: {reason}.",
-        event.kept.telling
+        event.kept.telling.id
     )
 }
