@@ -1,6 +1,6 @@
 //! Who is who among the customers, their e-mails, and their subscriptions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{customer_email, stripe_customer, subscription};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
@@ -85,18 +85,21 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
     Ok(())
 }
 
-/// Of each subscription of these customers whether it has ended.
+/// Of each subscription of these customers whether it has ended, by whichever of their names that was told.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn subscriptions(
     db: &impl ConnectionTrait,
     customers: &BTreeSet<StripeCustomerId>,
-) -> Result<Vec<(StripeCustomerId, bool)>, StoreError> {
+) -> Result<BTreeMap<SubscriptionId, bool>, StoreError> {
     let customers = customers.iter().map(StripeCustomerId::as_str);
     let rows = rows_in::<subscription::Entity, _>(db, subscription::Column::StripeCustomerId, customers);
-    let value = |row: subscription::Model| (StripeCustomerId::new(row.stripe_customer_id), row.ended);
-    Ok(rows.await?.into_iter().map(value).collect())
+    let mut ended = BTreeMap::new();
+    for row in rows.await? {
+        *ended.entry(SubscriptionId::new(row.id)).or_default() |= row.ended;
+    }
+    Ok(ended)
 }
 
 /// The customers of a subscription, and whether it has ended.

@@ -180,6 +180,18 @@ on_both_databases! {
         assert_eq!(world.get(&referral).await["status"], "active");
     }
 
+    async fn a_subscription_that_has_ended_under_one_name_of_its_customer_has_ended(world: World) {
+        world.with_anna("10").await;
+        let referral = path_of(&world.refer("ANNA", "cus_1").await);
+        world.expect("recorded", &subscription("deleted", "sub_1", "cus_1", "canceled")).await;
+        let by_account = with(subscription("updated", "sub_1", "cus_1", "active"), "/data/object/customer", Value::Null);
+        let by_account = with(by_account, "/data/object/customer_account", json!("acct_1"));
+        world.expect("recorded", &by_account).await;
+        let both = with(customer("customer.updated", "cus_1", "c@example.com"), "/data/object/customer_account", json!("acct_1"));
+        world.expect("recorded", &both).await;
+        assert_eq!(world.get(&referral).await["status"], "canceled");
+    }
+
     async fn an_invoice_below_the_minimum_counts_as_paid_for_the_status(world: World) {
         world.program("default", "--rate 10 --min-invoice usd:20000").await;
         world.with_promoter("anna", "default").await;

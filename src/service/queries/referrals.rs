@@ -186,7 +186,7 @@ async fn view(
 ) -> Result<ReferralView, ServiceError> {
     let stripe_customers = state.customers.stripe_customers_of(&referral.customer);
     let subscriptions = customers::subscriptions(&snapshot.txn, &stripe_customers).await?;
-    let ended: Vec<bool> = subscriptions.into_iter().map(|(_, ended)| ended).collect();
+    let ended: Vec<bool> = subscriptions.into_values().collect();
     let status = ReferralStatus::of(state, referral, &ended)?;
     Ok(ReferralView {
         promoter_user: about.user(&referral.promoter).cloned(),
