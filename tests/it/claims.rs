@@ -167,6 +167,23 @@ on_both_databases! {
         assert_eq!(world.earned("bert").await, 3 * 2_000);
     }
 
+    async fn who_gets_no_slot_when_a_late_code_is_made_gets_no_number(world: World) {
+        world.program("default", "--rate 10 --tiers 2:20 --max-rewards-per-promoter 1").await;
+        world.promoter("anna").await;
+        // The first to claim is the last to pay: the one slot is the other's, who is the first that earns.
+        for (customer, claimed, paid) in [("cus_a", 100, 50), ("cus_b", 90, 80), ("cus_c", 80, 60)] {
+            let session = checkout(customer, json!({ "metadata": { "ref": "LATE" } }));
+            world.expect("recorded", &ago(session, claimed)).await;
+            world.expect("recorded", &ago(sale(&format!("in_{customer}"), customer), paid)).await;
+        }
+        world.code("LATE", "anna", "default").await;
+        assert_eq!(numbers(&world, &["cus_a", "cus_b", "cus_c"]).await, "- 1 -");
+        assert_eq!((world.sums("in_cus_b").await, world.entries().await.len()), ((1_000, 0), 1));
+        for invoice in ["in_cus_a", "in_cus_c"] {
+            assert_eq!(world.reason(invoice).await, "reward_exhausted");
+        }
+    }
+
     async fn what_was_paid_before_the_referral_counts_for_no_status(world: World) {
         world.with_anna("10").await;
         let referral = path_of(&world.refer("ANNA", "cus_1").await);
