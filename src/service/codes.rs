@@ -129,14 +129,15 @@ pub async fn update_code(
         if !unit.state().codes.contains_key(&code) {
             return Err(unknown(&code));
         }
+        // The newest limit is the one that counts, also for the claims that the promotion code decides about.
+        if let Some(max_uses) = change.max_uses {
+            unit.limit_code(&code, max_uses.0);
+        }
         if let Some(promotion) = &promotion {
             if !unit.carry(promotion, &code) {
                 return Err(carried_by_another(Some(promotion)));
             }
             unit.judge_again(&code)?;
-        }
-        if let Some(max_uses) = change.max_uses {
-            unit.limit_code(&code, max_uses.0);
         }
         let expires_at = change.expires_at.map(|limit| limit.0);
         unit.add_code_version(&code, change.active, expires_at)?;

@@ -152,6 +152,19 @@ on_both_databases! {
         assert_eq!(sources, ["checkout_discount", "customer_discount", "customer_discount", "customer_discount"]);
     }
 
+    async fn a_new_limit_counts_for_the_claims_that_a_promotion_code_added_with_it_decides_about(world: World) {
+        world.with_anna("10").await;
+        world.change(ANNA, json!({ "max_uses": 1 })).await;
+        world.refer("ANNA", "cus_0").await;
+        for number in 1..=2 {
+            let customer = format!("cus_{number}");
+            world.expect("recorded", &ago(discount(&customer, "promo_1"), 60 - number)).await;
+            world.expect("recorded", &invoice_paid(&format!("in_{number}"), &customer, 10_000)).await;
+        }
+        world.change(ANNA, json!({ "promotion_code": "promo_1", "max_uses": 2 })).await;
+        assert_eq!((world.reason("in_1").await.as_str(), world.reason("in_2").await.as_str()), ("", "code_used_up"));
+    }
+
     async fn validity_names_every_reason(world: World) {
         world.with_anna("10").await;
         world.program("closed", "--rate 10").await;
