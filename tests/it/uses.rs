@@ -182,6 +182,18 @@ on_both_databases! {
         assert_eq!(world.uses("FEW").await, 4);
     }
 
+    async fn what_was_refused_as_used_up_keeps_its_reason_when_the_program_ends(world: World) {
+        with_few(&world, 1).await;
+        world.refer("FEW", "cus_1").await;
+        // Made by a clock that is ahead of ours: the version that ends the program counts for it, too.
+        let claim = ago(customer("customer.updated", "cus_2", ""), -600);
+        world.expect("recorded", &with(claim, "/data/object/metadata", json!({ "ref": "FEW" }))).await;
+        world.expect("recorded", &invoice_paid("in_2", "cus_2", 10_000)).await;
+        assert_eq!(world.reason("in_2").await, "code_used_up");
+        world.cli_ok(&["program", "update", "default", "--active", "false"]);
+        assert_eq!(world.reason("in_2").await, "code_used_up");
+    }
+
     async fn a_code_made_with_fewer_uses_than_customers_waiting_makes_that_many(world: World) {
         world.program("default", "--rate 10").await;
         world.promoter("anna").await;

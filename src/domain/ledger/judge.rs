@@ -102,8 +102,11 @@ impl State {
             None => facts.judge(claim, &self.versions),
         };
         match judged {
+            // What was refused as used up stays so, should the program take no referrals of that time any more.
+            Ok(_) | Err(NoCommission::ProgramInactive) if self.used_up.contains(&claim.id) => {
+                Judged::Refused(NoCommission::CodeUsedUp)
+            }
             Err(reason) => Judged::Refused(reason),
-            Ok(_) if self.used_up.contains(&claim.id) => Judged::Refused(NoCommission::CodeUsedUp),
             Ok(_) if self.refuses(claim, customer, &facts.owner.promoter) => {
                 Judged::Refused(NoCommission::Refused)
             }
