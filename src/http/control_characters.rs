@@ -3,7 +3,6 @@
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 
 use super::problem::{Problem, no_such_route};
@@ -11,7 +10,7 @@ use super::problem::{Problem, no_such_route};
 /// Refuses such a request before anything looks for what it names.
 ///
 /// # Errors
-/// [`Problem`] 404 for a path, 422 for a query; or what the service answers.
+/// [`Problem`] 404 for a path, 400 for a query; or what the service answers.
 pub async fn refuse_control_characters(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -21,8 +20,7 @@ pub async fn refuse_control_characters(
         return Err(no_such_route().into());
     }
     if uri.query().is_some_and(hides_control_character) {
-        let detail = "query: no control characters";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_query", detail).into());
+        return Err(Problem::invalid_query("query: no control characters").into());
     }
     next.call(request).await
 }
