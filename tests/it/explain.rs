@@ -227,6 +227,12 @@ on_both_databases! {
         world.post_referral(&json!({ "code": "ANNA", "user_id": "u9" })).await;
         says(&world.cli_ok(&["explain", "u9"]), &["User u9 of the host has no Stripe customer yet.", "status signup"]);
         says(&world.cli_ok(&["explain", "anna"]), &["is active; 2 uses were given."]);
+        // A user may be called like the code of somebody else.
+        world.code("U9", "anna", "default").await;
+        says(&world.cli_ok(&["explain", "u9"]), &["User u9 of the host", "Code U9 belongs to promoter anna (prm_"]);
+        world.promoter("u9").await;
+        says(&world.cli_ok(&["explain", "u9"]), &["is user u9 of the host", "Code U9 belongs to promoter anna (prm_"]);
+        assert!(!world.cli_ok(&["explain", "anna"]).contains("belongs to"));
         world.program("free", "--rate 0").await;
         world.code("FREE", "anna", "free").await;
         world.refer("FREE", "cus_3").await;

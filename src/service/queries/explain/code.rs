@@ -7,10 +7,20 @@ use crate::service::ServiceError;
 use crate::service::queries::codes;
 use crate::store::Database;
 
-/// `None` when there is no such code, in any case.
-pub async fn tell(db: &Database, name: &str, now: Timestamp) -> Result<Option<Vec<String>>, ServiceError> {
+/// `None` when there is no such code, in any case, or it is that of the promoter who was told about under this name.
+pub async fn tell(
+    db: &Database,
+    name: &str,
+    told_of: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Vec<String>>, ServiceError> {
     let Some(code) = codes::one(db, name).await? else { return Ok(None) };
     let owner = &code.facts.owner;
+    if told_of
+        .is_some_and(|told| [code.promoter_user.as_str(), owner.promoter.as_str()].contains(&told.trim()))
+    {
+        return Ok(None);
+    }
     let promoter = words::named(&code.promoter_user, &owner.promoter);
     let mut told = vec![format!("Code {} belongs to promoter {promoter}.", code.code), sentence(&code)];
     if !code.promotion_codes.is_empty() {

@@ -50,9 +50,8 @@ pub async fn explain(
     stories.extend(promoter::tell(db, id, now).await?.map(|told| ("promoter", told)));
     stories.extend(customer::tell(db, id, now).await?.map(|told| ("customer", told)));
     // The code of a promoter is often its name: it is told with the promoter then.
-    if stories.is_empty() {
-        stories.extend(code::tell(db, id, now).await?.map(|told| ("code", told)));
-    }
+    let of_promoter = stories.iter().any(|(about, _)| *about == "promoter").then_some(id);
+    stories.extend(code::tell(db, id, of_promoter, now).await?.map(|told| ("code", told)));
     let unusable = quarantined::naming(db, id).await?;
     if !unusable.is_empty() {
         stories.push(("quarantined", unusable));
