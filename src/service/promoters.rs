@@ -7,6 +7,7 @@ use crate::domain::catalog::{NewPromoter, Promoter};
 use crate::domain::ledger::Needs;
 use crate::domain::{PromoterId, Timestamp, UserId};
 use crate::store::{Database, promoters};
+use crate::stripe::fields::is_name;
 
 /// Makes a user of the host a promoter.
 ///
@@ -66,7 +67,10 @@ pub async fn change_email(
 /// # Errors
 /// [`ServiceError::Refused`] when there is none.
 pub async fn named(db: &Database, promoter: &str) -> Result<Promoter, ServiceError> {
-    promoters::one(db.reader(), promoter.trim()).await?.ok_or_else(|| unknown(promoter))
+    let promoter = promoter.trim();
+    // What cannot name one is not looked for: PostgreSQL takes no text with a NUL.
+    let found = if is_name(promoter) { promoters::one(db.reader(), promoter).await? } else { None };
+    found.ok_or_else(|| unknown(promoter))
 }
 
 /// The refusal of a promoter that does not exist.

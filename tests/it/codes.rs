@@ -297,6 +297,7 @@ on_both_databases! {
             (Method::POST, "code", json!(7), (422, "invalid_body")),
             (Method::POST, "code", json!("ANNA"), (409, "already_exists")),
             (Method::POST, "promoter", json!("nobody"), (422, "unknown_promoter")),
+            (Method::POST, "promoter", json!("an\u{0}na"), (422, "unknown_promoter")),
             (Method::POST, "program", json!("nothing"), (422, "unknown_program")),
             (Method::POST, "owner", json!("anna"), (422, "invalid_body")),
             (Method::PATCH, "program", json!("default"), (422, "invalid_body")),

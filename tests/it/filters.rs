@@ -62,7 +62,8 @@ on_both_databases! {
             assert_eq!(refusal(&unknown), (404, "unknown_program"), "{list}");
         }
         for query in ["referrals?cursor=prm_1", "referrals?status=on_hold", "referrals?customer=u1", "commissions?status=x",
-            "entries?cursor=in_1", "referrals?promoter=%00", "events?type=a%0A"] {
+            "entries?cursor=in_1", "referrals?promoter=%00", "events?type=a%0A",
+            "events?cursor=310a000a", "events?cursor=310a610a00"] {
             assert_eq!(refusal(&world.try_get(&format!("/v1/{query}")).await), (400, "invalid_query"), "{query}");
         }
     }

@@ -5,6 +5,7 @@ use crate::domain::{EventId, Outcome, Timestamp};
 use crate::service::ServiceError;
 use crate::store::Database;
 use crate::store::events;
+use crate::stripe::fields::is_name;
 
 /// Events read at a time.
 const CHUNK: u64 = 500;
@@ -79,6 +80,9 @@ pub fn parse_cursor(cursor: &str) -> Option<Arrival> {
     let text = String::from_utf8(hex::decode(cursor).ok()?).ok()?;
     let mut parts = text.splitn(3, '\n');
     let (received_at, id, api_version) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+    if !is_name(id) || !(api_version.is_empty() || is_name(api_version)) {
+        return None;
+    }
     let telling = Telling { id: EventId::new(id), api_version: api_version.to_owned() };
     Some((Timestamp::from_unix(received_at), telling))
 }
