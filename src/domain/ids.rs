@@ -77,7 +77,7 @@ impl Code {
 
 /// Simple case folding: by way of upper case, so that letters with two small forms are one. Only the dotless i, whose upper
 /// case is that of another letter, stays itself.
-fn fold(c: char) -> char {
+pub(super) fn fold(c: char) -> char {
     if c == 'ı' {
         return c;
     }
