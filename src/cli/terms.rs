@@ -179,8 +179,8 @@ pub fn sentence(terms: &Terms) -> String {
             parts.push("for every invoice".to_owned());
         }
         Recurrence::Recurring { months, invoices } => {
-            parts.extend(invoices.map(|invoices| format!("for {invoices} invoices")));
-            parts.extend(months.map(|months| format!("for {months} months")));
+            parts.extend(invoices.map(|invoices| format!("for {}", counted(invoices, "invoice"))));
+            parts.extend(months.map(|months| format!("for {}", counted(months.into(), "month"))));
         }
     }
     let tiers = terms.tiers.iter();
@@ -193,9 +193,11 @@ pub fn sentence(terms: &Terms) -> String {
     let caps = terms.caps.iter();
     parts.extend(caps.map(|(currency, cap)| format!("at most {} an invoice", currency.display(*cap))));
     let rewards = terms.max_rewards_per_promoter;
-    parts.extend(rewards.map(|rewards| format!("for {rewards} referrals of a promoter")));
+    parts.extend(rewards.map(|rewards| format!("for {} of a promoter", counted(rewards, "referral"))));
     let window = terms.conversion_window_days;
-    parts.extend(window.map(|days| format!("when the first invoice is paid within {days} days")));
+    parts.extend(
+        window.map(|days| format!("when the first invoice is paid within {}", counted(days.into(), "day"))),
+    );
     let least = terms.min_invoices.iter();
     parts.extend(
         least.map(|(currency, minor)| format!("for invoices of {} or more", currency.display(*minor))),
@@ -205,11 +207,15 @@ pub fn sentence(terms: &Terms) -> String {
     }
     let payouts = terms.min_payouts.iter();
     parts.extend(payouts.map(|(currency, minor)| format!("paid out from {}", currency.display(*minor))));
-    parts.push(format!("held for {} days", terms.hold_days));
+    parts.push(format!("pending for {}", counted(terms.hold_days.into(), "day")));
     if !terms.active {
         parts.push("takes no new referrals".to_owned());
     }
     parts.join(", ")
+}
+
+fn counted(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Terms for programs: rates in basis points, amounts in minor units.
@@ -354,6 +360,15 @@ mod tests {
         for text in ["", "-1", "100.01", "1.005", "ten", "1e1000"] {
             assert!(basis_points(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn one_is_one_and_held_is_a_word_of_referrals() {
+        let mut terms = Terms::percentage(rate("10").unwrap(), CommissionBase::NetOfTax, 1);
+        terms.recurrence = Recurrence::Recurring { months: Some(1), invoices: Some(2) };
+        terms.max_rewards_per_promoter = Some(1);
+        let parts = "for 2 invoices, for 1 month, for 1 referral of a promoter, pending for 1 day";
+        assert!(sentence(&terms).ends_with(parts), "{}", sentence(&terms));
     }
 
     #[test]
