@@ -175,6 +175,11 @@ impl Claim {
         (self.claimed_at, self.source.precedence(), named.unwrap_or_default())
     }
 
+    /// True for a reference of the host's, which counts only for a code that was made by then.
+    pub fn is_reference(&self) -> bool {
+        self.source == ClaimSource::CheckoutReference
+    }
+
     /// Who the claim says it is about: a claim that names a user is about that user. `None` for a claim about nobody,
     /// which its makers refuse.
     pub fn named_customer(&self) -> Option<Customer> {

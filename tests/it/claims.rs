@@ -68,6 +68,21 @@ on_both_databases! {
         assert_eq!(world.reason("in_3").await, "unknown_code");
     }
 
+    async fn references_of_the_host_stand_in_the_way_of_no_claim_that_waits_for_the_code_they_name(world: World) {
+        with_anna_and_bert(&world).await;
+        for seconds in 0..70 {
+            let session = checkout("cus_1", json!({ "client_reference_id": "late" }));
+            world.expect("recorded", &ago(session, 600 - seconds)).await;
+        }
+        let told = with(customer("customer.updated", "cus_1", ""), "/data/object/metadata", json!({ "ref": "LATE" }));
+        world.expect("recorded", &ago(told, 60)).await;
+        world.expect("recorded", &sale("in_1", "cus_1")).await;
+        assert_eq!(world.reason("in_1").await, "unknown_code");
+        let new = json!({ "code": "LATE", "promoter": "bert", "program": "twenty" });
+        assert_eq!(world.post("/v1/codes", new).await.0, 201);
+        assert_eq!(world.sums("in_1").await, (2_000, 0));
+    }
+
     async fn an_invoice_that_nobody_concerns_answers_with_the_reason_and_has_no_row(world: World) {
         world.with_anna("10").await;
         world.send(&invoice_paid("in_1", "cus_1", 10_000)).await;

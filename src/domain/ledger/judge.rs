@@ -5,7 +5,7 @@ use super::values::Group;
 use crate::domain::attribution::{Likeness, Review, ReviewDecision};
 use crate::domain::codes::CodeFacts;
 use crate::domain::{
-    Claim, ClaimId, ClaimSource, Code, Customer, NoCommission, PromoterId, Referral, TermsVersion, Timestamp,
+    Claim, ClaimId, Code, Customer, NoCommission, PromoterId, Referral, TermsVersion, Timestamp,
 };
 
 /// Equal claims of one customer that wait for their code to be made; a further one changes nothing that can be told.
@@ -44,10 +44,12 @@ impl State {
             is_equal
                 && match self.judge(known, &customer) {
                     Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
-                    Judged::Refused(_) | Judged::NoReason => {
+                    Judged::Refused(_) | Judged::NoReason if known.is_reference() == claim.is_reference() => {
                         waiting = waiting.saturating_add(1);
                         waits && waiting >= WAITING_LIMIT
                     }
+                    // A reference of the host is judged by another rule, and speaks for nothing else.
+                    Judged::Refused(_) | Judged::NoReason => false,
                 }
         };
         !binds && self.customers.claims_about(&named).any(says_the_same)
@@ -90,7 +92,7 @@ impl State {
         } else {
             &claim.code
         };
-        let is_reference = claim.source == ClaimSource::CheckoutReference;
+        let is_reference = claim.is_reference();
         let (code, facts) = match self.codes.get_key_value(code) {
             Some((_, facts)) if is_reference && facts.made_at > claim.claimed_at => return Judged::NoReason,
             Some(known) => known,
