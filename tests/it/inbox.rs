@@ -135,6 +135,13 @@ on_both_databases! {
         }
     }
 
+    /// A newer account names its customer as `customer_account` alone: that is a customer.
+    async fn a_charge_of_an_account_may_be_of_an_invoice(world: World) {
+        let refunded = with(charge_refunded("pi_1", "cus_1", 10_000, 5_000), "/data/object/customer", Value::Null);
+        let refunded = with(refunded, "/data/object/customer_account", json!("acct_1"));
+        world.expect("parked", &refunded).await;
+    }
+
     async fn a_charge_without_customer_is_of_no_invoice_until_one_comes(world: World) {
         world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
