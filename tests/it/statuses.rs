@@ -274,6 +274,29 @@ on_both_databases! {
         assert_eq!(of["data"], json!([found]));
     }
 
+    /// Whatever its events said before.
+    async fn an_invoice_that_no_claim_concerns_any_more_has_no_commission(world: World) {
+        world.with_anna("10").await;
+        world.send(&checkout("cus_1", json!({ "metadata": { "referral_code": "NEVER" } }))).await;
+        world.send(&checkout("cus_3", json!({ "metadata": { "referral_code": "ANNA" } }))).await;
+        let greater = |invoice: &str| sale(invoice, "cus_2", 10_001);
+        for (invoice, told) in [
+            ("in_1", [sale("in_1", "cus_1", 10_000), greater("in_1")]),
+            ("in_2", [greater("in_2"), sale("in_2", "cus_1", 10_000)]),
+        ] {
+            for event in &told {
+                world.expect("recorded", event).await;
+            }
+            assert_eq!(world.commission(invoice).await, ("none".to_owned(), "not_referred".to_owned()));
+        }
+        assert_eq!(invoices(&world, "").await, "", "nothing was posted for them");
+        world.expect("posted", &sale("in_3", "cus_3", 10_000)).await;
+        world.expect("posted", &greater("in_3")).await;
+        assert_eq!(invoices(&world, "").await, "in_3", "it has entries");
+        assert_eq!(invoices(&world, "limit=1").await, "in_3");
+        assert_eq!(invoices(&world, "status=none&invoice=in_3").await, "in_3");
+    }
+
     async fn what_contradicts_itself_is_flagged_wherever_it_is_shown(world: World) {
         world.with_anna("10").await;
         world.refer("ANNA", "cus_1").await;
