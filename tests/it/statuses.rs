@@ -40,12 +40,21 @@ on_both_databases! {
         world.expect("recorded", &ago(invoice_payment("in_1", "pi_1", 10_000), 60)).await;
         world.expect("recorded", &refund("refund.created", "re_1", "pi_1", 1, "pending")).await;
         assert_eq!(status(&world, &path).await, "refund", "a loss of the latest paid invoice, however small");
+        let loss = |refunds, disputes| {
+            json!({ "invoice": "in_1", "currency": "usd", "amount_paid": 10_000, "refunds": refunds, "disputes": disputes })
+        };
+        assert_eq!(world.get(&path).await["loss"], loss(1, 0));
         world.expect("recorded", &refund("refund.failed", "re_1", "pi_1", 1, "failed")).await;
         assert_eq!(status(&world, &path).await, "active");
         world.expect("posted", &dispute("du_1", "pi_1", 10_000, "usd", "lost")).await;
         assert_eq!(status(&world, &path).await, "refund");
+        assert_eq!(world.get(&path).await["loss"], loss(0, 10_000));
+        let told = world.cli_ok(&["referral", "show", path.rsplit('/').next().unwrap()]);
+        let expected = "refunds took 0.00 USD and disputes 100.00 USD of the 100.00 USD paid for in_1";
+        assert!(told.contains(expected), "{told}");
         world.expect("posted", &sale("in_2", "cus_1", 10_000)).await;
         assert_eq!(status(&world, &path).await, "active", "the latest one has no loss");
+        assert_eq!(world.get(&path).await["loss"], Value::Null);
         let late = ago(sale("in_3", "cus_1", 10_000), 30);
         world.expect("posted", &late).await;
         world.send(&invoice_payment("in_3", "pi_3", 10_000)).await;
