@@ -195,7 +195,11 @@ fn show(referral: &ReferralBody, format: Format) -> anyhow::Result<()> {
         let since = known.promoter_since.map(|since| Timestamp::from_unix(since).to_string());
         [known.kind.to_owned(), known.told_by.clone(), since.unwrap_or_default()]
     });
-    println!("{}", output::table(["evidence", "told by", "the promoter's since"], evidence));
+    if referral.evidence.is_empty() {
+        println!("nothing says that the customer is the promoter");
+    } else {
+        println!("{}", output::table(["evidence", "told by", "the promoter's since"], evidence));
+    }
     let reviews = referral.reviews.iter().map(|review| {
         [
             review.decision.to_owned(),
@@ -206,7 +210,11 @@ fn show(referral: &ReferralBody, format: Format) -> anyhow::Result<()> {
             review.covers.join(", "),
         ]
     });
-    println!("{}", output::table(["review", "promoter", "at", "by", "reason", "covers"], reviews));
+    if referral.reviews.is_empty() {
+        println!("never reviewed");
+    } else {
+        println!("{}", output::table(["review", "promoter", "at", "by", "reason", "covers"], reviews));
+    }
     Ok(())
 }
 

@@ -77,5 +77,19 @@ pub fn cursor(text: Option<String>, prefix: &str) -> Result<Option<String>, Prob
 
 /// How a query is read; the error names a parameter that is not known.
 pub fn query_config() -> QueryConfig {
-    QueryConfig::default().error_handler(|error, _| Problem::invalid_query(error.to_string()).into())
+    QueryConfig::default()
+        .error_handler(|error, _| Problem::invalid_query(in_words(&error.to_string())).into())
+}
+
+/// serde's message without its jargon: which parameter is not known, and which are.
+fn in_words(message: &str) -> String {
+    let message = message.strip_prefix("Query deserialize error: ").unwrap_or(message);
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "));
+    match unknown {
+        Some((parameter, known)) => {
+            let known = known.trim_start_matches("one of ").replace('`', "");
+            format!("{parameter}: no parameter of this list; known are {known}")
+        }
+        None => message.to_owned(),
+    }
 }
