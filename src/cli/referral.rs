@@ -11,10 +11,10 @@ use super::output::{self, Format};
 use super::refer::{point_in_time, sentence};
 use crate::clock;
 use crate::domain::attribution::ReviewDecision;
-use crate::domain::{ReferralId, ReferralStatus, Timestamp};
+use crate::domain::{Currency, ReferralId, ReferralStatus, Timestamp};
 use crate::service::queries;
 use crate::service::queries::referrals::ReferralFilter;
-use crate::service::queries::shown::ReferralBody;
+use crate::service::queries::shown::{LossBody, ReferralBody};
 use crate::service::referrals::change::{Change, ReviewRequest, change};
 use crate::settings::Settings;
 use crate::store::Database;
@@ -180,6 +180,14 @@ fn show(referral: &ReferralBody, format: Format) -> anyhow::Result<()> {
     let number = referral.referral_number.map(|number| format!(", number {number} there"));
     println!("program {}{}", referral.program, number.unwrap_or_default());
     println!("Stripe customers: {}", referral.customers.join(", "));
+    if let Some(loss) = &referral.loss {
+        let LossBody { invoice, currency, amount_paid, refunds, disputes } = loss;
+        let shown = |minor: i64| {
+            Currency::parse(currency).map_or_else(|| minor.to_string(), |known| known.display(minor))
+        };
+        let (refunds, disputes, paid) = (shown(*refunds), shown(*disputes), shown(*amount_paid));
+        println!("refunds took {refunds} and disputes {disputes} of the {paid} paid for {invoice}");
+    }
     if let Some(invited) = &referral.invitation_method {
         println!("invited by {invited}");
     }

@@ -7,6 +7,7 @@ use super::ids::InvoiceId;
 use super::ledger::State;
 use super::money::MoneyError;
 use super::no_commission::NoCommission;
+use super::payments::Loss;
 use super::time::Timestamp;
 
 /// The status of a referral; the first that fits, in the order of this list.
@@ -59,6 +60,19 @@ impl ReferralStatus {
         }
         let Some((latest, _)) = Self::latest_paid(state, referral) else { return Ok(Self::Signup) };
         Ok(if state.loss_of(latest)?.total_minor > 0 { Self::Refund } else { Self::Active })
+    }
+
+    /// Which invoice the status `refund` is about and what was taken from it; `None` for another status.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when an amount does not fit.
+    pub fn lost<'s>(
+        self,
+        state: &'s State,
+        referral: &Referral,
+    ) -> Result<Option<(&'s InvoiceId, &'s PaidInvoice, Loss)>, MoneyError> {
+        let latest = Self::latest_paid(state, referral).filter(|_| self == Self::Refund);
+        latest.map(|(id, invoice)| Ok((id, invoice, state.loss_of(id)?))).transpose()
     }
 
     /// The latest paid invoice of a referral, whose loss makes the status `refund`.

@@ -9,7 +9,7 @@ use crate::domain::{
     Claim, ClaimId, ClaimSource, Code, Customer, EmailHash, EventId, Extracted, Fact, InvoiceId,
     StripeCustomerId, SubscriptionId, Timestamp,
 };
-use crate::stripe::fields::{Id, PromotionCodes, Text, is_name, read};
+use crate::stripe::fields::{Id, PLACES, PromotionCodes, Text, is_name, read};
 use crate::stripe::objects::{self, CheckoutSession, Discount, Invoice, Metadata, Subscription};
 use crate::stripe::{EventBody, words};
 
@@ -85,7 +85,7 @@ pub fn handle_checkout(event: &EventBody<'_>, policy: &Policy) -> Result<Extract
     let reference = session.client_reference_id.as_deref().map(str::trim).filter(|code| is_name(code));
     let reference = reference.map(|code| (ClaimSource::CheckoutReference, Code::new(code)));
     let metadata = codes(session.metadata.as_ref(), policy, ClaimSource::CheckoutMetadata);
-    let promotions = session.discounts.iter().flatten().zip(0_u16..).filter_map(|(discount, place)| {
+    let promotions = session.discounts.iter().flatten().zip(PLACES).filter_map(|(discount, place)| {
         let Id(promotion) = discount.promotion_code.as_ref()?;
         Some((ClaimSource::CheckoutDiscount(place), Code::promotion(promotion)))
     });

@@ -55,10 +55,11 @@ fn payment_of(charge: &Charge) -> PaymentId {
 /// A charge whose invoice is null in a version that has the field is of no invoice, and so is one without a customer:
 /// payments of invoices always have one.
 fn no_invoice(event: &EventBody<'_>, charge: &Charge) -> Option<Fact> {
+    let is_of_nobody = charge.customer.is_none() && charge.customer_account.is_none();
     let is_none = match &charge.invoice {
         Nullable::Value(_) => false,
-        Nullable::Null => event.is_before_basil() || charge.customer.is_none(),
-        Nullable::Absent => charge.customer.is_none(),
+        Nullable::Null => event.is_before_basil() || is_of_nobody,
+        Nullable::Absent => is_of_nobody,
     };
     is_none.then(|| Fact::NoInvoice { payment: payment_of(charge) })
 }

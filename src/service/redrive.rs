@@ -121,7 +121,14 @@ pub async fn give_up_old(db: &Database, give_up_days: u16, now: Timestamp) -> Re
     if parked.is_empty() {
         return Ok(0);
     }
-    ignore(db, &parked, now).await
+    ignore(db, &parked, now, Linked::Too).await
+}
+
+/// Whether events are ignored whose payment an event has linked to an invoice that is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Linked {
+    Too,
+    Not,
 }
 
 /// Ignores these events for want of an invoice, as far as they are still parked. Returns how many.
@@ -129,6 +136,7 @@ async fn ignore(
     db: &Database,
     parked: &[(Telling, PaymentId)],
     now: Timestamp,
+    linked: Linked,
 ) -> Result<usize, ServiceError> {
     let mut of_payment: BTreeMap<&PaymentId, BTreeSet<&Telling>> = BTreeMap::new();
     for (telling, payment) in parked {
@@ -138,6 +146,9 @@ async fn ignore(
     let needs = Needs { payments, ..Needs::default() };
     ledger::change(db, &needs, now, |unit| {
         for (payment, tellings) in &of_payment {
+            if linked == Linked::Not && !unit.state().payments.invoices_of(payment).is_empty() {
+                continue;
+            }
             unit.give_up(payment, |telling| tellings.contains(telling));
         }
         Ok(parked.iter().filter(|(telling, _)| unit.settled(telling).is_some()).count())
@@ -222,10 +233,14 @@ impl Lookup<'_> {
         Ok(Settled { events: settled, postponed, stopped: None })
     }
 
-    /// Stripe knows of no invoice: the events are ignored, and settled should one come all the same.
+    /// Stripe knows of no invoice: the events are ignored, and settled should one come all the same. A link that an event
+    /// has told is stronger: then they are postponed.
     async fn give_up(&self, db: &Database) -> Result<Settled, ServiceError> {
         let parked = self.parked.iter().map(|parked| (parked.telling.clone(), self.payment.clone()));
-        let given_up = ignore(db, &parked.collect::<Vec<_>>(), self.now).await?;
+        let given_up = ignore(db, &parked.collect::<Vec<_>>(), self.now, Linked::Not).await?;
+        if given_up == 0 {
+            return self.put_off(db, 1).await;
+        }
         tracing::info!(payment = %self.payment, events = given_up, "Stripe knows of no invoice of this payment");
         Ok(Settled { events: given_up, ..Settled::default() })
     }

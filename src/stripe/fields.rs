@@ -141,6 +141,9 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// The places of discounts in a list; those beyond are not read.
+pub const PLACES: std::ops::RangeInclusive<u16> = 0..=u16::MAX;
+
 /// The promotion codes of a discount, or of a list of discounts, each by its place. No sum depends on how they are shown,
 /// so an odd one is as good as none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -171,7 +174,7 @@ impl<'de> Deserialize<'de> for PromotionCodes {
         Ok(Self {
             shown: discounts.iter().filter(|discount| discount.is_object()).count(),
             unshown: discounts.iter().filter(|discount| discount.is_string()).count(),
-            codes: discounts.into_iter().zip(0_u16..).filter_map(promotion_code).collect(),
+            codes: discounts.into_iter().zip(PLACES).filter_map(promotion_code).collect(),
         })
     }
 }
@@ -281,6 +284,17 @@ mod tests {
         let raw = RawValue::from_string(r#""canary@example.com""#.to_owned()).unwrap();
         let error = read::<Amount>(&raw, "data.object.amount").unwrap_err().to_string();
         assert_eq!(error, "data.object.amount: expected i64");
+    }
+
+    #[test]
+    fn discounts_are_read_however_many_there_are() {
+        let discount = r#"{"promotion_code":"promo_1"}"#;
+        for discounts in [65_535, 65_536, 70_000] {
+            let json = format!("[{}]", vec![discount; discounts].join(","));
+            let read: PromotionCodes = serde_json::from_str(&json).unwrap();
+            assert_eq!((read.shown, read.unshown), (discounts, 0));
+            assert_eq!(usize::from(read.codes.last().unwrap().0), read.codes.len() - 1);
+        }
     }
 
     #[test]

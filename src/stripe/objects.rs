@@ -228,6 +228,8 @@ pub struct Charge {
     pub payment_intent: Option<Id>,
     /// The customer; payments of invoices always have one.
     pub customer: Option<Id>,
+    /// The same customer, as newer accounts name it.
+    pub customer_account: Option<Id>,
     /// The invoice, until 2025-03-31; null then says that there is none.
     #[serde(default)]
     pub invoice: Nullable<Id>,

@@ -1,10 +1,12 @@
 //! The inbox: tellings of one event, what waits for an invoice that there is none of, and its lists.
 
+use crate::redrive::{always, asking, page};
 use crate::support::api::refusal;
 use crate::support::events::*;
 use crate::support::people::with;
 use crate::support::{Daemon, World, eventually};
 use serde_json::{Value, json};
+use wiremock::MockServer;
 
 /// What the Dashboard's test button sends for everything.
 const BUTTON: &str = "evt_00000000000000";
@@ -133,6 +135,28 @@ on_both_databases! {
             }
             assert_eq!(world.sums(&invoice).await, (1_000, -500), "order {order}");
         }
+    }
+
+    async fn an_empty_answer_is_weaker_than_a_link_that_an_event_told(world: World) {
+        world.with_anna("10").await;
+        world.refer("ANNA", "cus_1").await;
+        // Of an older version, which names the invoice; the invoice itself is late.
+        let refunded = legacy_charge_refunded("pi_1", "cus_1", "in_1", 10_000, &[("re_1", 5_000)]);
+        world.expect("parked", &refunded).await;
+        let stripe = MockServer::start().await;
+        always(&stripe, "pi_1", page(&[], false)).await;
+        let daemon = asking(&world, &stripe, &[("REFERRALD_REDRIVE__MAX_ATTEMPTS", "1")]).await;
+        eventually("it was asked", async || daemon.log().contains("stay parked")).await;
+        assert_eq!(world.parked().await, 1);
+        world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
+        assert_eq!((world.sums("in_1").await, world.parked().await), ((1_000, -500), 0));
+    }
+
+    /// A newer account names its customer as `customer_account` alone: that is a customer.
+    async fn a_charge_of_an_account_may_be_of_an_invoice(world: World) {
+        let refunded = with(charge_refunded("pi_1", "cus_1", 10_000, 5_000), "/data/object/customer", Value::Null);
+        let refunded = with(refunded, "/data/object/customer_account", json!("acct_1"));
+        world.expect("parked", &refunded).await;
     }
 
     async fn a_charge_without_customer_is_of_no_invoice_until_one_comes(world: World) {

@@ -26,7 +26,7 @@ fn paid(invoice: &str, payment: &str, amount: i64) -> Value {
     invoice_payment_of("paid", invoice, payment, amount)
 }
 
-fn page(objects: &[Value], has_more: bool) -> ResponseTemplate {
+pub fn page(objects: &[Value], has_more: bool) -> ResponseTemplate {
     let list = json!({ "object": "list", "has_more": has_more, "data": objects });
     ResponseTemplate::new(200).set_body_json(list)
 }
@@ -43,7 +43,7 @@ async fn once(stripe: &MockServer, payment: &str, answer: ResponseTemplate) {
 }
 
 /// Every further answer about a payment.
-async fn always(stripe: &MockServer, payment: &str, answer: ResponseTemplate) {
+pub async fn always(stripe: &MockServer, payment: &str, answer: ResponseTemplate) {
     about(payment).respond_with(answer).mount(stripe).await;
 }
 
@@ -55,7 +55,7 @@ fn about(payment: &str) -> wiremock::MockBuilder {
 }
 
 /// A daemon beside that of the world that asks this Stripe every second; it knows of no refunds, if nobody has said so.
-async fn asking(world: &World, stripe: &MockServer, more: &[(&str, &str)]) -> Daemon {
+pub async fn asking(world: &World, stripe: &MockServer, more: &[(&str, &str)]) -> Daemon {
     let refunds = Mock::given(method("GET")).and(path("/v1/refunds")).respond_with(page(&[], false));
     refunds.with_priority(250).mount(stripe).await;
     let base = stripe.uri();

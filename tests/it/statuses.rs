@@ -40,12 +40,21 @@ on_both_databases! {
         world.expect("recorded", &ago(invoice_payment("in_1", "pi_1", 10_000), 60)).await;
         world.expect("recorded", &refund("refund.created", "re_1", "pi_1", 1, "pending")).await;
         assert_eq!(status(&world, &path).await, "refund", "a loss of the latest paid invoice, however small");
+        let loss = |refunds, disputes| {
+            json!({ "invoice": "in_1", "currency": "usd", "amount_paid": 10_000, "refunds": refunds, "disputes": disputes })
+        };
+        assert_eq!(world.get(&path).await["loss"], loss(1, 0));
         world.expect("recorded", &refund("refund.failed", "re_1", "pi_1", 1, "failed")).await;
         assert_eq!(status(&world, &path).await, "active");
         world.expect("posted", &dispute("du_1", "pi_1", 10_000, "usd", "lost")).await;
         assert_eq!(status(&world, &path).await, "refund");
+        assert_eq!(world.get(&path).await["loss"], loss(0, 10_000));
+        let told = world.cli_ok(&["referral", "show", path.rsplit('/').next().unwrap()]);
+        let expected = "refunds took 0.00 USD and disputes 100.00 USD of the 100.00 USD paid for in_1";
+        assert!(told.contains(expected), "{told}");
         world.expect("posted", &sale("in_2", "cus_1", 10_000)).await;
         assert_eq!(status(&world, &path).await, "active", "the latest one has no loss");
+        assert_eq!(world.get(&path).await["loss"], Value::Null);
         let late = ago(sale("in_3", "cus_1", 10_000), 30);
         world.expect("posted", &late).await;
         world.send(&invoice_payment("in_3", "pi_3", 10_000)).await;
@@ -272,6 +281,29 @@ on_both_databases! {
         let other = made["promoter"].as_str().unwrap();
         let of = world.get(&format!("/v1/referrals?promoter={other}")).await;
         assert_eq!(of["data"], json!([found]));
+    }
+
+    /// Whatever its events said before.
+    async fn an_invoice_that_no_claim_concerns_any_more_has_no_commission(world: World) {
+        world.with_anna("10").await;
+        world.send(&checkout("cus_1", json!({ "metadata": { "referral_code": "NEVER" } }))).await;
+        world.send(&checkout("cus_3", json!({ "metadata": { "referral_code": "ANNA" } }))).await;
+        let greater = |invoice: &str| sale(invoice, "cus_2", 10_001);
+        for (invoice, told) in [
+            ("in_1", [sale("in_1", "cus_1", 10_000), greater("in_1")]),
+            ("in_2", [greater("in_2"), sale("in_2", "cus_1", 10_000)]),
+        ] {
+            for event in &told {
+                world.expect("recorded", event).await;
+            }
+            assert_eq!(world.commission(invoice).await, ("none".to_owned(), "not_referred".to_owned()));
+        }
+        assert_eq!(invoices(&world, "").await, "", "nothing was posted for them");
+        world.expect("posted", &sale("in_3", "cus_3", 10_000)).await;
+        world.expect("posted", &greater("in_3")).await;
+        assert_eq!(invoices(&world, "").await, "in_3", "it has entries");
+        assert_eq!(invoices(&world, "limit=1").await, "in_3");
+        assert_eq!(invoices(&world, "status=none&invoice=in_3").await, "in_3");
     }
 
     async fn what_contradicts_itself_is_flagged_wherever_it_is_shown(world: World) {

@@ -48,7 +48,7 @@ struct CommissionBody {
     dispute: i64,
     /// What is left.
     net: i64,
-    /// `none`, `disputed`, `refunded`, `available` or `pending`.
+    /// `none`, `disputed`, `lost`, `refunded`, `available` or `pending`.
     status: &'static str,
     /// Why it earns nothing, when the status is `none`.
     reason: Option<&'static str>,
@@ -104,7 +104,7 @@ fn no_such_invoice() -> Problem {
 
 impl From<CommissionView> for CommissionBody {
     fn from(
-        CommissionView { id, invoice, assessment, referral, promoter_user, status }: CommissionView,
+        CommissionView { id, invoice, assessment, referral, promoter_user, status, is_listed: _ }: CommissionView,
     ) -> Self {
         let snapshot = invoice.snapshot;
         Self {

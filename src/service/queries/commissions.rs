@@ -3,7 +3,8 @@
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::Needs;
 use crate::domain::{
-    Assessment, CommissionStatus, InvoiceId, PaidInvoice, ProgramKey, PromoterId, Referral, Timestamp, UserId,
+    Assessment, CommissionStatus, InvoiceId, NoCommission, PaidInvoice, ProgramKey, PromoterId, Referral,
+    Timestamp, UserId,
 };
 use crate::service::ServiceError;
 use crate::service::programs::check_exists;
@@ -42,6 +43,8 @@ pub struct CommissionView {
     pub promoter_user: Option<UserId>,
     /// Where it stands.
     pub status: CommissionStatus,
+    /// False for an invoice that no claim concerns (any more), and for which nothing was posted: it is not listed.
+    pub is_listed: bool,
 }
 
 /// One commission with its entries, oldest first; `None` for an invoice that is not known as paid.
@@ -91,7 +94,7 @@ pub async fn list(
         let found = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         for view in views(&mut snapshot, &ids, now).await? {
             after = Some(view.id.clone());
-            if status.is_none_or(|status| view.status.as_str() == status) {
+            if view.is_listed && status.is_none_or(|status| view.status.as_str() == status) {
                 page.push(view);
             }
             if page.len() == wanted {
@@ -121,8 +124,10 @@ async fn views(
         let status = CommissionStatus::of(&state, id, &assessment, now);
         let promoter = referral.and_then(|referral| state.promoters.get(&referral.promoter));
         let promoter_user = promoter.map(|promoter| promoter.user.clone());
+        let is_not_referred = assessment.reason == Some(NoCommission::NotReferred);
+        let is_listed = !is_not_referred || state.posted.get(id).is_some_and(|sums| !sums.is_empty());
         let (id, invoice, referral) = (id.clone(), invoice.clone(), referral.cloned());
-        views.push(CommissionView { id, invoice, assessment, referral, promoter_user, status });
+        views.push(CommissionView { id, invoice, assessment, referral, promoter_user, status, is_listed });
     }
     Ok(views)
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use super::evidence::{self, About, Evidence, ReviewView};
 use crate::domain::ledger::{Needs, State};
-use crate::domain::{Customer, ProgramKey, Referral, ReferralId, ReferralStatus, StripeCustomerId, UserId};
+use crate::domain::payments::Loss;
+use crate::domain::{
+    Currency, Customer, InvoiceId, ProgramKey, Referral, ReferralId, ReferralStatus, StripeCustomerId, UserId,
+};
 use crate::service::error::ServiceError;
 use crate::service::fields::{invalid, stripe_customer};
 use crate::service::{programs, promoters};
@@ -28,10 +31,25 @@ pub struct ReferralView {
     pub invitation_method: Option<String>,
     /// Where it stands.
     pub status: ReferralStatus,
+    /// What makes the status `refund`; none with another one.
+    pub lost: Option<Lost>,
     /// Why it looks as if the customer were its own promoter; none where it does not.
     pub evidence: Vec<Evidence>,
     /// Everything that operators said of the customer and any promoter, oldest first.
     pub reviews: Vec<ReviewView>,
+}
+
+/// What was taken from the latest paid invoice of a referral.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The invoice.
+    pub invoice: InvoiceId,
+    /// Its currency, and that of all amounts.
+    pub currency: Currency,
+    /// `amount_paid` of the invoice, > 0.
+    pub amount_paid_minor: i64,
+    /// What refunds and credit notes took, and what disputes took beyond that.
+    pub loss: Loss,
 }
 
 /// Which referrals to list, as it was asked.
@@ -188,6 +206,12 @@ async fn view(
     let subscriptions = customers::subscriptions(&snapshot.txn, &stripe_customers).await?;
     let ended: Vec<bool> = subscriptions.into_values().collect();
     let status = ReferralStatus::of(state, referral, &ended)?;
+    let lost = status.lost(state, referral)?.map(|(invoice, paid, loss)| Lost {
+        invoice: invoice.clone(),
+        currency: paid.snapshot.currency,
+        amount_paid_minor: paid.snapshot.amount_paid_minor,
+        loss,
+    });
     Ok(ReferralView {
         promoter_user: about.user(&referral.promoter).cloned(),
         invitation_method: state
@@ -199,6 +223,7 @@ async fn view(
         referral: referral.clone(),
         stripe_customers,
         status,
+        lost,
     })
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::evidence::{Evidence, ReviewView};
-use super::referrals::ReferralView;
+use super::referrals::{Lost, ReferralView};
 use crate::domain::{Customer, PromoterId, StripeCustomerId, Timestamp, UserId};
 use crate::service::referrals::create::{ClaimOutcome, Stronger};
 
@@ -36,6 +36,8 @@ pub struct ReferralBody {
     pub referral_number: Option<u32>,
     /// `held`, `refused`, `canceled`, `signup`, `refund` or `active`.
     pub status: &'static str,
+    /// What was taken from its latest paid invoice, when the status is `refund`.
+    pub loss: Option<LossBody>,
     /// Unix seconds.
     pub claimed_at: i64,
     /// Why it looks as if the customer were its own promoter.
@@ -45,6 +47,21 @@ pub struct ReferralBody {
     /// What became of the claim of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<ClaimBody>,
+}
+
+/// What was taken from an invoice, as it is printed. Amounts in minor units of `currency`.
+#[derive(Debug, Serialize)]
+pub struct LossBody {
+    /// `in_…`.
+    pub invoice: String,
+    /// Three letters in lower case.
+    pub currency: String,
+    /// What was paid of it.
+    pub amount_paid: i64,
+    /// What refunds and credit notes took.
+    pub refunds: i64,
+    /// What disputes took beyond that.
+    pub disputes: i64,
 }
 
 /// Evidence as it is printed.
@@ -114,10 +131,23 @@ impl From<ReferralView> for ReferralBody {
             invitation_method: view.invitation_method,
             referral_number: referral.referral_number,
             status: view.status.as_str(),
+            loss: view.lost.map(LossBody::from),
             claimed_at: referral.claimed_at.unix(),
             evidence: view.evidence.into_iter().map(EvidenceBody::from).collect(),
             reviews: view.reviews.into_iter().map(ReviewBody::from).collect(),
             claim: None,
+        }
+    }
+}
+
+impl From<Lost> for LossBody {
+    fn from(Lost { invoice, currency, amount_paid_minor, loss }: Lost) -> Self {
+        Self {
+            invoice: invoice.into_string(),
+            currency: currency.to_string(),
+            amount_paid: amount_paid_minor,
+            refunds: loss.refunds_minor,
+            disputes: loss.total_minor.saturating_sub(loss.refunds_minor),
         }
     }
 }

@@ -91,13 +91,17 @@ fn earned(
             if assessment.rate.is_some_and(|rate| rate.get() == 0) { "nothing".to_owned() } else { earned };
         format!("Its terms are {reward}: the base is {base}{rate}, so it earned {earned}.")
     });
+    let code = currency.as_str().to_ascii_uppercase();
+    let least = &referral.terms.min_invoices;
+    if assessment.reason.is_none() && !least.is_empty() && !least.contains_key(&currency) {
+        lines.push(format!("Its terms have minima, but none for {code}: no invoice is too small."));
+    }
     let caps = &referral.terms.caps;
     match caps.get(&currency) {
         Some(cap) if assessment.reason.is_none() && *cap == assessment.commission_minor => {
             lines.push(format!("That is the cap of its terms, {}.", currency.display(*cap)));
         }
         None if assessment.reason.is_none() && !caps.is_empty() => {
-            let code = currency.as_str().to_ascii_uppercase();
             lines.push(format!("Its terms have caps, but none for {code}: this was not capped."));
         }
         Some(_) | None => {}
