@@ -91,20 +91,8 @@ fn earned(
             if assessment.rate.is_some_and(|rate| rate.get() == 0) { "nothing".to_owned() } else { earned };
         format!("Its terms are {reward}: the base is {base}{rate}, so it earned {earned}.")
     });
-    let code = currency.as_str().to_ascii_uppercase();
-    let least = &referral.terms.min_invoices;
-    if assessment.reason.is_none() && !least.is_empty() && !least.contains_key(&currency) {
-        lines.push(format!("Its terms have minima, but none for {code}: no invoice is too small."));
-    }
-    let caps = &referral.terms.caps;
-    match caps.get(&currency) {
-        Some(cap) if assessment.reason.is_none() && *cap == assessment.commission_minor => {
-            lines.push(format!("That is the cap of its terms, {}.", currency.display(*cap)));
-        }
-        None if assessment.reason.is_none() && !caps.is_empty() => {
-            lines.push(format!("Its terms have caps, but none for {code}: this was not capped."));
-        }
-        Some(_) | None => {}
+    if assessment.reason.is_none() {
+        lines.extend(limits(referral, assessment, currency));
     }
     if assessment.unseen_lines {
         lines.push(
@@ -112,6 +100,26 @@ fn earned(
                 .to_owned(),
         );
     }
+}
+
+/// The cap, where it was reached, and which limits of the terms say nothing about this currency.
+fn limits(referral: &Referral, assessment: &Assessment, currency: Currency) -> Vec<String> {
+    let (caps, minima) = (&referral.terms.caps, &referral.terms.min_invoices);
+    let code = currency.as_str().to_ascii_uppercase();
+    let mut lines = Vec::new();
+    match caps.get(&currency) {
+        Some(cap) if *cap == assessment.commission_minor => {
+            lines.push(format!("That is the cap of its terms, {}.", currency.display(*cap)));
+        }
+        None if !caps.is_empty() => {
+            lines.push(format!("Its terms have caps, but none for {code}: this was not capped."));
+        }
+        Some(_) | None => {}
+    }
+    if !minima.is_empty() && !minima.contains_key(&currency) {
+        lines.push(format!("Its terms have minima, but none for {code}: no invoice of it is too small."));
+    }
+    lines
 }
 
 /// Every claim about a customer, and what it came to.

@@ -112,12 +112,17 @@ pub fn reward(referral: &Referral, currency: Currency) -> String {
         Recurrence::OneTime => format!("{what} for the first invoice only"),
         Recurrence::Recurring { months: None, invoices: None } => what,
         Recurrence::Recurring { months, invoices } => {
-            let months = months.map(|months| format!("{months} months"));
-            let invoices = invoices.map(|invoices| format!("{invoices} invoices"));
+            let months = months.map(|months| counted(months.into(), "month"));
+            let invoices = invoices.map(|invoices| counted(invoices, "invoice"));
             let limits: Vec<String> = months.into_iter().chain(invoices).collect();
             format!("{what} for {}", limits.join(" and "))
         }
     }
+}
+
+/// So many of something.
+pub fn counted(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The state of a refund.
