@@ -113,7 +113,8 @@ fn extract_invoice(
 /// What was paid. Before 2025-03-31 an invoice that was marked paid by hand counts that money as still open.
 fn amount_paid(event: &EventBody<'_>, invoice: &Invoice) -> Result<i64, MoneyError> {
     let by_hand = event.is_before_basil() && invoice.paid_out_of_band == Some(true);
-    let rest_minor = invoice.amount_remaining.filter(|_| by_hand).map_or(0, |Amount(minor)| minor);
+    let rest_minor =
+        invoice.amount_remaining.filter(|_| by_hand).map_or(0, |SignedAmount(minor)| minor.max(0));
     invoice.amount_paid.0.checked_add(rest_minor).ok_or(MoneyError::Overflow)
 }
 

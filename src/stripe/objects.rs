@@ -27,8 +27,8 @@ pub struct Invoice {
     pub amount_paid: Amount,
     /// It was marked paid by hand, until 2025-03-31.
     pub paid_out_of_band: Option<bool>,
-    /// What was not paid through Stripe.
-    pub amount_remaining: Option<Amount>,
+    /// What was not paid through Stripe; negative where more was paid than was due.
+    pub amount_remaining: Option<SignedAmount>,
     /// What was due before customer credit; negative for a credit.
     pub total: SignedAmount,
     /// `total` less exclusive and inclusive tax.

@@ -37,6 +37,8 @@ on_both_databases! {
             // More paid than due: the base is no more than the invoice's.
             ("over", 12_000, json!({ "total": 11_900, "total_excluding_tax": 10_000 }),
                 ("10000", "1000"), ("12000", "1200")),
+            ("over-told", 12_000, json!({ "total": 11_900, "total_excluding_tax": 10_000, "amount_remaining": -100 }),
+                ("10000", "1000"), ("12000", "1200")),
             ("all-tax", 1_900, json!({ "total_excluding_tax": 0 }), ("0", "zero_amount"), ("1900", "190")),
             ("all-credit", 0, json!({ "total": 11_900, "total_excluding_tax": 10_000 }),
                 ("0", "zero_amount"), ("0", "zero_amount")),
