@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::batches::in_batches;
 use super::supervisor::{Job, RoundError, Stop};
 use crate::clock;
 use crate::service::redrive::give_up_old;
@@ -10,8 +11,6 @@ use crate::store::Database;
 
 /// How often such events are looked for.
 const INTERVAL: Duration = Duration::from_hours(1);
-/// Between two batches, so that events come first.
-const PAUSE_BETWEEN_BATCHES: Duration = Duration::from_millis(100);
 
 /// The job. A round sets the outcome of all events that have been parked for long enough.
 #[derive(Debug, Clone)]
@@ -38,19 +37,9 @@ impl Job for GiveUp {
         INTERVAL
     }
 
-    /// A stop is noticed between two batches.
-    async fn run(self, mut stop: Stop) -> Result<(), RoundError> {
-        let mut given_up = 0_usize;
-        let ended = loop {
-            match give_up_old(&self.db, self.give_up_days, clock::now()).await {
-                Ok(0) => break Ok(()),
-                Ok(events) => given_up = given_up.saturating_add(events),
-                Err(error) => break Err(error.into()),
-            }
-            if stop.comes_within(PAUSE_BETWEEN_BATCHES).await {
-                break Ok(());
-            }
-        };
+    async fn run(self, stop: Stop) -> Result<(), RoundError> {
+        let batch = || give_up_old(&self.db, self.give_up_days, clock::now());
+        let (given_up, ended) = in_batches(stop, batch).await;
         if given_up > 0 {
             let days = self.give_up_days;
             tracing::info!(events = given_up, days, "events are ignored: no invoice of their payments came");

@@ -1,5 +1,6 @@
 //! What the daemon does by itself, beside answering requests: one file a job, and [`supervisor`] that runs them all.
 
+mod batches;
 pub mod give_up;
 pub mod lookups;
 pub mod redrive;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::batches::in_batches;
 use super::supervisor::{Job, RoundError, Stop};
 use crate::clock;
 use crate::service::retention::drop_payloads;
@@ -10,8 +11,6 @@ use crate::store::Database;
 
 /// How often old payloads are looked for.
 const INTERVAL: Duration = Duration::from_hours(1);
-/// Between two batches, so that events come first.
-const PAUSE_BETWEEN_BATCHES: Duration = Duration::from_millis(100);
 
 /// The job. A round empties `event.body_zstd` of all events that are old enough.
 #[derive(Debug, Clone)]
@@ -39,19 +38,9 @@ impl Job for Retention {
         INTERVAL
     }
 
-    /// A stop is noticed between two batches.
-    async fn run(self, mut stop: Stop) -> Result<(), RoundError> {
-        let mut dropped = 0_u64;
-        let ended = loop {
-            match drop_payloads(&self.db, self.payload_days, clock::now()).await {
-                Ok(0) => break Ok(()),
-                Ok(payloads) => dropped = dropped.saturating_add(payloads),
-                Err(error) => break Err(error.into()),
-            }
-            if stop.comes_within(PAUSE_BETWEEN_BATCHES).await {
-                break Ok(());
-            }
-        };
+    async fn run(self, stop: Stop) -> Result<(), RoundError> {
+        let batch = || drop_payloads(&self.db, self.payload_days, clock::now());
+        let (dropped, ended) = in_batches(stop, batch).await;
         if dropped > 0 {
             let payload_days = self.payload_days;
             tracing::info!(dropped, payload_days, "old payloads were dropped; what they said is kept");

@@ -115,13 +115,14 @@ async fn refunds(api: &StripeApi, payment: &PaymentId) -> Result<Vec<(RefundId, 
 ///
 /// # Errors
 /// [`ServiceError`] when the database is away.
-pub async fn give_up_old(db: &Database, give_up_days: u16, now: Timestamp) -> Result<usize, ServiceError> {
+pub async fn give_up_old(db: &Database, give_up_days: u16, now: Timestamp) -> Result<u64, ServiceError> {
     let before = now.minus_seconds(i64::from(give_up_days).saturating_mul(SECONDS_PER_DAY));
     let parked = events::parked_since(db.reader(), before, GIVE_UP_PAGE).await?;
     if parked.is_empty() {
         return Ok(0);
     }
-    ignore(db, &parked, now, Linked::Too).await
+    let ignored = ignore(db, &parked, now, Linked::Too).await?;
+    Ok(u64::try_from(ignored).unwrap_or(u64::MAX))
 }
 
 /// Whether events are ignored whose payment an event has linked to an invoice that is not known yet.

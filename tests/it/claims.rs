@@ -2,7 +2,7 @@
 //! refusals, people who refer themselves; on both databases.
 
 use crate::support::World;
-use crate::support::api::refusal;
+use crate::support::api::{path_of, refusal};
 use crate::support::events::*;
 use crate::support::people::*;
 use serde_json::{Value, json};
@@ -15,10 +15,6 @@ async fn with_anna_and_bert(world: &World) {
     world.program("twenty", "--rate 20").await;
     world.with_promoter_at("anna", ANNAS, "default").await;
     world.with_promoter("bert", "twenty").await;
-}
-
-fn path_of(referral: &Value) -> String {
-    format!("/v1/referrals/{}", referral["id"].as_str().unwrap())
 }
 
 /// A sale whose customer shows no e-mail.

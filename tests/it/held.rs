@@ -2,29 +2,18 @@
 //! both databases.
 
 use crate::support::World;
-use crate::support::api::refusal;
+use crate::support::api::{path_of, refusal};
 use crate::support::events::*;
 use crate::support::people::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What `anna` gave as her address, and what her customers write.
 const GIVEN: &str = " Anna.Secret@Example.COM ";
 const WRITTEN: &str = "anna.SECRET@example.com\t";
 
-/// Program `default` at 10 %, `anna` with an e-mail and code `ANNA`, `bert` with code `BERT`.
-async fn with_anna_and_bert(world: &World) {
-    world.program("default", "--rate 10").await;
-    world.with_promoter_at("anna", GIVEN, "default").await;
-    world.with_promoter("bert", "default").await;
-}
-
-fn path_of(referral: &Value) -> String {
-    format!("/v1/referrals/{}", referral["id"].as_str().unwrap())
-}
-
 /// `anna`'s referral of `cus_1` with a sale, refunded by a quarter, that then turns out to be her own. Its path.
 async fn held_referral(world: &World) -> String {
-    with_anna_and_bert(world).await;
+    world.with_anna_and_bert(GIVEN).await;
     let path = path_of(&world.refer_ago("ANNA", "cus_1", 60).await);
     world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
     world.expect("recorded", &invoice_payment("in_1", "pi_1", 10_000)).await;
@@ -37,7 +26,7 @@ async fn held_referral(world: &World) -> String {
 
 on_both_databases! {
     async fn what_the_request_itself_shows_makes_no_claim(world: World) {
-        with_anna_and_bert(&world).await;
+        world.with_anna_and_bert(GIVEN).await;
         for body in [
             json!({ "code": "ANNA", "user_id": "anna" }),
             json!({ "code": "ANNA", "user_id": " anna ", "customer": "cus_1" }),

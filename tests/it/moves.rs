@@ -2,7 +2,7 @@
 //! through the front door, on both databases.
 
 use crate::support::World;
-use crate::support::api::refusal;
+use crate::support::api::{path_of, refusal};
 use crate::support::events::*;
 use crate::support::people::*;
 use serde_json::{Value, json};
@@ -16,10 +16,6 @@ async fn with_three(world: &World) {
     world.program("five", "--rate 5 --hold-days 0").await;
     world.with_promoter("bert", "twenty").await;
     world.with_promoter("carl", "five").await;
-}
-
-fn path_of(referral: &Value) -> String {
-    format!("/v1/referrals/{}", referral["id"].as_str().unwrap())
 }
 
 /// An invoice that names only the account of its customer.

@@ -2,27 +2,16 @@
 //! door, on both databases.
 
 use crate::support::World;
-use crate::support::api::{next_second, refusal};
+use crate::support::api::{next_second, path_of, refusal};
 use crate::support::events::*;
 use crate::support::people::*;
 use serde_json::{Value, json};
 
 const GIVEN: &str = "anna.secret@example.com";
 
-/// Program `default` at 10 %, `anna` with an e-mail and code `ANNA`, `bert` with code `BERT`.
-async fn with_anna_and_bert(world: &World) {
-    world.program("default", "--rate 10").await;
-    world.with_promoter_at("anna", GIVEN, "default").await;
-    world.with_promoter("bert", "default").await;
-}
-
-fn path_of(referral: &Value) -> String {
-    format!("/v1/referrals/{}", referral["id"].as_str().unwrap())
-}
-
 /// `anna`'s referral of `cus_1`, whose sale says that it is her own: its path, and the event that tells so.
 async fn held(world: &World) -> (String, String) {
-    with_anna_and_bert(world).await;
+    world.with_anna_and_bert(GIVEN).await;
     let path = path_of(&world.refer_ago("ANNA", "cus_1", 60).await);
     world.expect("posted", &invoice_paid("in_1", "cus_1", 10_000)).await;
     let told = customer("customer.updated", "cus_1", GIVEN);
@@ -134,7 +123,7 @@ on_both_databases! {
     }
 
     async fn the_latest_review_holds_over_all_names_of_a_customer(world: World) {
-        with_anna_and_bert(&world).await;
+        world.with_anna_and_bert(GIVEN).await;
         let mut paths = Vec::new();
         for (number, decision) in [(1, "refused"), (2, "released")] {
             let customer_id = format!("cus_{number}");
@@ -156,7 +145,7 @@ on_both_databases! {
 
     /// Whatever came first, and however often: held is 0, released is all of it, and the other kind takes it back again.
     async fn what_a_review_does_to_the_sums_does_not_depend_on_the_order_of_the_facts(world: World) {
-        with_anna_and_bert(&world).await;
+        world.with_anna_and_bert(GIVEN).await;
         for (number, order) in orders_of_four().into_iter().enumerate() {
             let name = |prefix: &str| format!("{prefix}_{number}");
             let (cus, invoice, payment) = (name("cus"), name("in"), name("pi"));
@@ -193,7 +182,7 @@ on_both_databases! {
     }
 
     async fn only_a_held_or_reviewed_referral_can_be_reviewed(world: World) {
-        with_anna_and_bert(&world).await;
+        world.with_anna_and_bert(GIVEN).await;
         let path = path_of(&world.refer("BERT", "cus_1").await);
         for body in [
             json!({ "status": "released" }),

@@ -1,7 +1,7 @@
 //! Statuses of referrals and commissions and every reason, as the API shows them; through the front door, on both databases.
 
 use crate::support::World;
-use crate::support::api::refusal;
+use crate::support::api::{path_of, refusal};
 use crate::support::events::*;
 use crate::support::people::*;
 use serde_json::{Value, json};
@@ -10,10 +10,6 @@ const DAY: i64 = 86_400;
 
 async fn status(world: &World, path: &str) -> String {
     world.get(path).await["status"].as_str().unwrap().to_owned()
-}
-
-fn path_of(referral: &Value) -> String {
-    format!("/v1/referrals/{}", referral["id"].as_str().unwrap())
 }
 
 /// An invoice of no subscription, so that only the events about subscriptions tell of them.

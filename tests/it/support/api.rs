@@ -26,6 +26,11 @@ pub fn refusal((status, body): &(u16, Value)) -> (u16, &str) {
     (*status, body["code"].as_str().unwrap_or_default())
 }
 
+/// Where a referral is shown and changed.
+pub fn path_of(referral: &Value) -> String {
+    format!("/v1/referrals/{}", referral["id"].as_str().unwrap())
+}
+
 impl World {
     /// `GET` that must find something.
     pub async fn get(&self, path: &str) -> Value {
@@ -121,6 +126,13 @@ impl World {
         let rate = format!("--rate {percent}");
         tokio::join!(self.program("default", &rate), self.promoter("anna"));
         self.code("ANNA", "anna", "default").await;
+    }
+
+    /// Program `default` at 10 %, `anna` with this e-mail and code `ANNA`, `bert` with code `BERT`.
+    pub async fn with_anna_and_bert(&self, email: &str) {
+        self.program("default", "--rate 10").await;
+        self.with_promoter_at("anna", email, "default").await;
+        self.with_promoter("bert", "default").await;
     }
 
     /// A promoter with one code, its name in capitals.
