@@ -85,7 +85,7 @@ pub fn new_code(field: &str, value: &str) -> Result<String, ServiceError> {
 /// A text of an operator, trimmed.
 ///
 /// # Errors
-/// [`ServiceError::Refused`] when it is empty, longer than [`TEXT_LIMIT`] characters, or has control characters.
+/// [`ServiceError::Refused`] when it is empty, longer than 1000 characters, or has control characters.
 pub fn text(field: &str, value: &str) -> Result<String, ServiceError> {
     let value = value.trim();
     let fits = (1..=TEXT_LIMIT).contains(&value.chars().count());
