@@ -77,7 +77,7 @@ pub struct Said {
     /// About which promoter, by id or user id; that of the referral by default.
     #[arg(long, value_name = "PROMOTER")]
     promoter: Option<String>,
-    /// Who says it; the user of the operating system by default.
+    /// Who says it; the variable `USER` by default, and nobody where that is not set.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// Why.
