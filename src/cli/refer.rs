@@ -61,7 +61,7 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
             format!("{}; the claim of {code} did not win ({})", sentence(&shown), lost_to.as_str())
         }
         (None, true) => sentence(&shown),
-        (None, false) => format!("{} (nothing new)", sentence(&shown)),
+        (None, false) => format!("{} (no new referral)", sentence(&shown)),
     };
     shown.claim = Some(ClaimBody::from(referred.claim));
     output::made(arguments.format, &text, &serde_json::to_value(&shown)?);

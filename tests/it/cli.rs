@@ -95,7 +95,7 @@ on_both_databases! {
         world.cli_ok(&["code", "create", "ANNA", "--promoter", "anna", "--program", "default"]);
         world.cli_ok(&["refer", "ANNA", "--customer", "cus_1", "--user-id", "u1", "--claimed-at", "2026-01-02T03:04:05Z"]);
         let again = world.cli_ok(&["refer", "ANNA", "--customer", "cus_1", "--user-id", "u1"]);
-        assert!(again.contains("nothing new"), "{again}");
+        assert!(again.contains("no new referral"), "{again}");
         let json = |arguments: &str| -> Value {
             let arguments: Vec<&str> = arguments.split(' ').chain(["--format", "json"]).collect();
             serde_json::from_str(&world.cli_ok(&arguments)).unwrap()
