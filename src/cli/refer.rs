@@ -83,6 +83,8 @@ pub fn sentence(referral: &ReferralBody) -> String {
 }
 
 /// A point in time of an argument.
-pub fn point_in_time(text: &str) -> Result<Timestamp, chrono::ParseError> {
-    Ok(Timestamp::from_unix(chrono::DateTime::parse_from_rfc3339(text)?.timestamp()))
+pub fn point_in_time(text: &str) -> anyhow::Result<Timestamp> {
+    let rule = "a date, a time and an offset, such as 2026-01-31T12:00:00Z";
+    let time = chrono::DateTime::parse_from_rfc3339(text.trim()).ok().context(rule)?;
+    Ok(Timestamp::from_unix(time.timestamp()))
 }
