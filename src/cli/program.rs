@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ pub struct Create {
     key: String,
     #[command(flatten)]
     terms: TermsArguments,
-    /// The time of the change instead of now (RFC 3339), for what is brought over from elsewhere.
+    /// The time of the change, if earlier than now (RFC 3339), for what is brought over from elsewhere.
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = super::refer::point_in_time)]
     now: Option<Timestamp>,
     /// How to print.
@@ -48,7 +49,7 @@ pub struct Update {
     key: String,
     #[command(flatten)]
     terms: TermsArguments,
-    /// The time of the change instead of now (RFC 3339), for what is brought over from elsewhere.
+    /// The time of the change, if earlier than now (RFC 3339), for what is brought over from elsewhere.
     #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = super::refer::point_in_time)]
     now: Option<Timestamp>,
     /// Whether it takes new referrals.
@@ -65,14 +66,14 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         Command::Create(create) => {
             let db = database::migrated(settings).await?;
             let change = create.terms.change(None)?;
-            let now = create.now.unwrap_or_else(clock::now);
+            let now = time_of_change(create.now)?;
             let terms = programs::create_program(&db, &create.key, &change, now).await?;
             made(create.format, create.key.trim(), &terms);
         }
         Command::Update(update) => {
             let db = database::migrated(settings).await?;
             let change = update.terms.change(update.active)?;
-            let now = update.now.unwrap_or_else(clock::now);
+            let now = time_of_change(update.now)?;
             let terms = programs::update_program(&db, &update.key, &change, now).await?;
             made(update.format, update.key.trim(), &terms);
         }
@@ -82,6 +83,14 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A commit that is dated later than now would date all that follow it.
+fn time_of_change(named: Option<Timestamp>) -> anyhow::Result<Timestamp> {
+    let now = clock::now();
+    let time = named.unwrap_or(now);
+    ensure!(time <= now, "now: {time} is in the future");
+    Ok(time)
 }
 
 fn list(format: Format, versions: &[TermsVersion]) {

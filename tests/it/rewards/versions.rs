@@ -150,6 +150,7 @@ on_both_databases! {
             (&format!("--rate 10 --min-invoice {TOO_MUCH} --currency usd"), "min_invoice"),
             ("--rate 10 --min-payout usd:0", "min_payout"),
             (&format!("--rate 10 --min-payout usd:5000,eur:{TOO_MUCH}"), "min_payout"),
+            ("--rate 10 --now 2100-01-01T00:00:00Z", "now"),
             ("--rate 10 --months 0", "recurrence"),
             ("--rate 10 --months 1201", "recurrence"),
             ("--rate 10 --invoices 0", "recurrence"),
@@ -167,6 +168,7 @@ on_both_databases! {
         }
         // A change may contradict what was there before.
         for (change, field) in [
+            ("share --rate 20 --now 2100-01-01T00:00:00Z", "now"),
             ("share --flat 5", "tiers"),
             ("sold --flat 5 --currency usd", "product_rates"),
             ("flat --currency none", "currency"),
