@@ -27,7 +27,7 @@ pub struct TermsArguments {
     /// Whether what was paid for shipping is no part of what a share is taken of [default: false].
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     exclude_shipping: Option<bool>,
-    /// The currency of --flat; `none` without.
+    /// The currency of --flat, and of a --cap and --min-invoice that name none; `none` without.
     #[arg(long, value_name = "CODE", value_parser = optional::<Currency>)]
     currency: Option<Limit<Currency>>,
     /// Only the first invoice of a referral earns.
@@ -114,7 +114,7 @@ impl AmountsOrOne {
         match self {
             Self::Amounts(amounts) => Ok(amounts),
             Self::One(minor) => {
-                let rule = "currency: needed for an amount that names none itself, such as usd:5000";
+                let rule = "currency: needed for a cap or a minimum that names none itself, as usd:5000 does";
                 Ok([(currency.context(rule)?, minor)].into())
             }
         }
