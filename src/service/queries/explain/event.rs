@@ -38,6 +38,8 @@ pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec
     }
     if tellings.iter().all(|event| event.body_zstd.is_empty()) {
         told.push("What it posted stands with its invoices, whose ids are gone with its payload.".to_owned());
+    } else if entries.is_empty() && tellings.iter().any(|event| event.kept.outcome == "posted") {
+        told.push("No entry names it: what it changed was posted when something else happened.".to_owned());
     } else if entries.is_empty() {
         told.push("It posted no entry.".to_owned());
     }
