@@ -73,6 +73,8 @@ fn tell_one(event: &StoredEvent, extracted: &Result<Extracted, Outcome>, told: &
             told.push("It says nothing that the ledger needs.".to_owned());
         }
         Ok(extracted) => told.extend(extracted.facts.iter().map(fact)),
+        // The same as when it came.
+        Err(why) if why.reason() == event.kept.reason.as_deref() => {}
         Err(Outcome::Quarantined(why)) => told.push(format!("It cannot be used: {why}.")),
         Err(other) => told.push(format!("It brings no facts: {other}.")),
     }
