@@ -24,7 +24,8 @@ pub async fn tell(
     let promoter = words::named(&code.promoter_user, &owner.promoter);
     let mut told = vec![format!("Code {} belongs to promoter {promoter}.", code.code), sentence(&code)];
     if !code.promotion_codes.is_empty() {
-        told.push(format!("It carries the promotion codes {}.", code.promotion_codes.join(", ")));
+        let codes = if code.promotion_codes.len() == 1 { "code" } else { "codes" };
+        told.push(format!("It carries the promotion {codes} {}.", code.promotion_codes.join(", ")));
     }
     if let Some(reason) = codes::why_invalid(db, name, now).await? {
         told.push(format!("A claim made now would make no referral ({}).", reason.as_str()));

@@ -140,7 +140,7 @@ fn losses(state: &State, id: &InvoiceId, currency: Option<Currency>, lines: &mut
             state.payments.invoices_of(&payment).iter().map(ToString::to_string).collect();
         let link = state.payments.link(id, &payment).flatten();
         let part = link.map_or_else(
-            || "what its other payments leave of it, and at most what was captured".to_owned(),
+            || "what other payments leave of the invoice, and at most what was captured of it".to_owned(),
             shown,
         );
         let shared =

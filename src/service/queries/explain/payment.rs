@@ -127,7 +127,7 @@ pub fn takings(state: &State, payment: &PaymentId, currency: Option<Currency>) -
     }
     let refunded = state.payments.amount_refunded(payment);
     if refunded > 0 {
-        told.push(format!("Its charge says that {} of it was refunded in all.", shown(refunded)));
+        told.push(format!("Its charge tells of {} refunded in all.", shown(refunded)));
     }
     for (dispute, facts) in state.payments.disputes_of_payment(payment) {
         let amount = facts.currency.display(facts.amount_minor);
