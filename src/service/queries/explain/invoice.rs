@@ -4,7 +4,7 @@ use super::{payment, words};
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::{Needs, State, Sums, targets};
 use crate::domain::{
-    Assessment, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice, Referral,
+    Assessment, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice, Referral, Reward,
     Timestamp,
 };
 use crate::service::ServiceError;
@@ -102,11 +102,14 @@ fn earned(
     }
 }
 
-/// The cap, where it was reached, and which limits of the terms say nothing about this currency.
+/// The base and the cap, where they limit it, and which limits of the terms say nothing about this currency.
 fn limits(referral: &Referral, assessment: &Assessment, currency: Currency) -> Vec<String> {
     let (caps, minima) = (&referral.terms.caps, &referral.terms.min_invoices);
     let code = currency.as_str().to_ascii_uppercase();
     let mut lines = Vec::new();
+    if matches!(referral.terms.reward, Reward::Flat(minor) if minor > assessment.base_minor) {
+        lines.push("A fixed amount is at most the base.".to_owned());
+    }
     match caps.get(&currency) {
         Some(cap) if *cap == assessment.commission_minor => {
             lines.push(format!("That is the cap of its terms, {}.", currency.display(*cap)));

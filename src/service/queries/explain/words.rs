@@ -104,8 +104,9 @@ pub fn customer(customer: &Customer) -> String {
 /// The reward of frozen terms.
 pub fn reward(referral: &Referral, currency: Currency) -> String {
     let terms = &referral.terms;
+    let shipping = if terms.exclude_shipping { " without shipping" } else { "" };
     let what = match terms.reward {
-        Reward::Percentage(rate) => format!("{rate} of {}", terms.base.as_str()),
+        Reward::Percentage(rate) => format!("{rate} of {}{shipping}", terms.base.as_str()),
         Reward::Flat(minor) => terms.currency.unwrap_or(currency).display(minor),
     };
     match terms.recurrence {
