@@ -129,8 +129,9 @@ fn limits(referral: &Referral, assessment: &Assessment, currency: Currency) -> V
 pub fn claims(state: &State, customer: &Customer) -> Vec<String> {
     let mut claims: Vec<_> = state.customers.claims_of(customer).collect();
     claims.sort_by_key(|claim| claim.order());
+    let winner = state.referral_of(customer).ok().map(|referral| &referral.claim);
     let lines = claims.into_iter().map(|claim| {
-        let (source, judged) = (claim.source.as_str(), words::judged(state, claim, customer));
+        let (source, judged) = (claim.source.as_str(), words::judged(state, claim, customer, winner));
         format!("Claim {} names {} ({source}, made at {}): {judged}.", claim.id, claim.code, claim.claimed_at)
     });
     lines.collect()

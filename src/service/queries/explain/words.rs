@@ -1,7 +1,7 @@
 //! Words that several stories use.
 
 use crate::domain::{
-    Claim, Currency, Customer, DisputeState, Judged, NoCommission, PromoterId, Recurrence, Referral,
+    Claim, ClaimId, Currency, Customer, DisputeState, Judged, NoCommission, PromoterId, Recurrence, Referral,
     RefundState, Reward, State, UserId,
 };
 
@@ -37,15 +37,18 @@ pub const fn reason(reason: NoCommission) -> &'static str {
     }
 }
 
-/// Where a claim stands.
-pub fn judged(state: &State, claim: &Claim, customer: &Customer) -> String {
-    match state.judge(claim, customer) {
-        Judged::Valid(..) => "valid".to_owned(),
-        Judged::Refused(why) => format!("no referral: {}", reason(why)),
-        Judged::NoReason if claim.source.names_promotion_code() => {
+/// Where a claim stands beside the one that makes the referral.
+pub fn judged(state: &State, claim: &Claim, customer: &Customer, winner: Option<&ClaimId>) -> String {
+    match (state.judge(claim, customer), winner) {
+        (Judged::Valid(..), Some(winner)) if *winner != claim.id => {
+            format!("valid, but {winner} comes first")
+        }
+        (Judged::Valid(..), _) => "valid".to_owned(),
+        (Judged::Refused(why), _) => format!("no referral: {}", reason(why)),
+        (Judged::NoReason, _) if claim.source.names_promotion_code() => {
             "kept: no code carries this promotion code".to_owned()
         }
-        Judged::NoReason => "kept: a reference of the host that named no code at that time".to_owned(),
+        (Judged::NoReason, _) => "kept: a reference of the host that named no code at that time".to_owned(),
     }
 }
 
