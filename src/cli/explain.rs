@@ -28,7 +28,9 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> anyhow::Result<Ex
     let db = database::existing(settings).await?;
     let id = arguments.id.trim();
     let Some(story) = explain(&db, id, &policy(settings), clock::now()).await? else {
-        bail!("nothing of the name {id} is known here: no event, claim or command has told of it");
+        bail!(
+            "nothing of the name {id} is known here, or it is of a kind that explain does not tell (see explain --help)"
+        );
     };
     match arguments.format {
         Format::Table => story.sentences.iter().for_each(|sentence| println!("{sentence}")),
