@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::problem::Problem;
@@ -109,9 +109,13 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         };
         Problem::new(status, "invalid_body", detail)
     };
+    if body.trim_ascii_start().first() != Some(&b'{') && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        let detail = "the body: a JSON object is needed";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail));
+    }
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let place = if path == "." { "the body".to_owned() } else { path };
+        let place = if [".", "?"].contains(&path.as_str()) { "the body".to_owned() } else { path };
         invalid(error.inner(), format!("{place}: {}", error.inner()))
     })?;
     json.end().map_err(|error| invalid(&error, error.to_string()))?;

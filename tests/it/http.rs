@@ -285,7 +285,8 @@ on_both_databases! {
     async fn a_referral_that_is_no_json_object_is_refused(world: World) {
         world.with_anna("10").await;
         let good = json!({ "code": "ANNA", "customer": "cus_1" }).to_string();
-        let broken = ["", "no JSON", "[]", "null", "{", "\"ANNA\"", "\u{feff}{}"].map(str::to_owned);
+        let broken = ["", "no JSON", "[]", "null", "{", "\"ANNA\"", "\u{feff}{}",
+            "[\"ANNA\", \"cus_1\", null, null, null, null]", "{\"code\":"].map(str::to_owned);
         let twice = good.replacen('{', "{\"code\":\"ANNA\",", 1);
         let trailing = [format!("{good}{good}"), format!("{good} and more"), format!("{good},"), format!("[{good}]")];
         for body in broken.into_iter().chain([twice]).chain(trailing) {
