@@ -108,11 +108,13 @@ fn bond(
             Ok((own.clone(), user(named)?))
         }
         (Customer::User(_), _, _) => {
-            let message = "customer: needed; and user_id, when it is named, is that of the referral";
+            let message =
+                "customer: needed, because the user of this referral is known; user_id may only be that one";
             Err(invalid(message.to_owned()))
         }
         (Customer::Stripe(_), _, _) => {
-            let message = "user_id: the user of the referral's own customer comes first";
+            let message =
+                "user_id: the user of this referral is not known; it comes first, then its further customers";
             Err(invalid(message.to_owned()))
         }
     }
