@@ -179,7 +179,11 @@ fn show(referral: &ReferralBody, format: Format) -> anyhow::Result<()> {
     println!("{}", sentence(referral));
     let number = referral.referral_number.map(|number| format!(", number {number} there"));
     println!("program {}{}", referral.program, number.unwrap_or_default());
-    println!("Stripe customers: {}", referral.customers.join(", "));
+    if referral.customers.is_empty() {
+        println!("no Stripe customer yet");
+    } else {
+        println!("Stripe customers: {}", referral.customers.join(", "));
+    }
     if let Some(loss) = &referral.loss {
         let LossBody { invoice, currency, amount_paid, refunds, disputes } = loss;
         let shown = |minor: i64| {

@@ -57,7 +57,7 @@ on_both_databases! {
         let table = world.cli_ok(&["referral", "list", "--status", "held"]);
         assert!(table.contains("same_user") && table.contains(&told) && !table.contains("cus_2"), "{table}");
         let story = world.cli_ok(&["explain", "cus_1"]);
-        assert!(story.contains("Customer and promoter are one user of the host: clm_"), "{story}");
+        assert!(story.contains("Customer and promoter are one user of the host, as clm_"), "{story}");
         assert!(story.contains(&format!("They share an e-mail, which {told} told; the promoter has it since ")), "{story}");
         // An address of the promoter that becomes known later says since when.
         world.refer("BERT", "cus_3").await;

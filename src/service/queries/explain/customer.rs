@@ -88,7 +88,9 @@ fn evidence(evidence: &Evidence) -> String {
         told_by => told_by,
     };
     match (evidence.kind, evidence.promoter_since) {
-        (EvidenceKind::SameUser, _) => format!("Customer and promoter are one user of the host: {told_by}."),
+        (EvidenceKind::SameUser, _) => {
+            format!("Customer and promoter are one user of the host, as {told_by} told.")
+        }
         (EvidenceKind::SameEmail, None) => format!("They share an e-mail, which {told_by} told."),
         (EvidenceKind::SameEmail, Some(since)) => {
             format!("They share an e-mail, which {told_by} told; the promoter has it since {since}.")

@@ -47,9 +47,9 @@ pub async fn tell(db: &Database, name: &str, now: Timestamp) -> Result<Option<Ve
     }
     for referral in referrals.iter().filter(|view| view.referral.held) {
         told.push(format!(
-            "Referral {} of {} is held: release or refuse it.",
-            referral.referral.id,
-            words::customer(&referral.referral.customer)
+            "{} has referral {}, which is held: release or refuse it.",
+            words::customer(&referral.referral.customer),
+            referral.referral.id
         ));
     }
     Ok(Some(told))

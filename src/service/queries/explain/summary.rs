@@ -20,6 +20,8 @@ pub fn of_invoice<'s>(
     let status = CommissionStatus::of(state, id, &assessment, now).as_str();
     let what = if let Some(reason) = assessment.reason {
         format!("earns nothing ({})", reason.as_str())
+    } else if assessment.commission_minor == 0 {
+        "earned nothing".to_owned()
     } else {
         let net = currency.display(assessment.net_minor());
         let earned = currency.display(assessment.commission_minor);
