@@ -37,7 +37,7 @@ pub enum SignatureError {
     #[error("the Stripe-Signature header is missing")]
     Missing,
     /// The header is not `t=…,v1=…`, or too long.
-    #[error("the Stripe-Signature header is not of the form t=<unix seconds>,v1=<hex>")]
+    #[error("the Stripe-Signature header is not of the form t=<unix seconds>,v1=<hex> with one t")]
     Malformed,
     /// `t` is too far from now, in either direction.
     #[error("the timestamp of the signature is outside the tolerance")]
