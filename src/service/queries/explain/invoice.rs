@@ -4,8 +4,8 @@ use super::{payment, words};
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::{Needs, State, Sums, targets};
 use crate::domain::{
-    Assessment, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice, Referral, Reward,
-    Timestamp,
+    Assessment, BasisPoints, CommissionStatus, Currency, Customer, InvoiceId, NoCommission, PaidInvoice,
+    Referral, Reward, Timestamp,
 };
 use crate::service::ServiceError;
 use crate::store::Database;
@@ -85,7 +85,8 @@ fn earned(
         let (word, why) = (reason.as_str(), words::reason(reason));
         format!("Its terms are {reward}; but it earns nothing ({word}): {why}.")
     } else {
-        let rate = assessment.rate.map_or_else(String::new, |rate| format!(" at {rate}"));
+        let rate =
+            assessment.rate.map_or_else(String::new, |rate| format!(" at {rate}{}", tier(referral, rate)));
         let earned = currency.display(assessment.commission_minor);
         let earned =
             if assessment.rate.is_some_and(|rate| rate.get() == 0) { "nothing".to_owned() } else { earned };
@@ -100,6 +101,14 @@ fn earned(
                 .to_owned(),
         );
     }
+}
+
+/// Which tier a rate is of, when it is not the program's own and no product has picked it.
+fn tier(referral: &Referral, rate: BasisPoints) -> String {
+    let terms = &referral.terms;
+    let is_other = matches!(terms.reward, Reward::Percentage(own) if own != rate);
+    let number = referral.referral_number.filter(|_| is_other && terms.product_rates.is_empty());
+    number.map_or_else(String::new, |number| format!(" (the tier of number {number})"))
 }
 
 /// The base and the cap, where they limit it, and which limits of the terms say nothing about this currency.
