@@ -34,7 +34,7 @@ pub fn name(field: &str, value: &str) -> Result<String, ServiceError> {
     if is_name(value) {
         Ok(value.to_owned())
     } else {
-        Err(invalid(format!("{field}: 1 to 255 printable characters")))
+        Err(invalid(format!("{field}: 1 to 255 bytes, without control characters")))
     }
 }
 
@@ -92,7 +92,7 @@ pub fn text(field: &str, value: &str) -> Result<String, ServiceError> {
     if fits && !value.chars().any(char::is_control) {
         Ok(value.to_owned())
     } else {
-        Err(invalid(format!("{field}: 1 to {TEXT_LIMIT} printable characters")))
+        Err(invalid(format!("{field}: 1 to {TEXT_LIMIT} characters, none of them a control character")))
     }
 }
 
