@@ -3,19 +3,23 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-/// Replaces `{number}` (a numeric primary key) and `{bytes}` by the words of the database. Texts are ordered by their
-/// bytes, whatever the collation of the database: the order of ids decides who is served first.
+/// Replaces `{number}` (a numeric primary key), `{bytes}` and `{narrow}` by the words of the database. Texts are ordered by
+/// their bytes, whatever the collation of the database: the order of ids decides who is served first.
+///
+/// `{narrow}` ends a table of short rows with a key of several columns: SQLite then keeps it in one tree, by its key, and not
+/// in two.
 pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
-    let (number, bytes) = if backend == DatabaseBackend::Sqlite {
+    let (number, bytes, narrow) = if backend == DatabaseBackend::Sqlite {
         // Only under this very name it is the key of the table itself, and not of an index beside it.
-        ("INTEGER PRIMARY KEY NOT NULL", "BLOB")
+        ("INTEGER PRIMARY KEY NOT NULL", "BLOB", " WITHOUT ROWID")
     } else if backend == DatabaseBackend::Postgres {
-        ("BIGINT PRIMARY KEY", "BYTEA")
+        ("BIGINT PRIMARY KEY", "BYTEA", "")
     } else {
         return Err(DbErr::Custom(format!("referrald runs on SQLite and PostgreSQL, not on {backend:?}")));
     };
     let text = if backend == DatabaseBackend::Sqlite { "TEXT" } else { "TEXT COLLATE \"C\"" };
-    Ok(sql.replace("{number}", number).replace("{bytes}", bytes).replace(" TEXT", &format!(" {text}")))
+    let sql = sql.replace("{number}", number).replace("{bytes}", bytes).replace("{narrow}", narrow);
+    Ok(sql.replace(" TEXT", &format!(" {text}")))
 }
 
 /// The statements that make the database refuse to delete rows of `table`, or to change these columns of it (all

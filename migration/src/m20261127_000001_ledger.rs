@@ -98,7 +98,7 @@ const STATEMENTS: [&str; 31] = [
         email_hash {bytes} NOT NULL,
         told_by TEXT NOT NULL CHECK (told_by <> ''),
         PRIMARY KEY (customer, email_hash)
-    )",
+    ){narrow}",
     // Readers of the indexes: the claims about a customer, and those that a change of a code or a program concerns.
     "CREATE TABLE claim (
         id TEXT PRIMARY KEY,
@@ -121,21 +121,21 @@ const STATEMENTS: [&str; 31] = [
         customer TEXT NOT NULL,
         code_key TEXT NOT NULL REFERENCES code (key),
         PRIMARY KEY (customer, code_key)
-    )",
+    ){narrow}",
     "CREATE TABLE referral_number (
         customer TEXT NOT NULL,
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
         number BIGINT NOT NULL CHECK (number > 0),
         PRIMARY KEY (customer, promoter_id, program_key)
-    )",
+    ){narrow}",
     // So that nobody has to look for the greatest number.
     "CREATE TABLE referral_counter (
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
         program_key TEXT NOT NULL REFERENCES program (key),
         last BIGINT NOT NULL CHECK (last > 0),
         PRIMARY KEY (promoter_id, program_key)
-    )",
+    ){narrow}",
     // Reader of the index: what was said of a customer, for every event about it.
     "CREATE TABLE review (
         id TEXT PRIMARY KEY,
@@ -183,7 +183,7 @@ const STATEMENTS: [&str; 31] = [
         id TEXT NOT NULL,
         ended BOOLEAN NOT NULL,
         PRIMARY KEY (stripe_customer_id, id)
-    );
+    ){narrow};
     CREATE INDEX subscription_id ON subscription (id)",
     // Readers of the indexes: what an invoice of a payment settles; what is looked up next; what `replay` runs again, waits for
     // too long, and is listed for the operator; whether refunds are ever told by id, of which only their events pay for it;
@@ -270,7 +270,7 @@ const STATEMENTS: [&str; 31] = [
         payment_id TEXT NOT NULL,
         amount_minor BIGINT CHECK (amount_minor >= 0),
         PRIMARY KEY (invoice_id, payment_id)
-    );
+    ){narrow};
     CREATE INDEX payment_link_payment ON payment_link (payment_id)",
     // Readers of the next three indexes: what takes from a payment, and from an invoice.
     "CREATE TABLE refund (
