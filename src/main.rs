@@ -25,6 +25,7 @@ use tokio::runtime::Runtime;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     let cli = Cli::parse();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
@@ -33,6 +34,19 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(referrald::cli::run(cli));
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     ended.unwrap_or_else(|error| fail(&error))
+}
+
+/// A reader of the output that is gone, as `head` is after its lines, ends the command without a word. `println!` knows no
+/// other way than to panic then.
+fn end_with_the_reader() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to stdout") && message.contains("Broken pipe") {
+            std::process::exit(1);
+        }
+        tell(panic);
+    }));
 }
 
 /// One line: what failed, and why.

@@ -1,6 +1,6 @@
 //! The command line, as an operator uses it.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::support;
 use crate::support::postgres::new_database;
@@ -21,6 +21,21 @@ fn trigger(world: &World, arguments: &str) -> (Option<i32>, String) {
     let output =
         world.cli(&["trigger", "--to", &to].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>());
     (output.status.code(), stdout(&output) + &stderr(&output))
+}
+
+#[test]
+fn a_reader_of_the_output_that_is_gone_ends_the_command_without_a_word() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command(&format!("sqlite://{}/referrald.db", directory.path().display()));
+    command
+        .args(["program", "create", "default", "--rate", "10"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    drop(running.stdout.take());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
 }
 
 #[test]

@@ -220,7 +220,7 @@ on_both_databases! {
         world.expect("parked", &early).await;
         for name in ["pi_9", "ch_9"] {
             says(&world.cli_ok(&["explain", name]), &["Payment pi_9 (charge ch_9) pays no invoice that is known yet",
-                "2000 minor units of it was refunded", &format!("Event {} is parked", id(&early))]);
+                "2000 minor units refunded in all", &format!("Event {} is parked", id(&early))]);
         }
         // Codes, users without a customer, uses one by one, and a rate of nothing.
         says(&world.cli_ok(&["explain", "ANNA"]), &["Code ANNA belongs to promoter anna (prm_", "is active; 1 use was given."]);
