@@ -2,16 +2,15 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
-use clap::Subcommand;
-use serde_json::{Value, json};
-
 use super::database;
 use super::output::{Format, table};
+use crate::domain::Outcome;
 use crate::domain::inbox::KeptEvent;
-use crate::domain::{Outcome, Timestamp};
 use crate::service::queries::events::{self, EventFilter};
+use crate::service::queries::shown::EventBody;
 use crate::settings::Settings;
+use anyhow::bail;
+use clap::Subcommand;
 
 /// Events read at a time.
 const PAGE: u64 = 500;
@@ -70,13 +69,16 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
             (found, format)
         }
     };
-    print(&found, format);
+    print(found, format)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(found: &[KeptEvent], format: Format) {
+fn print(found: Vec<KeptEvent>, format: Format) -> anyhow::Result<()> {
     match format {
-        Format::Json => println!("{}", found.iter().map(shown).collect::<Value>()),
+        Format::Json => {
+            let shown: Vec<EventBody> = found.into_iter().map(EventBody::from).collect();
+            println!("{}", serde_json::to_value(shown)?);
+        }
         Format::Table => {
             let rows = found.iter().map(|event| {
                 let why = event.reason.clone().unwrap_or_default();
@@ -87,20 +89,5 @@ fn print(found: &[KeptEvent], format: Format) {
             println!("{}", table(["event", "type", "received at", "outcome", "reason", "waits for"], rows));
         }
     }
-}
-
-/// As the API shows it.
-fn shown(event: &KeptEvent) -> Value {
-    let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    json!({
-        "id": event.telling.id.as_str(),
-        "object": "event",
-        "api_version": told(&event.telling.api_version),
-        "type": told(&event.event_type),
-        "created": event.created_at.map(Timestamp::unix),
-        "received_at": event.received_at.unix(),
-        "outcome": event.outcome,
-        "reason": event.reason,
-        "waits_for": event.waits_for.as_ref().map(ToString::to_string),
-    })
+    Ok(())
 }

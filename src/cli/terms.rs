@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::{BasisPoints, CommissionBase, Currency, Recurrence, Reward, Terms, Tier, TiersBy};
 use crate::service::fields::Limit;
 use crate::service::programs::TermsChange;
+use crate::service::queries::explain::counted;
 
 /// What may be said of terms. Amounts are integers in the currency's minor unit (cents), rates are per cent.
 #[derive(Debug, Args)]
@@ -212,10 +213,6 @@ pub fn sentence(terms: &Terms) -> String {
         parts.push("takes no new referrals".to_owned());
     }
     parts.join(", ")
-}
-
-fn counted(number: u32, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Terms for programs: rates in basis points, amounts in minor units.

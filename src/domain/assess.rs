@@ -31,6 +31,11 @@ pub struct Assessment {
 }
 
 impl Assessment {
+    /// True for an invoice that no claim concerns: it has no row, unless one was made of it before.
+    pub fn is_not_referred(&self) -> bool {
+        self.reason == Some(NoCommission::NotReferred)
+    }
+
     /// What is left of C: 0 ≤ net ≤ C.
     pub const fn net_minor(&self) -> i64 {
         self.commission_minor.saturating_add(self.refund_minor).saturating_add(self.dispute_minor)
@@ -174,12 +179,15 @@ fn base(snapshot: &InvoiceSnapshot, terms: &Terms) -> Result<i64, MoneyError> {
         CommissionBase::AmountPaid => snapshot.shipping_minor,
         CommissionBase::NetOfTax => minus(snapshot.shipping_minor, snapshot.shipping_tax_minor)?.max(0),
     };
-    let paid_minor = if snapshot.amount_paid_minor >= snapshot.total_minor {
-        shipping_minor
-    } else {
-        share_floor(shipping_minor, snapshot.amount_paid_minor, snapshot.total_minor)?
-    };
-    Ok(minus(base_minor, paid_minor)?.max(0))
+    Ok(minus(base_minor, part_paid(snapshot, shipping_minor)?)?.max(0))
+}
+
+/// The part of an amount of an invoice that was paid, rounded down; all of it where at least the total was.
+fn part_paid(snapshot: &InvoiceSnapshot, minor: i64) -> Result<i64, MoneyError> {
+    if snapshot.amount_paid_minor >= snapshot.total_minor {
+        return Ok(minor);
+    }
+    share_floor(snapshot.amount_paid_minor, minor, snapshot.total_minor)
 }
 
 fn base_with_shipping(snapshot: &InvoiceSnapshot, base: CommissionBase) -> Result<i64, MoneyError> {
@@ -191,11 +199,7 @@ fn base_with_shipping(snapshot: &InvoiceSnapshot, base: CommissionBase) -> Resul
                 (None, Some(tax_minor)) => minus(snapshot.total_minor, tax_minor)?,
                 (None, None) => snapshot.total_minor,
             };
-            if snapshot.amount_paid_minor >= snapshot.total_minor {
-                Ok(net_minor)
-            } else {
-                share_floor(snapshot.amount_paid_minor, net_minor, snapshot.total_minor)
-            }
+            part_paid(snapshot, net_minor)
         }
     }
 }

@@ -93,9 +93,9 @@ impl DisputeFacts {
     }
 
     fn order(&self) -> (u8, Option<Timestamp>, bool, i64, DisputeState, &PaymentId, Currency) {
-        let is_lost = self.state == DisputeState::Lost;
-        let told = (self.state, &self.payment, self.currency);
-        (self.state.rank(), self.closed_at, is_lost, self.amount_minor, told.0, told.1, told.2)
+        let Self { payment, amount_minor, currency, state, closed_at, transactions: _ } = self;
+        let is_lost = *state == DisputeState::Lost;
+        (state.rank(), *closed_at, is_lost, *amount_minor, *state, payment, *currency)
     }
 
     /// What it takes at present from a payment of which so much was captured, for an invoice in `currency`: by its balance

@@ -6,7 +6,6 @@ use super::ids::{
     ClaimId, EventId, InvoiceId, ProgramKey, PromoterId, ReferralId, ReviewId, StripeCustomerId, UserId,
 };
 use super::money::Currency;
-use super::no_commission::NoCommission;
 use super::time::Timestamp;
 
 /// What an entry is about.
@@ -120,13 +119,6 @@ pub struct Commission {
     pub currency: Currency,
     /// The figures.
     pub assessment: Assessment,
-}
-
-impl Commission {
-    /// True for an invoice that no claim concerns: it has no row, unless one was made of it before.
-    pub fn is_not_referred(&self) -> bool {
-        self.assessment.reason == Some(NoCommission::NotReferred)
-    }
 }
 
 /// An entry as it stands in the ledger.

@@ -19,6 +19,13 @@ pub struct Loss {
     pub total_minor: i64,
 }
 
+impl Loss {
+    /// L − R: what disputes took beyond refunds and credit notes.
+    pub const fn disputes_minor(&self) -> i64 {
+        self.total_minor.saturating_sub(self.refunds_minor)
+    }
+}
+
 /// The payments that a transaction touches, everything that takes from them, and what they pay.
 ///
 /// Rows are kept as they were named; [`PaymentGraph::resolve`] maps a charge to its payment intent, so that facts

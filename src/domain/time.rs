@@ -27,6 +27,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::from(days).saturating_mul(SECONDS_PER_DAY)))
     }
 
+    /// The moment `days` × 24 h earlier.
+    #[must_use]
+    pub fn minus_days(self, days: u16) -> Self {
+        self.minus_seconds(i64::from(days).saturating_mul(SECONDS_PER_DAY))
+    }
+
     /// True when `later` is on or after the UTC date that is `months` calendar months after that of this moment; the day
     /// is clamped to the length of its month. False for times that no calendar knows.
     pub fn months_have_passed(self, months: u16, later: Self) -> bool {
@@ -36,6 +42,12 @@ impl Timestamp {
 
     fn utc_date(self) -> Option<NaiveDate> {
         DateTime::from_timestamp(self.0, 0).map(|time| time.date_naive())
+    }
+
+    /// The moment `seconds` later.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds))
     }
 
     /// The moment `seconds` earlier.

@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::domain::Timestamp;
+
 /// The longest pause, however often it failed: 6 hours.
 const LONGEST_PAUSE_S: u64 = 21_600;
 
@@ -9,6 +11,11 @@ const LONGEST_PAUSE_S: u64 = 21_600;
 /// half by chance, so that what failed together does not come back together.
 pub fn pause_s(interval_s: u64, tries: u16) -> u64 {
     jittered(interval_s, tries, Uuid::now_v7().as_u64_pair().1)
+}
+
+/// When what was tried so often in vain has its next turn.
+pub fn next_turn(now: Timestamp, interval_s: u64, tries: u16) -> Timestamp {
+    now.plus_seconds(i64::try_from(pause_s(interval_s, tries)).unwrap_or(i64::MAX))
 }
 
 fn jittered(interval_s: u64, tries: u16, random: u64) -> u64 {

@@ -6,7 +6,7 @@
 
 use tokio::sync::watch;
 
-use super::backoff::pause_s;
+use super::backoff::next_turn;
 use super::error::ServiceError;
 use super::ledger;
 use super::redrive::Pace;
@@ -168,8 +168,7 @@ impl Asking<'_> {
     /// Sets the next turn, counting so many questions: bookkeeping, without the lock of the ledger.
     async fn put_off(&self, due: &Due<Question>, lookups: u16) -> Result<(), ServiceError> {
         let lookups = due.lookups.saturating_add(lookups);
-        let pause_s = i64::try_from(pause_s(self.pace.interval_s, lookups)).unwrap_or(i64::MAX);
-        let next_at = self.now.minus_seconds(pause_s.saturating_neg());
+        let next_at = next_turn(self.now, self.pace.interval_s, lookups);
         let txn = self.db.begin().await?;
         match &due.of {
             Question::Lines(invoice) => lookups::postpone_lines(&txn, invoice, lookups, next_at).await?,

@@ -164,15 +164,16 @@ pub async fn update_program(
     .await
 }
 
-/// Refuses a program that does not exist.
+/// The program that a request names; `None` where it names none.
 ///
 /// # Errors
-/// [`ServiceError::Refused`] when it does not exist.
-pub async fn check_exists(db: &Database, key: &ProgramKey) -> Result<(), ServiceError> {
-    if programs::versions(db.reader(), Some(key)).await?.is_empty() {
-        return Err(unknown("program", key));
+/// [`ServiceError::Refused`] when there is no such program.
+pub async fn named_key(db: &Database, program: Option<&str>) -> Result<Option<ProgramKey>, ServiceError> {
+    let Some(key) = program.map(ProgramKey::new) else { return Ok(None) };
+    if programs::versions(db.reader(), Some(&key)).await?.is_empty() {
+        return Err(unknown("program", &key));
     }
-    Ok(())
+    Ok(Some(key))
 }
 
 /// The refusal of a program that does not exist.

@@ -62,6 +62,17 @@ pub async fn change_email(
     Ok(Promoter { email: Some(email), ..promoter })
 }
 
+/// The id of the promoter that a request names by id or user of the host; `None` where it names none.
+///
+/// # Errors
+/// [`ServiceError::Refused`] when there is no such promoter.
+pub async fn named_id(db: &Database, promoter: Option<&str>) -> Result<Option<PromoterId>, ServiceError> {
+    match promoter {
+        Some(promoter) => Ok(Some(named(db, promoter).await?.id)),
+        None => Ok(None),
+    }
+}
+
 /// The promoter of an id (`prm_…`) or of a user of the host.
 ///
 /// # Errors

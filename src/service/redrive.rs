@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 
-use super::backoff::pause_s;
+use super::backoff::next_turn;
 use super::error::ServiceError;
 use super::ledger;
 use crate::domain::inbox::Telling;
@@ -19,7 +19,6 @@ use crate::stripe::{ApiError, InvoiceLink, InvoicesOfPayment, StripeApi};
 
 /// What is parked for longer is not about to be settled by an event that is only late: 1 hour.
 const LATE_S: i64 = 3_600;
-const SECONDS_PER_DAY: i64 = 86_400;
 /// Events that are given up in one transaction.
 const GIVE_UP_PAGE: u64 = 250;
 
@@ -116,7 +115,7 @@ async fn refunds(api: &StripeApi, payment: &PaymentId) -> Result<Vec<(RefundId, 
 /// # Errors
 /// [`ServiceError`] when the database is away.
 pub async fn give_up_old(db: &Database, give_up_days: u16, now: Timestamp) -> Result<u64, ServiceError> {
-    let before = now.minus_seconds(i64::from(give_up_days).saturating_mul(SECONDS_PER_DAY));
+    let before = now.minus_days(give_up_days);
     let parked = events::parked_since(db.reader(), before, GIVE_UP_PAGE).await?;
     if parked.is_empty() {
         return Ok(0);
@@ -263,8 +262,7 @@ impl Lookup<'_> {
         let mut postponed = Vec::new();
         for parked in parked {
             let lookups = parked.lookups.saturating_add(lookups);
-            let pause_s = i64::try_from(pause_s(self.pace.interval_s, lookups)).unwrap_or(i64::MAX);
-            let next_at = self.now.minus_seconds(pause_s.saturating_neg());
+            let next_at = next_turn(self.now, self.pace.interval_s, lookups);
             let txn = db.begin().await?;
             let rows = events::postpone(&txn, parked, lookups, next_at).await?;
             txn.commit().await.map_err(StoreError::from)?;

@@ -6,7 +6,6 @@ use crate::store::{Database, StoreError, events};
 
 /// Payloads dropped in one transaction: some 0.5 MB.
 const BATCH: u64 = 250;
-const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Drops one batch of payloads that are older than so many days. Those of parked and quarantined events stay: they may
 /// have to be run again. Returns how many were dropped.
@@ -14,7 +13,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// # Errors
 /// [`ServiceError`] when the database is away.
 pub async fn drop_payloads(db: &Database, payload_days: u16, now: Timestamp) -> Result<u64, ServiceError> {
-    let before = now.minus_seconds(i64::from(payload_days).saturating_mul(SECONDS_PER_DAY));
+    let before = now.minus_days(payload_days);
     let old = events::with_old_payload(db.reader(), before, BATCH).await?;
     if old.is_empty() {
         return Ok(0);

@@ -1,7 +1,7 @@
 //! Choosing the referral of a customer from its claims, and what is given to it then: a redemption of the code and a
 //! referral number.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::judge::Judged;
 use super::unit::UnitOfWork;
@@ -98,43 +98,35 @@ impl UnitOfWork {
         customers: &BTreeSet<Customer>,
         invoices: impl Iterator<Item = &'i InvoiceId>,
     ) -> Result<(), MoneyError> {
-        let mut without = BTreeMap::new();
-        for customer in customers {
+        let unnumbered = |customer: &Customer| {
             let referral = self.state.referrals.get(customer).filter(|referral| !referral.void);
-            if let Some(referral) = referral
-                && referral.terms.tiers_by == TiersBy::Signups
-                && referral.referral_number.is_none()
-            {
-                let group = (referral.promoter.clone(), referral.program.clone());
-                without.insert(customer.clone(), (referral.claim.clone(), group));
-            }
-        }
+            referral.filter(|referral| referral.referral_number.is_none())
+        };
+        let by_signup = |customer: &&Customer| {
+            unnumbered(customer).is_some_and(|referral| referral.terms.tiers_by == TiersBy::Signups)
+        };
+        let mut due: BTreeSet<Customer> = customers.iter().filter(by_signup).cloned().collect();
         let mut assessor = self.state.assessor();
         for id in invoices {
             let Some(customer) = self.state.customer_of_invoice(id) else { continue };
-            let referral = self.state.referrals.get(&customer).filter(|referral| !referral.void);
-            if referral.is_none_or(|referral| referral.referral_number.is_some()) {
+            if unnumbered(&customer).is_none() {
                 continue;
             }
-            if let Some((assessment, Some(referral))) = assessor.assess(id)?
-                && assessment.reason.is_none()
-            {
-                let group = (referral.promoter.clone(), referral.program.clone());
-                without.insert(customer, (referral.claim.clone(), group));
+            if assessor.assess(id)?.is_some_and(|(assessment, _)| assessment.reason.is_none()) {
+                due.insert(customer);
             }
         }
-        let mut in_turn: Vec<_> = without.into_iter().collect();
-        in_turn.sort_by_cached_key(|(_, (claim, _))| {
-            let claim = self.state.customers.claim(claim)?;
-            let (claimed_at, precedence, named) = claim.turn();
-            Some((claimed_at, precedence, named.to_owned()))
+        let mut in_turn: Vec<Customer> = due.into_iter().collect();
+        in_turn.sort_by_cached_key(|customer| {
+            let referral = self.state.referrals.get(customer)?;
+            self.state.customers.claim(&referral.claim).map(Claim::turn)
         });
-        for (customer, (_, group)) in in_turn {
-            let number = self.give_number(&customer, group);
-            if let Some(referral) = self.state.referrals.get_mut(&customer) {
-                referral.referral_number = Some(number);
-                self.changed.referrals.insert(customer);
-            }
+        for customer in in_turn {
+            let Some(mut referral) = self.state.referrals.remove(&customer) else { continue };
+            let group = (referral.promoter.clone(), referral.program.clone());
+            referral.referral_number = Some(self.give_number(&customer, group));
+            self.state.referrals.insert(customer.clone(), referral);
+            self.changed.referrals.insert(customer);
         }
         Ok(())
     }

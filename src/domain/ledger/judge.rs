@@ -118,8 +118,9 @@ impl State {
 
     /// True when the latest review refused this claim's customer to its promoter. A move beats what was said before it.
     fn refuses(&self, claim: &Claim, customer: &Customer, promoter: &PromoterId) -> bool {
-        let is_later = |said_at: Timestamp| claim.moved_at.is_none_or(|moved_at| said_at >= moved_at);
-        matches!(self.decision_on(customer, promoter), Some((ReviewDecision::Refused, at)) if is_later(at))
+        let is_later = |review: &Review| claim.moved_at.is_none_or(|moved_at| review.reviewed_at >= moved_at);
+        let latest = self.latest_review(customer, promoter);
+        latest.is_some_and(|review| review.decision == ReviewDecision::Refused && is_later(review))
     }
 
     /// When an operator last moved a customer, or reviewed it for any promoter: what is said next comes later.
@@ -168,26 +169,12 @@ impl State {
             .max_by_key(|review| review.order())
     }
 
-    /// What an operator said last of (customer, promoter), and when.
-    pub fn decision_on(
-        &self,
-        customer: &Customer,
-        promoter: &PromoterId,
-    ) -> Option<(ReviewDecision, Timestamp)> {
-        self.latest_review(customer, promoter).map(|review| (review.decision, review.reviewed_at))
-    }
-
-    /// True when the latest review of (customer, promoter) refused them.
-    pub fn is_refused(&self, customer: &Customer, promoter: &PromoterId) -> bool {
-        matches!(self.decision_on(customer, promoter), Some((ReviewDecision::Refused, _)))
-    }
-
     /// True when this is what was said last of a customer and any promoter.
     pub fn has_decision(&self, customer: &Customer, decision: ReviewDecision) -> bool {
         let names = self.customers.names_of(customer);
         let mut reviewed = self.reviews.keys().filter(|(name, _)| names.contains(name));
         reviewed.any(|(_, promoter)| {
-            self.decision_on(customer, promoter).is_some_and(|(said, _)| said == decision)
+            self.latest_review(customer, promoter).is_some_and(|said| said.decision == decision)
         })
     }
 

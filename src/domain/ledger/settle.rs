@@ -121,7 +121,7 @@ impl UnitOfWork {
             self.changed.entries.extend(entries);
             let known = self.state.commissions.get(&id);
             // That no claim concerns an invoice goes without saying.
-            let goes_without = known.is_none() && commission.is_not_referred();
+            let goes_without = known.is_none() && commission.assessment.is_not_referred();
             if !goes_without && known != Some(&commission) {
                 self.changed.commissions.insert(id.clone());
                 self.state.commissions.insert(id, commission);

@@ -3,16 +3,16 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Query};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::page::{Page, page_limit};
-use crate::domain::inbox::KeptEvent;
-use crate::domain::{Outcome, PaymentId, Timestamp};
+use crate::domain::Outcome;
 use crate::http::auth::Admin;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::service::queries::events::{self, EventFilter};
+use crate::service::queries::shown::EventBody;
 
 /// The query of a list.
 #[derive(Debug, Deserialize)]
@@ -22,22 +22,6 @@ pub struct Filter {
     r#type: Option<String>,
     cursor: Option<String>,
     limit: Option<String>,
-}
-
-/// A telling of an event as the API shows it. Times are Unix seconds.
-#[derive(Debug, Serialize)]
-struct EventView {
-    id: String,
-    object: &'static str,
-    api_version: Option<String>,
-    r#type: Option<String>,
-    created: Option<i64>,
-    received_at: i64,
-    /// `posted`, `recorded`, `ignored`, `parked` or `quarantined`.
-    outcome: String,
-    reason: Option<String>,
-    /// The payment whose invoice settles it.
-    waits_for: Option<String>,
 }
 
 /// A page of events. Where few fit the filter it may be short, or empty, and still not be the last.
@@ -50,7 +34,7 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     let filter = EventFilter { outcome, event_type };
     let page = state.uncancelled(|db| async move { events::list(&db, &filter, before, limit).await });
     let (found, next) = page.await??;
-    let data: Vec<EventView> = found.into_iter().map(EventView::from).collect();
+    let data: Vec<EventBody> = found.into_iter().map(EventBody::from).collect();
     let next_cursor = next.as_ref().map(events::cursor);
     Ok(HttpResponse::Ok().json(Page { data, has_more: next_cursor.is_some(), next_cursor }))
 }
@@ -64,7 +48,7 @@ pub async fn show(_: Admin, id: Path<String>, state: Data<HttpState>) -> Result<
         let detail = "no event of this id was received";
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown_event", detail));
     }
-    let tellings: Vec<EventView> = found.into_iter().map(EventView::from).collect();
+    let tellings: Vec<EventBody> = found.into_iter().map(EventBody::from).collect();
     Ok(HttpResponse::Ok().json(json!({ "id": id, "object": "event", "tellings": tellings })))
 }
 
@@ -74,22 +58,5 @@ fn check_outcome(outcome: Option<&str>) -> Result<(), Problem> {
             Err(Problem::invalid_query(format!("outcome: one of {}", Outcome::WORDS.join(", "))))
         }
         Some(_) | None => Ok(()),
-    }
-}
-
-impl From<KeptEvent> for EventView {
-    fn from(event: KeptEvent) -> Self {
-        let told = |text: String| Some(text).filter(|text| !text.is_empty());
-        Self {
-            id: event.telling.id.into_string(),
-            object: "event",
-            api_version: told(event.telling.api_version),
-            r#type: told(event.event_type),
-            created: event.created_at.map(Timestamp::unix),
-            received_at: event.received_at.unix(),
-            outcome: event.outcome,
-            reason: event.reason,
-            waits_for: event.waits_for.map(PaymentId::into_string),
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! Codes as they are shown.
 
 use crate::domain::catalog::CodeRecord;
-use crate::domain::{Code, NoCommission, ProgramKey, Timestamp};
+use crate::domain::{Code, NoCommission, Timestamp};
 use crate::service::ServiceError;
-use crate::service::programs::check_exists;
-use crate::service::promoters::named;
+use crate::service::programs::named_key;
+use crate::service::promoters::named_id;
 use crate::store::codes::{self, Filter};
 use crate::store::{Database, programs, promoters};
 
@@ -37,13 +37,9 @@ pub async fn list(
     after: Option<&Code>,
     limit: u64,
 ) -> Result<Vec<CodeRecord>, ServiceError> {
-    let mut filter = Filter { program: asked.program.as_ref().map(ProgramKey::new), ..Filter::default() };
-    if let Some(program) = &filter.program {
-        check_exists(db, program).await?;
-    }
-    if let Some(promoter) = &asked.promoter {
-        filter.promoter = Some(named(db, promoter).await?.id);
-    }
+    let program = named_key(db, asked.program.as_deref()).await?;
+    let promoter = named_id(db, asked.promoter.as_deref()).await?;
+    let mut filter = Filter { promoter, program };
     if let Some(user_id) = &asked.user_id {
         let Some(promoter) = promoters::one(db.reader(), user_id).await? else { return Ok(Vec::new()) };
         if filter.promoter.is_some_and(|named| named != promoter.id) {

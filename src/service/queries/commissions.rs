@@ -3,12 +3,11 @@
 use crate::domain::entries::PostedEntry;
 use crate::domain::ledger::Needs;
 use crate::domain::{
-    Assessment, CommissionStatus, InvoiceId, NoCommission, PaidInvoice, ProgramKey, PromoterId, Referral,
-    Timestamp, UserId,
+    Assessment, CommissionStatus, InvoiceId, PaidInvoice, ProgramKey, PromoterId, Referral, Timestamp, UserId,
 };
 use crate::service::ServiceError;
-use crate::service::programs::check_exists;
-use crate::service::promoters::named;
+use crate::service::programs::named_key;
+use crate::service::promoters::named_id;
 use crate::store::snapshot::Snapshot;
 use crate::store::{Database, commissions, entries};
 
@@ -77,14 +76,8 @@ pub async fn list(
     limit: u64,
     now: Timestamp,
 ) -> Result<(Vec<CommissionView>, Option<InvoiceId>), ServiceError> {
-    let promoter = match &filter.promoter {
-        Some(promoter) => Some(named(db, promoter).await?.id),
-        None => None,
-    };
-    let program = filter.program.as_ref().map(ProgramKey::new);
-    if let Some(program) = &program {
-        check_exists(db, program).await?;
-    }
+    let promoter = named_id(db, filter.promoter.as_deref()).await?;
+    let program = named_key(db, filter.program.as_deref()).await?;
     let of = (promoter.as_ref(), program.as_ref(), filter.invoice.as_ref());
     let mut snapshot = Snapshot::of(db).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -124,8 +117,8 @@ async fn views(
         let status = CommissionStatus::of(&state, id, &assessment, now);
         let promoter = referral.and_then(|referral| state.promoters.get(&referral.promoter));
         let promoter_user = promoter.map(|promoter| promoter.user.clone());
-        let is_not_referred = assessment.reason == Some(NoCommission::NotReferred);
-        let is_listed = !is_not_referred || state.posted.get(id).is_some_and(|sums| !sums.is_empty());
+        let is_listed =
+            !assessment.is_not_referred() || state.posted.get(id).is_some_and(|sums| !sums.is_empty());
         let (id, invoice, referral) = (id.clone(), invoice.clone(), referral.cloned());
         views.push(CommissionView { id, invoice, assessment, referral, promoter_user, status, is_listed });
     }

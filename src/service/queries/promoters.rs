@@ -4,7 +4,7 @@ use crate::domain::catalog::{CodeRecord, Promoter};
 use crate::domain::entries::{Balance, PostedEntry};
 use crate::domain::{PromoterId, TermsVersion, Timestamp};
 use crate::service::ServiceError;
-use crate::service::promoters::named;
+use crate::service::promoters::named_id;
 use crate::store::codes::{self, Filter};
 use crate::store::{Database, entries, programs, promoters};
 
@@ -64,9 +64,6 @@ pub async fn entries(
     after: i64,
     limit: u64,
 ) -> Result<Vec<PostedEntry>, ServiceError> {
-    let promoter = match promoter {
-        Some(promoter) => Some(named(db, promoter).await?.id),
-        None => None,
-    };
+    let promoter = named_id(db, promoter).await?;
     Ok(entries::list(db.reader(), promoter.as_ref(), after, limit).await?)
 }

@@ -6,7 +6,7 @@ use super::evidence::{self, About, Evidence, ReviewView};
 use crate::domain::ledger::{Needs, State};
 use crate::domain::payments::Loss;
 use crate::domain::{
-    Currency, Customer, InvoiceId, ProgramKey, Referral, ReferralId, ReferralStatus, StripeCustomerId, UserId,
+    Currency, Customer, InvoiceId, Referral, ReferralId, ReferralStatus, StripeCustomerId, UserId,
 };
 use crate::service::error::ServiceError;
 use crate::service::fields::{invalid, stripe_customer};
@@ -135,14 +135,8 @@ async fn checked(db: &Database, asked: &ReferralFilter) -> Result<Filter, Servic
     {
         return Err(invalid(format!("status: one of {}", ReferralStatus::WORDS.join(", "))));
     }
-    let promoter = match &asked.promoter {
-        Some(promoter) => Some(promoters::named(db, promoter).await?.id),
-        None => None,
-    };
-    let program = asked.program.as_ref().map(ProgramKey::new);
-    if let Some(program) = &program {
-        programs::check_exists(db, program).await?;
-    }
+    let promoter = promoters::named_id(db, asked.promoter.as_deref()).await?;
+    let program = programs::named_key(db, asked.program.as_deref()).await?;
     Ok(Filter { promoter, program, held: asked.status.as_deref() == Some(ReferralStatus::Held.as_str()) })
 }
 

@@ -1,10 +1,11 @@
-//! Referrals as the API and the command line print them.
+//! Referrals and events as the API and the command line print them.
 
 use serde::Serialize;
 
 use super::evidence::{Evidence, ReviewView};
 use super::referrals::{Lost, ReferralView};
-use crate::domain::{Customer, PromoterId, StripeCustomerId, Timestamp, UserId};
+use crate::domain::inbox::KeptEvent;
+use crate::domain::{Customer, PaymentId, PromoterId, StripeCustomerId, Timestamp, UserId};
 use crate::service::referrals::create::{ClaimOutcome, Stronger};
 
 /// A referral as it is printed.
@@ -108,6 +109,29 @@ pub struct ClaimBody {
     pub reason: Option<&'static str>,
 }
 
+/// A telling of an event as it is printed. Times are Unix seconds.
+#[derive(Debug, Serialize)]
+pub struct EventBody {
+    /// `evt_…`, or `body_…` where the body stands for the id.
+    pub id: String,
+    /// `event`.
+    pub object: &'static str,
+    /// The API version of this telling.
+    pub api_version: Option<String>,
+    /// Its type.
+    pub r#type: Option<String>,
+    /// When it happened.
+    pub created: Option<i64>,
+    /// When it was received.
+    pub received_at: i64,
+    /// `posted`, `recorded`, `ignored`, `parked` or `quarantined`.
+    pub outcome: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The payment whose invoice settles it.
+    pub waits_for: Option<String>,
+}
+
 impl From<ReferralView> for ReferralBody {
     fn from(view: ReferralView) -> Self {
         let referral = view.referral;
@@ -147,7 +171,7 @@ impl From<Lost> for LossBody {
             currency: currency.to_string(),
             amount_paid: amount_paid_minor,
             refunds: loss.refunds_minor,
-            disputes: loss.total_minor.saturating_sub(loss.refunds_minor),
+            disputes: loss.disputes_minor(),
         }
     }
 }
@@ -184,6 +208,23 @@ impl From<ClaimOutcome> for ClaimBody {
             code: outcome.code.into_string(),
             won: outcome.lost_to.is_none(),
             reason: outcome.lost_to.map(Stronger::as_str),
+        }
+    }
+}
+
+impl From<KeptEvent> for EventBody {
+    fn from(event: KeptEvent) -> Self {
+        let told = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            id: event.telling.id.into_string(),
+            object: "event",
+            api_version: told(event.telling.api_version),
+            r#type: told(event.event_type),
+            created: event.created_at.map(Timestamp::unix),
+            received_at: event.received_at.unix(),
+            outcome: event.outcome,
+            reason: event.reason,
+            waits_for: event.waits_for.map(PaymentId::into_string),
         }
     }
 }

@@ -113,7 +113,7 @@ fn check_invoice(
     }
     let expected =
         Commission { earner: referral.map(Earner::of), currency: invoice.snapshot.currency, assessment };
-    let goes_without = stored.is_none() && expected.is_not_referred() && posted.is_empty();
+    let goes_without = stored.is_none() && expected.assessment.is_not_referred() && posted.is_empty();
     if !goes_without && stored != Some(&expected) {
         report.violate(format!("{id}: its commission row is not what the facts say"));
     }

@@ -129,10 +129,7 @@ async fn review(
     let decision = request.decision;
     let reviewed_by = request.reviewed_by.as_deref().map(|by| name("reviewed_by", by)).transpose()?;
     let reason = request.reason.as_deref().map(|why| text("reason", why)).transpose()?;
-    let named = match &request.promoter {
-        Some(promoter) => Some(promoters::named(db, promoter).await?.id),
-        None => None,
-    };
+    let named = promoters::named_id(db, request.promoter.as_deref()).await?;
     let needs = Needs {
         customers: [found.customer.clone()].into(),
         promoters: named.iter().cloned().collect(),
@@ -213,7 +210,7 @@ async fn move_to(
             return Err(unknown_code(&claim.code));
         }
         // Another replica's clock may be ahead of ours: the last move counts, and not what was refused before it.
-        let after_last = state.last_said_at(&customer).map(|last| last.minus_seconds(-1));
+        let after_last = state.last_said_at(&customer).map(|last| last.plus_seconds(1));
         let moved_at = claim.moved_at.max(after_last);
         let Some(referral) = state.referrals.get(&customer) else { return Err(unknown("of this customer")) };
         let lookback_s = referral.lookback_s;

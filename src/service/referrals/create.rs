@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::domain::attribution::Likeness;
 use crate::domain::ids::encoded;
 use crate::domain::ledger::{Needs, State};
 use crate::domain::{
@@ -88,7 +89,9 @@ pub async fn refer(
     needs.add_claim(&claim);
     ledger::change(db, &needs, now, |unit| {
         check(unit.state(), &claim, email)?;
-        let before: Vec<Referral> = concerned(unit.state(), &claim);
+        let before = customers_of(unit.state(), &claim).into_iter();
+        let before: Vec<Referral> =
+            before.filter_map(|customer| unit.state().referrals.get(&customer).cloned()).collect();
         unit.refer(claim.clone(), email)?;
         let customer = claim.named_customer().map(|named| unit.state().customers.present(&named));
         let referral = customer.and_then(|customer| unit.state().referral_of(&customer).ok().cloned());
@@ -104,11 +107,10 @@ pub async fn refer(
     .await
 }
 
-/// The referrals of the customers that a claim names, which become one by it when it names two.
-fn concerned(state: &State, claim: &Claim) -> Vec<Referral> {
+/// The customers that a claim names, as they are known now; they become one by it when it names two.
+fn customers_of(state: &State, claim: &Claim) -> Vec<Customer> {
     let named = claim.stripe_customer.clone().map(Customer::Stripe).into_iter().chain(claim.named_customer());
-    let customers = named.map(|named| state.customers.present(&named));
-    customers.filter_map(|customer| state.referrals.get(&customer).cloned()).collect()
+    named.map(|named| state.customers.present(&named)).collect()
 }
 
 /// What makes the referral instead of this claim; nothing where an equal one does.
@@ -166,23 +168,19 @@ fn check(state: &State, claim: &Claim, email: Option<EmailHash>) -> Result<(), S
         let message = "customer: it belongs to another user_id already";
         return Err(ServiceError::refused(RefusalCode::CustomerOfAnotherUser, message));
     }
-    let named = claim.stripe_customer.clone().map(Customer::Stripe).into_iter().chain(claim.named_customer());
-    let customers: Vec<Customer> = named.map(|named| state.customers.present(&named)).collect();
+    let customers = customers_of(state, claim);
     let promoter = &facts.owner.promoter;
     let reviews = customers.iter().filter_map(|customer| state.latest_review(customer, promoter));
     let latest = reviews.max_by_key(|review| review.order());
     if latest.is_some_and(|review| review.decision == ReviewDecision::Refused) {
         return Err(refusal(NoCommission::Refused));
     }
-    let of_promoter = state.promoters.get(promoter);
-    let (covers_user, covers_email) =
-        latest.map_or((false, false), |review| (review.covers_user, review.covers_email));
-    let is_promoter = of_promoter.is_some_and(|promoter| {
-        let is_user = claim.user.as_ref() == Some(&promoter.user);
-        let has_email = email.is_some_and(|email| promoter.emails.contains(&email));
-        (is_user && !covers_user) || (has_email && !covers_email)
+    let shown = state.promoters.get(promoter).map(|promoter| Likeness {
+        user: claim.user.as_ref() == Some(&promoter.user),
+        email: email.is_some_and(|email| promoter.emails.contains(&email)),
     });
-    if is_promoter {
+    let shown = shown.unwrap_or_default();
+    if shown != Likeness::default() && !latest.is_some_and(|review| review.releases(shown)) {
         let message = "code: it belongs to this very person, by user or e-mail; nobody can refer themselves";
         return Err(ServiceError::refused(RefusalCode::SelfReferral, message));
     }

@@ -12,6 +12,8 @@ mod quarantined;
 mod summary;
 mod words;
 
+pub use words::counted;
+
 use crate::domain::Timestamp;
 use crate::handlers::Policy;
 use crate::service::ServiceError;

@@ -100,8 +100,8 @@ pub fn loss(state: &State, id: &InvoiceId) -> Result<Option<String>, ServiceErro
         return Ok(None);
     }
     let shown = |minor| invoice.snapshot.currency.display(minor);
-    let disputes_minor = taken.total_minor.saturating_sub(taken.refunds_minor);
-    let parts = [(taken.refunds_minor, "by refunds and credit notes"), (disputes_minor, "by disputes")];
+    let parts =
+        [(taken.refunds_minor, "by refunds and credit notes"), (taken.disputes_minor(), "by disputes")];
     let parts = parts.into_iter().filter(|(minor, _)| *minor > 0);
     let parts: Vec<String> = parts.map(|(minor, by)| format!("{} {by}", shown(minor))).collect();
     let (total, paid) = (shown(taken.total_minor), shown(invoice.snapshot.amount_paid_minor));
