@@ -46,7 +46,7 @@ pub(super) fn keys(customers: &BTreeSet<Customer>) -> Vec<String> {
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         if let Some(names) = self.names {
             let rows = answers.take(names)?.into_iter();
             fetched.stripe_customers.extend(rows.map(|row| {
@@ -65,24 +65,23 @@ impl Selected {
 }
 
 /// Adds what became known of customers. Subscriptions are written without having been read: one that has ended stays so.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     let names = changes.stripe_customers.iter().map(|(id, user, alias_of)| stripe_customer::Model {
         id: id.to_string(),
         user_id: user.as_ref().map(ToString::to_string),
         alias_of: alias_of.as_ref().map(ToString::to_string),
     });
-    batch.rows::<stripe_customer::Entity>(names, OnConflict::Overwrite)?;
+    batch.rows::<stripe_customer::Entity>(names, OnConflict::Overwrite);
     let emails = changes.emails.iter().map(|(customer, email, told_by)| customer_email::Model {
         customer: customer.to_string(),
         email_hash: email.as_bytes().to_vec(),
         told_by: told_by.clone(),
     });
-    batch.rows::<customer_email::Entity>(emails, OnConflict::Keep)?;
+    batch.rows::<customer_email::Entity>(emails, OnConflict::Keep);
     for (has_ended, on_conflict) in [(false, OnConflict::Keep), (true, OnConflict::Overwrite)] {
         let subscriptions = changes.subscriptions.iter().filter(|(_, _, ended)| *ended == has_ended);
-        batch.rows::<subscription::Entity>(subscriptions.map(subscription_row), on_conflict)?;
+        batch.rows::<subscription::Entity>(subscriptions.map(subscription_row), on_conflict);
     }
-    Ok(())
 }
 
 /// Of each subscription of these customers whether it has ended, by whichever of their names that was told.
