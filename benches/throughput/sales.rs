@@ -1,12 +1,10 @@
 //! The runs of one daemon on each database: against the ceiling, in ways of its own, and with a large ledger.
 
 use anyhow::Context;
-use referrald::clock;
 
-use crate::events::{Mix, Part};
+use crate::events::{CODES, Mix, Part};
 use crate::ledger::Kind;
 use crate::plan::{Bench, CLOSED, Run, Sample, THREADS, Variant};
-use crate::preload::preload;
 use crate::process::Server;
 use crate::wrk::Pace;
 
@@ -16,7 +14,8 @@ const OPEN_CONNECTIONS: usize = 256;
 /// it takes.
 const ONE_BY_ONE: [(&str, &str); 2] =
     [("REFERRALD_INTAKE__BATCH_EVENTS", "1"), ("REFERRALD_INTAKE__ANSWER_WITHIN_MS", "60000")];
-const SMALL_LEDGER: u64 = 1_000;
+/// Invoices of the small ledger.
+pub const SMALL_LEDGER: u64 = 1_000;
 
 impl Bench {
     /// All rounds; then the large ledger against a small one.
@@ -78,17 +77,14 @@ impl Bench {
     /// The rate with a large ledger against that with a small one, in turn.
     async fn growth(&mut self, kind: Kind) -> anyhow::Result<()> {
         eprintln!("{}: storing {} invoices", kind.name(), self.size.growth);
-        let (binary, now) = (self.binary.clone(), clock::now().unix());
-        let body = zstd::bulk::compress(include_bytes!("templates/invoice_paid.json"), 1)?;
+        let binary = self.binary.clone();
         let large = self.ledger(&binary, kind).await?;
-        preload(&large, self.size.growth, &body, now).await?;
-        // What the preload left to be written must not be written while rates are measured.
-        std::process::Command::new("sync").status()?;
+        large.preload(self.size.growth, CODES).await?;
         for round in 1..=self.size.rounds {
             let seed = 100 + u64::try_from(round)?;
             let stream = self.stream("growth", Mix::Sales, self.size.events / 2, THREADS, seed)?;
             let small = self.ledger(&binary, kind).await?;
-            preload(&small, SMALL_LEDGER, &body, now).await?;
+            small.preload(SMALL_LEDGER, CODES).await?;
             let mut turns = [(Variant::Small(kind), &small), (Variant::Large(kind), &large)];
             if round % 2 == 0 {
                 turns.reverse();
