@@ -8,6 +8,7 @@ mod against;
 mod ceiling;
 mod events;
 mod ledger;
+mod parts;
 mod plan;
 mod preload;
 mod process;

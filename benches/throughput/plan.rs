@@ -8,6 +8,7 @@ use referrald::clock;
 
 use crate::events::{Gain, Mix, Part, Stream};
 use crate::ledger::{Kind, Ledger};
+use crate::parts::Watch;
 use crate::process::{Binary, Server, Used};
 use crate::wrk::{self, Pace, Seen};
 
@@ -125,7 +126,7 @@ impl Variant {
 }
 
 /// One run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sample {
     pub round: usize,
     pub variant: Variant,
@@ -230,12 +231,12 @@ impl Bench {
     }
 
     /// Sends events to daemons of this build, and checks what the ledger made of them.
-    pub async fn durable(&mut self, ledger: &Ledger, run: &Run<'_>) -> anyhow::Result<Sample> {
+    pub async fn durable(&mut self, ledger: &Ledger, run: &Run<'_>) -> anyhow::Result<Seen> {
         let what = || format!("{:?}, round {}", run.variant, run.round);
         let (before, bytes) = (ledger.totals().await?, ledger.bytes().await?);
         let mut settings = run.environment.to_vec();
         settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let (seen, used, ready_s) = self.serve(ledger, run, &settings).with_context(what)?;
+        let (seen, used, ready_s) = self.serve(ledger, run, &settings).await.with_context(what)?;
         let gain = if let Variant::Duplicates(_) = run.variant { Gain::default() } else { run.part.gain };
         let checked = ledger.check(before, gain).await;
         checked.with_context(|| format!("{}: a fast wrong answer", what()))?;
@@ -248,13 +249,12 @@ impl Bench {
         let events = run.part.gain.events;
         let bytes_per_event = (gain.events > 0).then(|| figure(grown) / figure(events));
         let (round, variant) = (run.round, run.variant);
-        let sample = Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified };
-        self.take(sample);
-        Ok(sample)
+        self.take(Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified });
+        Ok(seen)
     }
 
     /// Starts daemons on a ledger, sends the events of a run, and stops them.
-    pub fn serve(
+    pub async fn serve(
         &self,
         ledger: &Ledger,
         run: &Run<'_>,
@@ -262,25 +262,35 @@ impl Bench {
     ) -> anyhow::Result<(Seen, Used, f64)> {
         let start = || Server::daemon(ledger.binary(), &ledger.url, settings, self.log.as_deref());
         let servers = (0..run.replicas).map(|_| start()).collect::<anyhow::Result<Vec<_>>>()?;
-        self.load(servers, run.part, run.pace)
+        self.load(Some(ledger.kind), servers, run.part, run.pace).await
     }
 
-    /// Sends events to servers, and stops them. What they used is the processor time of all and the memory of the largest.
-    pub fn load(
+    /// Sends events to servers on a database, if they are on one, and stops them.
+    pub async fn load(
         &self,
+        kind: Option<Kind>,
         servers: Vec<Server>,
         part: &Part<'_>,
         pace: Pace,
     ) -> anyhow::Result<(Seen, Used, f64)> {
         let ports: Vec<u16> = servers.iter().map(|server| server.port).collect();
+        let watch = if kind == Some(Kind::Postgres) { Some(Watch::start().await?) } else { None };
         let seen = wrk::send(&ports, part, pace, &self.directory)?;
-        let (mut used, mut ready_s) = (Used { cpu_s: 0.0, peak_mb: 0.0 }, 0.0_f64);
+        let (mut used, mut ready_s) = (Used::default(), 0.0_f64);
         for server in &servers {
             let of_one = server.used()?;
             used.cpu_s += of_one.cpu_s;
             used.peak_mb = used.peak_mb.max(of_one.peak_mb);
+            used.parts.extend(&of_one.parts);
+            used.written_bytes += of_one.written_bytes;
             ready_s = ready_s.max(server.ready_s);
         }
+        if let Some(watch) = watch {
+            let (of_server, log_bytes) = watch.end().await?;
+            used.parts.extend(&of_server);
+            used.written_bytes = log_bytes;
+        }
+        used.parts.add("wrk", seen.cpu_s);
         servers.into_iter().try_for_each(Server::stop)?;
         Ok((seen, used, ready_s))
     }

@@ -11,7 +11,7 @@ use crate::targets::targets;
 /// Heads and rows.
 #[derive(Debug)]
 struct Rows {
-    heads: Vec<&'static str>,
+    heads: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
@@ -28,13 +28,16 @@ impl Report {
             Section::Replicas => replicas(bench),
             Section::Against => against(bench),
         };
+        let parts = parts(bench, section);
         let targets = targets(bench, section).into_iter().map(|target| {
             let met = if target.met { "met" } else { "MISSED" };
             vec![target.what, target.asked, target.measured, target.rate, met.to_owned()]
         });
         let targets =
-            Rows { heads: vec!["figure", "target", "measured", "events/s", ""], rows: targets.collect() };
-        Self { tables: [figures, targets].into_iter().filter(|table| !table.rows.is_empty()).collect() }
+            Rows { heads: heads(&["figure", "target", "measured", "events/s", ""]), rows: targets.collect() };
+        Self {
+            tables: [figures, parts, targets].into_iter().filter(|table| !table.rows.is_empty()).collect(),
+        }
     }
 
     pub fn text(&self) -> String {
@@ -60,12 +63,49 @@ fn drawn(rows: &Rows, style: TableStyle) -> String {
     table.to_string()
 }
 
-fn sales(bench: &Bench) -> Rows {
+/// What was measured of a section, each once.
+fn variants(bench: &Bench, section: Section) -> Vec<Variant> {
     let mut variants: Vec<Variant> = bench.samples.iter().map(|sample| sample.variant).collect();
-    variants.retain(|variant| variant.section() == Section::Sales);
+    variants.retain(|variant| variant.section() == section);
     variants.sort_unstable();
     variants.dedup();
-    let heads = vec![
+    variants
+}
+
+/// Processor time of an event by part: a column for each part that takes half a microsecond anywhere, the others in one.
+fn parts(bench: &Bench, section: Section) -> Rows {
+    let variants = variants(bench, section);
+    let cpu_us = |variant, part: &str| {
+        median(bench, variant, |sample| Some(sample.used.parts.of(part) * 1e6 / figure(sample.events)))
+    };
+    let mut names: Vec<&str> = bench.samples.iter().flat_map(|sample| sample.used.parts.names()).collect();
+    // Those of the daemon, then `PG …`, then `wrk`.
+    names.sort_unstable_by_key(|name| (*name == "wrk", name.starts_with("PG "), *name));
+    names.dedup();
+    let (shown, small): (Vec<&str>, Vec<&str>) = names
+        .into_iter()
+        .filter(|name| variants.iter().any(|variant| cpu_us(*variant, name).is_some_and(|us| us > 0.0)))
+        .partition(|name| variants.iter().any(|variant| cpu_us(*variant, name).is_some_and(|us| us >= 0.5)));
+    let rows = variants.iter().map(|variant| {
+        let rest: f64 = small.iter().filter_map(|name| cpu_us(*variant, name)).sum();
+        let all =
+            median(bench, *variant, |sample| Some(sample.used.parts.all() * 1e6 / figure(sample.events)));
+        let written =
+            median(bench, *variant, |sample| Some(figure(sample.used.written_bytes) / figure(sample.events)));
+        let cells = shown.iter().map(|name| show(cpu_us(*variant, name), 0));
+        [name(*variant, bench.size.growth)]
+            .into_iter()
+            .chain(cells)
+            .chain([show(Some(rest), 0), show(all, 0), show(written, 0)])
+            .collect()
+    });
+    let heads = ["CPU µs an event by part"].into_iter().chain(shown.iter().copied());
+    let heads = heads.chain(["rest", "in all", "written B"]).map(str::to_owned).collect();
+    Rows { heads, rows: rows.collect() }
+}
+
+fn sales(bench: &Bench) -> Rows {
+    let heads = heads(&[
         "variant",
         "events/s",
         "of ceiling",
@@ -76,8 +116,11 @@ fn sales(bench: &Bench) -> Rows {
         "bytes/event",
         "ready s",
         "verify/s",
-    ];
-    Rows { heads, rows: variants.into_iter().map(|variant| row(bench, variant)).collect() }
+    ]);
+    Rows {
+        heads,
+        rows: variants(bench, Section::Sales).into_iter().map(|variant| row(bench, variant)).collect(),
+    }
 }
 
 fn row(bench: &Bench, variant: Variant) -> Vec<String> {
@@ -108,7 +151,8 @@ fn name(variant: Variant, growth: u64) -> String {
         Variant::Small(kind) => format!("{}: 1 000 invoices stored", kind.name()),
         Variant::Large(kind) => format!("{}: {} invoices stored", kind.name(), thousands(growth)),
         Variant::Replicas(commit, count) => format!("{count}, {}", commit.in_words()),
-        Variant::Against(kind, side) => format!("{}: {side:?}", kind.name()),
+        Variant::Against(kind, Side::Other) => format!("{}: the other build", kind.name()),
+        Variant::Against(kind, Side::This) => format!("{}: this build", kind.name()),
     }
 }
 
@@ -129,7 +173,7 @@ fn replicas(bench: &Bench) -> Rows {
             of(bench, variant, cpu_s_of_thousand, 3),
         ]
     });
-    let heads = vec![
+    let heads = heads(&[
         "replicas, commits",
         "events/s",
         "of one replica",
@@ -137,7 +181,7 @@ fn replicas(bench: &Bench) -> Rows {
         "p99 ms",
         "max RSS MB",
         "CPU s/1000",
-    ];
+    ]);
     Rows { heads, rows: rows.collect() }
 }
 
@@ -162,7 +206,7 @@ fn against(bench: &Bench) -> Rows {
                 .join(" → "),
         ]
     });
-    let heads = vec![
+    let heads = heads(&[
         "other build → this build",
         "other events/s",
         "this events/s",
@@ -171,8 +215,12 @@ fn against(bench: &Bench) -> Rows {
         "p99 ms",
         "CPU s/1000",
         "bytes/event",
-    ];
+    ]);
     Rows { heads, rows: rows.collect() }
+}
+
+fn heads(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn measured(bench: &Bench, variant: Variant) -> bool {

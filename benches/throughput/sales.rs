@@ -25,7 +25,7 @@ impl Bench {
         let mixed = self.stream("mixed", Mix::All, events, THREADS, 2)?;
         let scattered = self.stream("scattered", Mix::Scattered, events, THREADS, 3)?;
         for round in 1..=self.size.rounds {
-            self.ceiling(round, &sales.all())?;
+            self.ceiling(round, &sales.all()).await?;
             for kind in self.kinds.clone() {
                 let ledger = self.ledger(&self.binary.clone(), kind).await?;
                 let all = sales.all();
@@ -44,7 +44,7 @@ impl Bench {
                 let few = sales.first(self.size.naive_events);
                 let naive = Run::closed(round, Variant::OneByOne(kind), &few);
                 self.on_new(kind, Run { environment: &ONE_BY_ONE, ..naive }).await?;
-                let rate = capacity.seen.rate / 2.0;
+                let rate = capacity.rate / 2.0;
                 let part = sales.first(whole(rate * self.size.half_s));
                 let pace = Pace { connections: OPEN_CONNECTIONS, rate: Some(rate) };
                 self.on_new(kind, Run { pace, ..Run::closed(round, Variant::Half(kind), &part) }).await?;
@@ -59,9 +59,9 @@ impl Bench {
         Ok(())
     }
 
-    fn ceiling(&mut self, round: usize, part: &Part<'_>) -> anyhow::Result<()> {
+    async fn ceiling(&mut self, round: usize, part: &Part<'_>) -> anyhow::Result<()> {
         let server = Server::ceiling(self.log.as_deref())?;
-        let (seen, used, ready_s) = self.load(vec![server], part, CLOSED)?;
+        let (seen, used, ready_s) = self.load(None, vec![server], part, CLOSED).await?;
         let events = part.gain.events;
         let (variant, bytes_per_event, verified) = (Variant::Ceiling, None, None);
         self.take(Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified });

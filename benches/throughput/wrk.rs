@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use crate::events::Part;
+use crate::parts::cpu_s;
 use crate::process::Running;
 
 const SCRIPT: &str = include_str!("wrk.lua");
@@ -31,6 +32,8 @@ pub struct Seen {
     pub rate: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
+    /// Processor time of the generator, in seconds.
+    pub cpu_s: f64,
     /// How far behind its schedule a request was sent at most.
     pub late_ms: f64,
 }
@@ -83,13 +86,14 @@ pub fn send(ports: &[u16], events: &Part<'_>, pace: Pace, directory: &Path) -> a
             text.push(line);
         }
     }
+    let cpu_s = cpu_s(wrk.id())?;
     // Without this it would sleep until its time is over.
     wrk.signal("-INT")?;
     text.extend(lines.iter());
     wrk.wait(Duration::from_secs(10))?;
     let result = text.iter().find(|line| line.starts_with("result "));
     let result = numbers(result.with_context(|| format!("wrk said: {}", text.join(" | ")))?);
-    seen(&threads, &result, events)
+    Ok(Seen { cpu_s, ..seen(&threads, &result, events)? })
 }
 
 fn seen(threads: &[Numbers], result: &Numbers, events: &Part<'_>) -> anyhow::Result<Seen> {
@@ -111,6 +115,7 @@ fn seen(threads: &[Numbers], result: &Numbers, events: &Part<'_>) -> anyhow::Res
         rate: answers / ((last - first) / 1e6),
         p50_ms: of_result("p50") / 1e3,
         p99_ms: of_result("p99") / 1e3,
+        cpu_s: 0.0,
         late_ms: times("late").into_iter().fold(0.0, f64::max) / 1e3,
     })
 }
