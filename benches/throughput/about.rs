@@ -59,6 +59,11 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
             "the standby is a stand-in: it is sent the log, throws it away, and confirms it after that time".to_owned(),
             "after every run: only 2xx, the sums that the events earn, and `referrald verify`".to_owned(),
         ],
+        Section::Pages => vec![
+            format!("{} sales of {bytes} bytes on each ledger, seeds 200, 201; 64 connections", size.page_events),
+            half.to_owned(),
+            "the log is held by a reader, so that every page of it is seen; `dbstat` tells whose it is".to_owned(),
+        ],
         Section::Against => vec![
             format!("the other build: {}", bench.other.as_ref().context("no other build")?.about()?),
             format!(

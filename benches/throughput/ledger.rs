@@ -134,6 +134,11 @@ impl Ledger {
         &self.binary
     }
 
+    /// Of SQLite.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     pub async fn connect(&self) -> anyhow::Result<DatabaseConnection> {
         connect(&self.url).await
     }

@@ -8,6 +8,8 @@ mod against;
 mod ceiling;
 mod events;
 mod ledger;
+mod log_pages;
+mod pages;
 mod parts;
 mod plan;
 mod preload;
@@ -34,6 +36,8 @@ use plan::{Bench, Section, Size};
 use process::Binary;
 use report::Report;
 
+/// Events whose pages are told: the log of so many has some hundred megabytes.
+const PAGE_EVENTS: usize = 12_000;
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/RESULTS.md");
 
 /// Measures how fast events become commissions.
@@ -158,6 +162,7 @@ impl Arguments {
             seeds: Vec::new(),
             samples: Vec::new(),
             commits_ms: Vec::new(),
+            written: Vec::new(),
             mean_body_bytes: 0,
         })
     }
@@ -171,6 +176,7 @@ impl Arguments {
             events,
             naive_events: events / 8,
             replica_events: events / 2,
+            page_events: events.min(PAGE_EVENTS),
             half_s,
             growth: self.growth.unwrap_or(growth),
         }

@@ -8,6 +8,7 @@ use referrald::clock;
 
 use crate::events::{Gain, Mix, Part, Stream};
 use crate::ledger::{Kind, Ledger};
+use crate::pages::Written;
 use crate::parts::Watch;
 use crate::process::{Binary, Server, Used};
 use crate::wrk::{self, Pace, Seen};
@@ -26,11 +27,13 @@ pub enum Section {
     Replicas,
     /// This build against another one.
     Against,
+    /// To which trees the pages of SQLite's log go, on a small ledger and a large one.
+    Pages,
 }
 
 impl Section {
     /// In the order of the report.
-    pub const ALL: [Self; 3] = [Self::Sales, Self::Replicas, Self::Against];
+    pub const ALL: [Self; 4] = [Self::Sales, Self::Replicas, Self::Against, Self::Pages];
 
     /// Its heading in RESULTS.md.
     pub const fn title(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Section {
             Self::Sales => "Sales",
             Self::Replicas => "Replicas",
             Self::Against => "Against another build",
+            Self::Pages => "Pages of the log",
         }
     }
 }
@@ -52,6 +56,8 @@ pub struct Size {
     pub naive_events: usize,
     /// Events of one run of replicas.
     pub replica_events: usize,
+    /// Events of one run whose pages are told.
+    pub page_events: usize,
     /// Seconds at half of the capacity.
     pub half_s: f64,
     /// Invoices of the large ledger; 0 skips it.
@@ -180,6 +186,8 @@ pub struct Bench {
     pub samples: Vec<Sample>,
     /// How long a commit took while replicas were measured.
     pub commits_ms: Vec<(Commit, f64)>,
+    /// What was written to SQLite's log.
+    pub written: Vec<Written>,
     pub mean_body_bytes: usize,
 }
 
@@ -191,6 +199,7 @@ impl Bench {
                 Section::Sales => self.sales().await,
                 Section::Replicas => self.replicas().await,
                 Section::Against => self.against().await,
+                Section::Pages => self.pages().await,
             }
             .with_context(|| section.title().to_lowercase())?;
         }
@@ -235,7 +244,7 @@ impl Bench {
         let what = || format!("{:?}, round {}", run.variant, run.round);
         let (before, bytes) = (ledger.totals().await?, ledger.bytes().await?);
         let mut settings = run.environment.to_vec();
-        settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        settings.extend(self.settings());
         let (seen, used, ready_s) = self.serve(ledger, run, &settings).await.with_context(what)?;
         let gain = if let Variant::Duplicates(_) = run.variant { Gain::default() } else { run.part.gain };
         let checked = ledger.check(before, gain).await;
@@ -251,6 +260,11 @@ impl Bench {
         let (round, variant) = (run.round, run.variant);
         self.take(Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified });
         Ok(seen)
+    }
+
+    /// Further settings of the daemons of this build.
+    pub fn settings(&self) -> Vec<(&str, &str)> {
+        self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     /// Starts daemons on a ledger, sends the events of a run, and stops them.

@@ -1,8 +1,11 @@
 //! The tables of the report, one or two for each of its parts.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{CellAlignment, Table, TableStyle, presets};
 
 use crate::ledger::Kind;
+use crate::pages::Written;
 use crate::plan::{Bench, Commit, Sample, Section, Side, Variant, figure};
 use crate::replicas::COUNTS;
 use crate::statistics::{median, most, ratio, share};
@@ -27,6 +30,7 @@ impl Report {
             Section::Sales => sales(bench),
             Section::Replicas => replicas(bench),
             Section::Against => against(bench),
+            Section::Pages => pages(bench),
         };
         let parts = parts(bench, section);
         let targets = targets(bench, section).into_iter().map(|target| {
@@ -217,6 +221,34 @@ fn against(bench: &Bench) -> Rows {
         "bytes/event",
     ]);
     Rows { heads, rows: rows.collect() }
+}
+
+/// Where nearly nothing goes anywhere is not shown.
+const LEAST_PAGES: f64 = 0.05;
+
+fn pages(bench: &Bench) -> Rows {
+    let trees: BTreeSet<&str> = bench.written.iter().flat_map(Written::trees).collect();
+    let row = |name: &str, pages: &dyn Fn(&Written) -> f64| {
+        let of_each: Vec<f64> = bench.written.iter().map(pages).collect();
+        let more = match of_each.as_slice() {
+            [small, large] if *small > 0.0 => format!("{:.2} ×", large / small),
+            _ => "–".to_owned(),
+        };
+        let cells = of_each.iter().map(|pages| format!("{pages:.1}"));
+        (
+            of_each.iter().copied().fold(0.0, f64::max),
+            [name.to_owned()].into_iter().chain(cells).chain([more]).collect(),
+        )
+    };
+    let mut rows: Vec<(f64, Vec<String>)> =
+        trees.into_iter().map(|tree| row(tree, &|written: &Written| written.pages(tree))).collect();
+    rows.retain(|(most, _)| *most >= LEAST_PAGES);
+    rows.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let all = [row("all trees", &Written::all_pages), row("events a batch", &Written::events_a_batch)];
+    let ledgers = bench.written.iter().map(|written| format!("{} invoices", thousands(written.invoices)));
+    let heads =
+        ["pages a batch by tree".to_owned()].into_iter().chain(ledgers).chain(["large of small".to_owned()]);
+    Rows { heads: heads.collect(), rows: all.into_iter().chain(rows).map(|(_, row)| row).collect() }
 }
 
 fn heads(words: &[&str]) -> Vec<String> {

@@ -25,7 +25,7 @@ pub fn targets(bench: &Bench, section: Section) -> Vec<Target> {
             .flatten()
             .collect(),
         Section::Replicas => of_replicas(bench).into_iter().flatten().collect(),
-        Section::Against => Vec::new(),
+        Section::Against | Section::Pages => Vec::new(),
     }
 }
 
