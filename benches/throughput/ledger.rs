@@ -228,7 +228,7 @@ impl Ledger {
 }
 
 /// The promoter of a code, as a user of the host.
-fn promoter(number: usize) -> String {
+pub fn promoter(number: usize) -> String {
     format!("promoter{number:02}")
 }
 

@@ -14,6 +14,7 @@ mod parts;
 mod plan;
 mod preload;
 mod process;
+mod reads;
 mod replicas;
 mod report;
 mod sales;
@@ -163,6 +164,7 @@ impl Arguments {
             samples: Vec::new(),
             commits_ms: Vec::new(),
             written: Vec::new(),
+            reads: Vec::new(),
             mean_body_bytes: 0,
         })
     }
@@ -178,6 +180,7 @@ impl Arguments {
             replica_events: events / 2,
             page_events: events.min(PAGE_EVENTS),
             half_s,
+            read_s: if self.quick { 1 } else { 3 },
             growth: self.growth.unwrap_or(growth),
         }
     }

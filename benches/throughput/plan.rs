@@ -11,6 +11,7 @@ use crate::ledger::{Kind, Ledger};
 use crate::pages::Written;
 use crate::parts::Watch;
 use crate::process::{Binary, Server, Used};
+use crate::reads::Read;
 use crate::wrk::{self, Pace, Seen};
 
 /// Threads of the generator; each sends a slice of its own.
@@ -29,11 +30,13 @@ pub enum Section {
     Against,
     /// To which trees the pages of SQLite's log go, on a small ledger and a large one.
     Pages,
+    /// The routes and commands that read, on a small ledger and a large one.
+    Reads,
 }
 
 impl Section {
     /// In the order of the report.
-    pub const ALL: [Self; 4] = [Self::Sales, Self::Replicas, Self::Against, Self::Pages];
+    pub const ALL: [Self; 5] = [Self::Sales, Self::Replicas, Self::Against, Self::Pages, Self::Reads];
 
     /// Its heading in RESULTS.md.
     pub const fn title(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Section {
             Self::Replicas => "Replicas",
             Self::Against => "Against another build",
             Self::Pages => "Pages of the log",
+            Self::Reads => "Reads",
         }
     }
 }
@@ -60,6 +64,8 @@ pub struct Size {
     pub page_events: usize,
     /// Seconds at half of the capacity.
     pub half_s: f64,
+    /// Seconds for which a route is asked.
+    pub read_s: u64,
     /// Invoices of the large ledger; 0 skips it.
     pub growth: u64,
 }
@@ -188,6 +194,8 @@ pub struct Bench {
     pub commits_ms: Vec<(Commit, f64)>,
     /// What was written to SQLite's log.
     pub written: Vec<Written>,
+    /// What reading took.
+    pub reads: Vec<Read>,
     pub mean_body_bytes: usize,
 }
 
@@ -200,6 +208,7 @@ impl Bench {
                 Section::Replicas => self.replicas().await,
                 Section::Against => self.against().await,
                 Section::Pages => self.pages().await,
+                Section::Reads => self.reads().await,
             }
             .with_context(|| section.title().to_lowercase())?;
         }

@@ -15,6 +15,8 @@ use crate::parts::{Parts, Reading};
 
 const OF_THIS_BUILD: &str = env!("CARGO_BIN_EXE_referrald");
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A server that has used no processor for so long has nothing to do.
+const IDLE: Duration = Duration::from_millis(100);
 
 /// A child that is killed when it is dropped.
 #[derive(Debug)]
@@ -113,6 +115,22 @@ impl Binary {
         command
     }
 
+    /// Runs a command to its end, which must be a good one. Returns the most memory that it had resident, in MB.
+    pub fn peak_mb(&self, url: &str, arguments: &[&str]) -> anyhow::Result<f64> {
+        let mut command = self.command(url);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let (mut running, mut peak_mb) = (Running::start("a command", &mut command)?, 0.0);
+        loop {
+            // One that has ended has none.
+            peak_mb = running.peak_mb().unwrap_or(peak_mb);
+            if let Some(status) = running.child.try_wait()? {
+                ensure!(status.success(), "referrald {}: {status}", arguments.join(" "));
+                return Ok(peak_mb);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Runs a command to its end, which must be a good one. Returns what it printed.
     pub fn run(&self, url: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let output = self.command(url).args(arguments).stdin(Stdio::null()).output()?;
@@ -198,6 +216,21 @@ impl Server {
         let parts = Reading::of_threads(self.running.id())?.of_daemon_since(&self.idle);
         let written_bytes = self.running.written_bytes()? - self.idle_bytes;
         Ok(Used { cpu_s: parts.all(), peak_mb: self.running.peak_mb()?, parts, written_bytes })
+    }
+
+    /// Waits until it does nothing any more.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        let (started, mut before) = (Instant::now(), self.used()?.cpu_s);
+        while started.elapsed() < PATIENCE {
+            std::thread::sleep(IDLE);
+            let now = self.used()?.cpu_s;
+            // Less than a tick of the clock.
+            if now - before < 0.005 {
+                return Ok(());
+            }
+            before = now;
+        }
+        bail!("the daemon is still busy after {PATIENCE:?}")
     }
 
     /// Stops it as an operator would.

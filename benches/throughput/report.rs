@@ -7,7 +7,9 @@ use comfy_table::{CellAlignment, Table, TableStyle, presets};
 use crate::ledger::Kind;
 use crate::pages::Written;
 use crate::plan::{Bench, Commit, Sample, Section, Side, Variant, figure};
+use crate::reads::Read;
 use crate::replicas::COUNTS;
+use crate::sales::SMALL_LEDGER;
 use crate::statistics::{median, most, ratio, share};
 use crate::targets::targets;
 
@@ -31,6 +33,7 @@ impl Report {
             Section::Replicas => replicas(bench),
             Section::Against => against(bench),
             Section::Pages => pages(bench),
+            Section::Reads => reads(bench),
         };
         let parts = parts(bench, section);
         let targets = targets(bench, section).into_iter().map(|target| {
@@ -221,6 +224,31 @@ fn against(bench: &Bench) -> Rows {
         "bytes/event",
     ]);
     Rows { heads, rows: rows.collect() }
+}
+
+fn reads(bench: &Bench) -> Rows {
+    let (mut rows, mut ledgers) = (Vec::new(), vec![SMALL_LEDGER]);
+    ledgers.extend(Some(bench.size.growth).filter(|growth| *growth > 0));
+    let of_small = bench.reads.iter().filter(|read| read.invoices == SMALL_LEDGER);
+    for small in of_small {
+        let is_same = |read: &&Read| read.kind == small.kind && read.what == small.what;
+        let on = |invoices| bench.reads.iter().filter(is_same).find(move |read| read.invoices == invoices);
+        let of_each: Vec<Option<&Read>> = ledgers.iter().map(|invoices| on(*invoices)).collect();
+        let cells = of_each.iter().flat_map(|read| {
+            let of = |figure: fn(&Read) -> Option<f64>, digits| show(read.and_then(figure), digits);
+            [
+                of(|read| Some(read.p50_ms), 1),
+                of(|read| read.p99_ms, 1),
+                of(|read| read.rate, 0),
+                of(|read| read.peak_mb, 0),
+            ]
+        });
+        rows.push([format!("{}: {}", small.kind.name(), small.what)].into_iter().chain(cells).collect());
+    }
+    let columns = ledgers.iter().flat_map(|invoices| {
+        ["p50 ms", "p99 ms", "1/s", "max MB"].map(|head| format!("{}: {head}", thousands(*invoices)))
+    });
+    Rows { heads: ["read, invoices stored".to_owned()].into_iter().chain(columns).collect(), rows }
 }
 
 /// Where nearly nothing goes anywhere is not shown.
