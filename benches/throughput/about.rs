@@ -64,6 +64,11 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
             half.to_owned(),
             "the log is held by a reader, so that every page of it is seen; `dbstat` tells whose it is".to_owned(),
         ],
+        Section::Memory => vec![
+            format!("one daemon on a new ledger, sales of {bytes} bytes, seeds 301 to 312; 64 connections"),
+            half.to_owned(),
+            "at the end: only 2xx, the sums that the events earn, and `referrald verify`".to_owned(),
+        ],
         Section::Reads => vec![
             format!("4 connections that ask again once they are answered, {} s a route; nothing is written meanwhile", size.read_s),
             "all referrals are of ten promoters, so of 1 000 000 invoices each has 50 000 entries".to_owned(),

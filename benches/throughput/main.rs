@@ -9,6 +9,7 @@ mod ceiling;
 mod events;
 mod ledger;
 mod log_pages;
+mod memory;
 mod pages;
 mod parts;
 mod plan;
@@ -165,6 +166,7 @@ impl Arguments {
             commits_ms: Vec::new(),
             written: Vec::new(),
             reads: Vec::new(),
+            resident: Vec::new(),
             mean_body_bytes: 0,
         })
     }
@@ -178,6 +180,7 @@ impl Arguments {
             events,
             naive_events: events / 8,
             replica_events: events / 2,
+            memory_events: self.events.unwrap_or(if self.quick { 24_000 } else { 300_000 }),
             page_events: events.min(PAGE_EVENTS),
             half_s,
             read_s: if self.quick { 1 } else { 3 },

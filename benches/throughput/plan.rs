@@ -8,6 +8,7 @@ use referrald::clock;
 
 use crate::events::{Gain, Mix, Part, Stream};
 use crate::ledger::{Kind, Ledger};
+use crate::memory::Resident;
 use crate::pages::Written;
 use crate::parts::Watch;
 use crate::process::{Binary, Server, Used};
@@ -32,11 +33,14 @@ pub enum Section {
     Pages,
     /// The routes and commands that read, on a small ledger and a large one.
     Reads,
+    /// What one daemon has resident over 300 000 events.
+    Memory,
 }
 
 impl Section {
     /// In the order of the report.
-    pub const ALL: [Self; 5] = [Self::Sales, Self::Replicas, Self::Against, Self::Pages, Self::Reads];
+    pub const ALL: [Self; 6] =
+        [Self::Sales, Self::Replicas, Self::Against, Self::Pages, Self::Reads, Self::Memory];
 
     /// Its heading in RESULTS.md.
     pub const fn title(self) -> &'static str {
@@ -46,6 +50,7 @@ impl Section {
             Self::Against => "Against another build",
             Self::Pages => "Pages of the log",
             Self::Reads => "Reads",
+            Self::Memory => "Memory",
         }
     }
 }
@@ -62,6 +67,8 @@ pub struct Size {
     pub replica_events: usize,
     /// Events of one run whose pages are told.
     pub page_events: usize,
+    /// Events of the run over which memory is read.
+    pub memory_events: usize,
     /// Seconds at half of the capacity.
     pub half_s: f64,
     /// Seconds for which a route is asked.
@@ -196,6 +203,8 @@ pub struct Bench {
     pub written: Vec<Written>,
     /// What reading took.
     pub reads: Vec<Read>,
+    /// What was resident.
+    pub resident: Vec<Resident>,
     pub mean_body_bytes: usize,
 }
 
@@ -209,6 +218,7 @@ impl Bench {
                 Section::Against => self.against().await,
                 Section::Pages => self.pages().await,
                 Section::Reads => self.reads().await,
+                Section::Memory => self.memory().await,
             }
             .with_context(|| section.title().to_lowercase())?;
         }

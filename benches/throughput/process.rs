@@ -55,9 +55,14 @@ impl Running {
 
     /// The most memory that was ever resident, in MB.
     fn peak_mb(&self) -> anyhow::Result<f64> {
+        self.status_mb("VmHWM:")
+    }
+
+    /// A figure of memory, in MB.
+    fn status_mb(&self, name: &str) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kb = line.and_then(|line| line.split_whitespace().next()).context("VmHWM")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kb = line.and_then(|line| line.split_whitespace().next()).with_context(|| name.to_owned())?;
         Ok(kb.parse::<f64>()? * 1_024.0 / 1e6)
     }
 
@@ -216,6 +221,11 @@ impl Server {
         let parts = Reading::of_threads(self.running.id())?.of_daemon_since(&self.idle);
         let written_bytes = self.running.written_bytes()? - self.idle_bytes;
         Ok(Used { cpu_s: parts.all(), peak_mb: self.running.peak_mb()?, parts, written_bytes })
+    }
+
+    /// What it has resident, in MB.
+    pub fn resident_mb(&self) -> anyhow::Result<f64> {
+        self.running.status_mb("VmRSS:")
     }
 
     /// Waits until it does nothing any more.

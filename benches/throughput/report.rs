@@ -34,6 +34,7 @@ impl Report {
             Section::Against => against(bench),
             Section::Pages => pages(bench),
             Section::Reads => reads(bench),
+            Section::Memory => memory(bench),
         };
         let parts = parts(bench, section);
         let targets = targets(bench, section).into_iter().map(|target| {
@@ -226,6 +227,19 @@ fn against(bench: &Bench) -> Rows {
     Rows { heads, rows: rows.collect() }
 }
 
+fn memory(bench: &Bench) -> Rows {
+    let rows = bench.resident.iter().map(|reading| {
+        let named = format!("{}: {} events", reading.kind.name(), thousands(reading.events));
+        vec![
+            named,
+            show(Some(reading.rss_mb), 1),
+            show(Some(reading.peak_mb), 1),
+            show(Some(reading.rate), 0),
+        ]
+    });
+    Rows { heads: heads(&["after", "resident MB", "max MB", "events/s"]), rows: rows.collect() }
+}
+
 fn reads(bench: &Bench) -> Rows {
     let (mut rows, mut ledgers) = (Vec::new(), vec![SMALL_LEDGER]);
     ledgers.extend(Some(bench.size.growth).filter(|growth| *growth > 0));
@@ -307,7 +321,8 @@ fn show(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
-fn thousands(count: u64) -> String {
+/// A number with blanks between groups of three digits.
+pub fn thousands(count: u64) -> String {
     let digits = count.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();

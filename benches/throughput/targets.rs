@@ -2,6 +2,7 @@
 
 use crate::ledger::Kind;
 use crate::plan::{Bench, Commit, Section, Variant};
+use crate::report::thousands;
 use crate::sales::SMALL_LEDGER;
 use crate::statistics::{median, most, rate, ratio, share};
 
@@ -27,6 +28,7 @@ pub fn targets(bench: &Bench, section: Section) -> Vec<Target> {
             .collect(),
         Section::Replicas => of_replicas(bench).into_iter().flatten().collect(),
         Section::Reads => Kind::ALL.into_iter().flat_map(|kind| of_reads(bench, kind)).flatten().collect(),
+        Section::Memory => Kind::ALL.into_iter().filter_map(|kind| of_memory(bench, kind)).collect(),
         Section::Against | Section::Pages => Vec::new(),
     }
 }
@@ -116,6 +118,12 @@ fn of_reads(bench: &Bench, kind: Kind) -> [Option<Target>; 2] {
         at_most(format!("{name}: slowest read, p99 ({which})"), 20.0, "ms", slowest.map(|(ms, _)| ms)),
         at_most(format!("{name}: memory of verify, more with the large ledger"), 10.0, "MB", more_mb),
     ]
+}
+
+fn of_memory(bench: &Bench, kind: Kind) -> Option<Target> {
+    let last = bench.resident.iter().rfind(|reading| reading.kind == kind)?;
+    let what = format!("{}: resident after {} events", kind.name(), thousands(last.events));
+    at_most(what, 60.0, "MB", Some(last.rss_mb))
 }
 
 /// The most that a daemon had resident; the ceiling is none.
