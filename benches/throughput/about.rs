@@ -59,6 +59,22 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
             "the standby is a stand-in: it is sent the log, throws it away, and confirms it after that time".to_owned(),
             "after every run: only 2xx, the sums that the events earn, and `referrald verify`".to_owned(),
         ],
+        Section::Pages => vec![
+            format!("{} sales of {bytes} bytes on each ledger, seeds 200, 201; 64 connections", size.page_events),
+            half.to_owned(),
+            "the log is held by a reader, so that every page of it is seen; `dbstat` tells whose it is".to_owned(),
+        ],
+        Section::Memory => vec![
+            format!("one daemon on a new ledger, sales of {bytes} bytes, seeds 301 to 312; 64 connections"),
+            half.to_owned(),
+            "at the end: only 2xx, the sums that the events earn, and `referrald verify`".to_owned(),
+        ],
+        Section::Reads => vec![
+            format!("4 connections that ask again once they are answered, {} s a route; nothing is written meanwhile", size.read_s),
+            "all referrals are of ten promoters, so of 1 000 000 invoices each has 50 000 entries".to_owned(),
+            "pages of 50; \"from a cursor on\" and single rows: 100 of them, evenly spread over the table".to_owned(),
+            "commands: with their start, medians of 5 runs; `verify` once, its rate in invoices".to_owned(),
+        ],
         Section::Against => vec![
             format!("the other build: {}", bench.other.as_ref().context("no other build")?.about()?),
             format!(

@@ -36,7 +36,7 @@ impl Bench {
         let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let ledger = self.ledger(&binary, kind).await?;
         let bytes = ledger.bytes().await?;
-        let (seen, used, ready_s) = self.serve(&ledger, run, &settings)?;
+        let (seen, used, ready_s) = self.serve(&ledger, run, &settings).await?;
         let (gain, verified) = (run.part.gain, ledger.verify()?);
         ensure!(
             verified.invoices == gain.events,

@@ -60,7 +60,7 @@ pub struct Gain {
 }
 
 impl Gain {
-    fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.events += other.events;
         self.commission_minor += other.commission_minor;
         self.refund_minor += other.refund_minor;

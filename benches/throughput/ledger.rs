@@ -1,13 +1,16 @@
 //! The databases: seeded through the daemon's own commands, copied for each run, counted and checked against what was sent.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use referrald::clock;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::Value;
 
 use crate::events::{CODES, Gain, RATE_BPS, code};
+use crate::preload::Preload;
 use crate::process::Binary;
 
 /// Filling a large ledger takes a while.
@@ -97,6 +100,20 @@ impl Ledger {
         Ok(copy)
     }
 
+    /// Stores so many invoices by SQL, with referrals by the first so many codes.
+    pub async fn preload(&self, invoices: u64, codes: usize) -> anyhow::Result<()> {
+        let body_zstd = zstd::bulk::compress(include_bytes!("templates/invoice_paid.json"), 1)?;
+        let (codes, now) = (u64::try_from(codes)?, clock::now().unix());
+        let preload = Preload { invoices, codes, rate_bps: RATE_BPS, body_zstd: &body_zstd, now };
+        let db = self.connect().await?;
+        preload.store(&db).await.with_context(|| format!("storing {invoices} invoices"))?;
+        db.close().await?;
+        // What is left to be written must not be written while something is measured.
+        let synced = Command::new("sync").status()?;
+        ensure!(synced.success(), "sync: {synced}");
+        Ok(())
+    }
+
     fn empty(binary: &Binary, kind: Kind, directory: &Path) -> anyhow::Result<Self> {
         let name = format!("bench_{}", uuid::Uuid::now_v7().simple());
         let file = directory.join(format!("{name}.db"));
@@ -115,6 +132,11 @@ impl Ledger {
     /// The binary whose ledger it is.
     pub const fn binary(&self) -> &Binary {
         &self.binary
+    }
+
+    /// Of SQLite.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     pub async fn connect(&self) -> anyhow::Result<DatabaseConnection> {
@@ -206,7 +228,7 @@ impl Ledger {
 }
 
 /// The promoter of a code, as a user of the host.
-fn promoter(number: usize) -> String {
+pub fn promoter(number: usize) -> String {
     format!("promoter{number:02}")
 }
 

@@ -8,9 +8,14 @@ mod against;
 mod ceiling;
 mod events;
 mod ledger;
+mod log_pages;
+mod memory;
+mod pages;
+mod parts;
 mod plan;
 mod preload;
 mod process;
+mod reads;
 mod replicas;
 mod report;
 mod sales;
@@ -33,6 +38,8 @@ use plan::{Bench, Section, Size};
 use process::Binary;
 use report::Report;
 
+/// Events whose pages are told: the log of so many has some hundred megabytes.
+const PAGE_EVENTS: usize = 12_000;
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/RESULTS.md");
 
 /// Measures how fast events become commissions.
@@ -157,6 +164,9 @@ impl Arguments {
             seeds: Vec::new(),
             samples: Vec::new(),
             commits_ms: Vec::new(),
+            written: Vec::new(),
+            reads: Vec::new(),
+            resident: Vec::new(),
             mean_body_bytes: 0,
         })
     }
@@ -170,7 +180,10 @@ impl Arguments {
             events,
             naive_events: events / 8,
             replica_events: events / 2,
+            memory_events: self.events.unwrap_or(if self.quick { 24_000 } else { 300_000 }),
+            page_events: events.min(PAGE_EVENTS),
             half_s,
+            read_s: if self.quick { 1 } else { 3 },
             growth: self.growth.unwrap_or(growth),
         }
     }

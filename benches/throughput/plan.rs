@@ -8,7 +8,11 @@ use referrald::clock;
 
 use crate::events::{Gain, Mix, Part, Stream};
 use crate::ledger::{Kind, Ledger};
+use crate::memory::Resident;
+use crate::pages::Written;
+use crate::parts::Watch;
 use crate::process::{Binary, Server, Used};
+use crate::reads::Read;
 use crate::wrk::{self, Pace, Seen};
 
 /// Threads of the generator; each sends a slice of its own.
@@ -25,11 +29,18 @@ pub enum Section {
     Replicas,
     /// This build against another one.
     Against,
+    /// To which trees the pages of SQLite's log go, on a small ledger and a large one.
+    Pages,
+    /// The routes and commands that read, on a small ledger and a large one.
+    Reads,
+    /// What one daemon has resident over 300 000 events.
+    Memory,
 }
 
 impl Section {
     /// In the order of the report.
-    pub const ALL: [Self; 3] = [Self::Sales, Self::Replicas, Self::Against];
+    pub const ALL: [Self; 6] =
+        [Self::Sales, Self::Replicas, Self::Against, Self::Pages, Self::Reads, Self::Memory];
 
     /// Its heading in RESULTS.md.
     pub const fn title(self) -> &'static str {
@@ -37,6 +48,9 @@ impl Section {
             Self::Sales => "Sales",
             Self::Replicas => "Replicas",
             Self::Against => "Against another build",
+            Self::Pages => "Pages of the log",
+            Self::Reads => "Reads",
+            Self::Memory => "Memory",
         }
     }
 }
@@ -51,8 +65,14 @@ pub struct Size {
     pub naive_events: usize,
     /// Events of one run of replicas.
     pub replica_events: usize,
+    /// Events of one run whose pages are told.
+    pub page_events: usize,
+    /// Events of the run over which memory is read.
+    pub memory_events: usize,
     /// Seconds at half of the capacity.
     pub half_s: f64,
+    /// Seconds for which a route is asked.
+    pub read_s: u64,
     /// Invoices of the large ledger; 0 skips it.
     pub growth: u64,
 }
@@ -125,7 +145,7 @@ impl Variant {
 }
 
 /// One run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sample {
     pub round: usize,
     pub variant: Variant,
@@ -179,6 +199,12 @@ pub struct Bench {
     pub samples: Vec<Sample>,
     /// How long a commit took while replicas were measured.
     pub commits_ms: Vec<(Commit, f64)>,
+    /// What was written to SQLite's log.
+    pub written: Vec<Written>,
+    /// What reading took.
+    pub reads: Vec<Read>,
+    /// What was resident.
+    pub resident: Vec<Resident>,
     pub mean_body_bytes: usize,
 }
 
@@ -190,6 +216,9 @@ impl Bench {
                 Section::Sales => self.sales().await,
                 Section::Replicas => self.replicas().await,
                 Section::Against => self.against().await,
+                Section::Pages => self.pages().await,
+                Section::Reads => self.reads().await,
+                Section::Memory => self.memory().await,
             }
             .with_context(|| section.title().to_lowercase())?;
         }
@@ -230,12 +259,12 @@ impl Bench {
     }
 
     /// Sends events to daemons of this build, and checks what the ledger made of them.
-    pub async fn durable(&mut self, ledger: &Ledger, run: &Run<'_>) -> anyhow::Result<Sample> {
+    pub async fn durable(&mut self, ledger: &Ledger, run: &Run<'_>) -> anyhow::Result<Seen> {
         let what = || format!("{:?}, round {}", run.variant, run.round);
         let (before, bytes) = (ledger.totals().await?, ledger.bytes().await?);
         let mut settings = run.environment.to_vec();
-        settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let (seen, used, ready_s) = self.serve(ledger, run, &settings).with_context(what)?;
+        settings.extend(self.settings());
+        let (seen, used, ready_s) = self.serve(ledger, run, &settings).await.with_context(what)?;
         let gain = if let Variant::Duplicates(_) = run.variant { Gain::default() } else { run.part.gain };
         let checked = ledger.check(before, gain).await;
         checked.with_context(|| format!("{}: a fast wrong answer", what()))?;
@@ -248,13 +277,17 @@ impl Bench {
         let events = run.part.gain.events;
         let bytes_per_event = (gain.events > 0).then(|| figure(grown) / figure(events));
         let (round, variant) = (run.round, run.variant);
-        let sample = Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified };
-        self.take(sample);
-        Ok(sample)
+        self.take(Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified });
+        Ok(seen)
+    }
+
+    /// Further settings of the daemons of this build.
+    pub fn settings(&self) -> Vec<(&str, &str)> {
+        self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     /// Starts daemons on a ledger, sends the events of a run, and stops them.
-    pub fn serve(
+    pub async fn serve(
         &self,
         ledger: &Ledger,
         run: &Run<'_>,
@@ -262,25 +295,35 @@ impl Bench {
     ) -> anyhow::Result<(Seen, Used, f64)> {
         let start = || Server::daemon(ledger.binary(), &ledger.url, settings, self.log.as_deref());
         let servers = (0..run.replicas).map(|_| start()).collect::<anyhow::Result<Vec<_>>>()?;
-        self.load(servers, run.part, run.pace)
+        self.load(Some(ledger.kind), servers, run.part, run.pace).await
     }
 
-    /// Sends events to servers, and stops them. What they used is the processor time of all and the memory of the largest.
-    pub fn load(
+    /// Sends events to servers on a database, if they are on one, and stops them.
+    pub async fn load(
         &self,
+        kind: Option<Kind>,
         servers: Vec<Server>,
         part: &Part<'_>,
         pace: Pace,
     ) -> anyhow::Result<(Seen, Used, f64)> {
         let ports: Vec<u16> = servers.iter().map(|server| server.port).collect();
+        let watch = if kind == Some(Kind::Postgres) { Some(Watch::start().await?) } else { None };
         let seen = wrk::send(&ports, part, pace, &self.directory)?;
-        let (mut used, mut ready_s) = (Used { cpu_s: 0.0, peak_mb: 0.0 }, 0.0_f64);
+        let (mut used, mut ready_s) = (Used::default(), 0.0_f64);
         for server in &servers {
             let of_one = server.used()?;
             used.cpu_s += of_one.cpu_s;
             used.peak_mb = used.peak_mb.max(of_one.peak_mb);
+            used.parts.extend(&of_one.parts);
+            used.written_bytes += of_one.written_bytes;
             ready_s = ready_s.max(server.ready_s);
         }
+        if let Some(watch) = watch {
+            let (of_server, log_bytes) = watch.end().await?;
+            used.parts.extend(&of_server);
+            used.written_bytes = log_bytes;
+        }
+        used.parts.add("wrk", seen.cpu_s);
         servers.into_iter().try_for_each(Server::stop)?;
         Ok((seen, used, ready_s))
     }

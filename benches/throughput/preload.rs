@@ -1,13 +1,15 @@
 //! A large ledger, made by SQL in the form in which the daemon keeps it, so that `verify` holds: invoices of customers
 //! with five each, half of them referred.
+//!
+//! A column of the schema stands here once, beside what it holds ([`tables`]). `tests/it/preload.rs` includes this file,
+//! and fails when a table has changed and this has not.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use referrald::domain::ClaimSource;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
 
-use crate::events::{CODES, RATE_BPS};
-use crate::ledger::{Kind, Ledger};
-
+/// The version of the events, as their template names it.
+const API_VERSION: &str = "2025-06-30.basil";
 const INVOICES_OF_CUSTOMER: u64 = 5;
 /// Seconds between two invoices, and from the last one to now: the oldest payload is not old enough to be dropped.
 const EVERY_S: u64 = 3;
@@ -15,74 +17,106 @@ const AGO_S: u64 = 40 * 86_400;
 const HOLD_S: u64 = 30 * 86_400;
 const LOOKBACK_S: u64 = 86_400;
 
-/// Stores so many invoices, and a tenth as many referrals, with their events. `body_zstd` is the body of each event.
-pub async fn preload(ledger: &Ledger, invoices: u64, body_zstd: &[u8], now: i64) -> anyhow::Result<()> {
-    let least = INVOICES_OF_CUSTOMER * 2 * u64::try_from(CODES)?;
-    ensure!(
-        invoices >= least && invoices.is_multiple_of(INVOICES_OF_CUSTOMER * 2),
-        "--growth: a multiple of 10, {least} at least"
-    );
-    let db = ledger.connect().await?;
-    if ledger.kind == Kind::Sqlite {
-        // A preload that is cut off is thrown away.
-        db.execute_unprepared(
-            "PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; PRAGMA foreign_keys = OFF",
-        )
-        .await?;
+/// What is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Preload<'p> {
+    /// Invoices, each with its event; a tenth as many referrals.
+    pub invoices: u64,
+    /// The first so many codes of the ledger, in the order of their keys, take turns at the referrals.
+    pub codes: u64,
+    /// What the codes' program gives, in basis points of what was paid net of tax.
+    pub rate_bps: i64,
+    /// The body of each event.
+    pub body_zstd: &'p [u8],
+    /// Unix seconds.
+    pub now: i64,
+}
+
+impl Preload<'_> {
+    /// Stores it in a ledger that has the codes, their promoters and their program, and nothing else.
+    pub async fn store(&self, db: &DatabaseConnection) -> anyhow::Result<()> {
+        let least = INVOICES_OF_CUSTOMER * 2 * self.codes;
+        ensure!(
+            self.invoices >= least && self.invoices.is_multiple_of(INVOICES_OF_CUSTOMER * 2),
+            "the invoices of a ledger: a multiple of 10, {least} at least"
+        );
+        let backend = db.get_database_backend();
+        if backend == DatabaseBackend::Sqlite {
+            // A preload that is cut off is thrown away.
+            db.execute_unprepared(
+                "PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; PRAGMA foreign_keys = OFF",
+            )
+            .await?;
+        }
+        for statement in statements(&Words::new(backend, self)) {
+            let done = db.execute_unprepared(&statement).await;
+            done.with_context(|| statement.chars().take(300).collect::<String>())?;
+        }
+        let tidy: &[&str] = match backend {
+            DatabaseBackend::Postgres => &["VACUUM ANALYZE", "CHECKPOINT"],
+            _ => &["PRAGMA wal_checkpoint(TRUNCATE)"],
+        };
+        for statement in tidy {
+            db.execute_unprepared(statement).await?;
+        }
+        Ok(())
     }
-    for statement in statements(&Words::new(ledger.kind, invoices, body_zstd, now)) {
-        db.execute_unprepared(&statement).await?;
-    }
-    let tidy: &[&str] = match ledger.kind {
-        Kind::Sqlite => &["PRAGMA wal_checkpoint(TRUNCATE)"],
-        Kind::Postgres => &["VACUUM ANALYZE", "CHECKPOINT"],
-    };
-    for statement in tidy {
-        db.execute_unprepared(statement).await?;
-    }
-    Ok(db.close().await?)
 }
 
 /// Where the two databases differ, and expressions over the number `i` of an invoice or `c` of a customer.
 struct Words {
-    kind: Kind,
+    backend: DatabaseBackend,
     invoices: u64,
     customers: u64,
     referrals: u64,
+    codes: u64,
+    rate_bps: i64,
     since: i64,
     body: String,
 }
 
 impl Words {
-    fn new(kind: Kind, invoices: u64, body_zstd: &[u8], now: i64) -> Self {
+    fn new(backend: DatabaseBackend, preload: &Preload<'_>) -> Self {
+        let Preload { invoices, codes, rate_bps, body_zstd, now } = *preload;
         let customers = invoices / INVOICES_OF_CUSTOMER;
         let hex = hex::encode(body_zstd);
-        let body = match kind {
-            Kind::Sqlite => format!("x'{hex}'"),
-            Kind::Postgres => format!("'\\x{hex}'::bytea"),
+        let body = match backend {
+            DatabaseBackend::Postgres => format!("'\\x{hex}'::bytea"),
+            _ => format!("x'{hex}'"),
         };
         let before = i64::try_from(invoices * EVERY_S + AGO_S).unwrap_or(i64::MAX);
-        Self { kind, invoices, customers, referrals: customers / 2, since: now - before, body }
+        Self {
+            backend,
+            invoices,
+            customers,
+            referrals: customers / 2,
+            codes,
+            rate_bps,
+            since: now - before,
+            body,
+        }
     }
 
     /// A table of the numbers below `count`.
     fn numbers(&self, name: &str, count: u64) -> String {
-        match self.kind {
-            Kind::Sqlite => format!(
+        match self.backend {
+            DatabaseBackend::Postgres => {
+                format!("generate_series(0::bigint, {count} - 1) AS n_{name}({name})")
+            }
+            _ => format!(
                 "(WITH RECURSIVE s({name}) AS (SELECT 0 UNION ALL SELECT {name} + 1 FROM s WHERE {name} < {count} - 1) \
                  SELECT {name} FROM s) AS n_{name}"
             ),
-            Kind::Postgres => format!("generate_series(0::bigint, {count} - 1) AS n_{name}({name})"),
         }
     }
 
     /// So many bytes that follow from an id.
     fn hash(&self, of: &str, bytes: usize) -> String {
-        match self.kind {
-            Kind::Sqlite => format!("randomblob({bytes})"),
-            Kind::Postgres => {
+        match self.backend {
+            DatabaseBackend::Postgres => {
                 format!("substring(decode(md5({of}) || md5({of} || 'b'), 'hex') FROM 1 FOR {bytes})")
             }
+            _ => format!("randomblob({bytes})"),
         }
     }
 }
@@ -102,96 +136,212 @@ fn own_id(prefix: &str, number: &str) -> String {
     format!("'{prefix}01' || CAST(10000000000 + {number} AS TEXT) || '0000000000000'")
 }
 
+/// The rows of a table: where they come from, and what each column holds.
+struct Rows {
+    table: &'static str,
+    from: String,
+    columns: Vec<(&'static str, String)>,
+}
+
+impl Rows {
+    fn insert(&self) -> String {
+        let (names, values): (Vec<&str>, Vec<&str>) =
+            self.columns.iter().map(|(name, value)| (*name, value.as_str())).unzip();
+        let Self { table, from, .. } = self;
+        format!("INSERT INTO {table} ({}) SELECT {} FROM {from}", names.join(", "), values.join(", "))
+    }
+}
+
 fn statements(words: &Words) -> Vec<String> {
-    let (event, invoice, name) = (id("evt_", "i"), id("in_", "i"), scattered_id("cus_", "c"));
-    let precedence = ClaimSource::SubscriptionMetadata(0).precedence();
-    let claim = format!("'clm_' || {} || '_{precedence}'", id("evt_", "c"));
-    let referral = own_id("ref_", "c");
-    let customer = format!("'customer:' || {name}");
-    let (referrals, customers, since) = (words.referrals, words.customers, words.since);
-    let paid_at = |number: &str| format!("({since} + {number} * {EVERY_S})");
-    let (of_invoice, of_customer) = (paid_at("i"), paid_at("c"));
-    let net = "(900 + i * 7919 % 49000)";
-    let tax = format!("({net} * 19 / 100)");
-    let earned = format!("((2 * {net} * {RATE_BPS} + 10000) / 20000)");
-    // Customer c has the invoices c, c + customers, …; the first half of the customers is referred.
-    let sales =
-        format!("(SELECT i, i % {customers} AS c FROM {}) AS sales", words.numbers("i", words.invoices));
-    let people = words.numbers("c", customers);
-    let referred = words.numbers("c", referrals);
-    let codes = "(SELECT key, code, promoter_id, program_key, ROW_NUMBER() OVER (ORDER BY key) - 1 AS k FROM code) AS codes";
-    let code_of = format!("JOIN {codes} ON codes.k = c % {CODES}");
-    let hash = words.hash(&event, 32);
-    let email = words.hash(&name, 16);
-    let body = &words.body;
-    vec![
-        format!(
-            "INSERT INTO event (id, api_version, event_type, created_at, received_at, outcome, body_sha256, body_zstd) \
-             SELECT {event}, '2025-06-30.basil', 'invoice.paid', {of_invoice}, {of_invoice}, \
-             CASE WHEN c < {referrals} THEN 'posted' ELSE 'recorded' END, {hash}, {body} FROM {sales}"
-        ),
-        format!(
-            "INSERT INTO invoice (id, event_id, stripe_customer_id, currency, amount_paid_minor, total_minor, \
-             total_excluding_tax_minor, tax_minor, paid_at, conflict, lines, more_lines) \
-             SELECT {invoice}, {event}, {name}, 'usd', {net} + {tax}, {net} + {tax}, {net}, {tax}, {of_invoice}, \
-             FALSE, '[[\"price_1RfTeamHu7ixraBmT4seats0\",\"prod_SaTeamHu7ixraB\",' || CAST({net} AS TEXT) || ']]', \
-             FALSE FROM {sales}"
-        ),
-        format!(
-            "INSERT INTO subscription (stripe_customer_id, id, ended) SELECT {name}, {}, FALSE FROM {people}",
-            scattered_id("sub_", "c")
-        ),
-        format!(
-            "INSERT INTO customer_email (customer, email_hash, told_by) SELECT {customer}, {email}, 'evt_preload' FROM {people}"
-        ),
-        // Of each customer the first sale makes the claim: those that follow say nothing new.
-        format!(
-            "INSERT INTO claim (id, stripe_customer_id, code, code_key, precedence, claimed_at, lookback_s) \
-             SELECT {claim}, {name}, codes.code, codes.key, {precedence}, {of_customer}, {LOOKBACK_S} \
-             FROM {referred} {code_of}"
-        ),
-        format!(
-            "INSERT INTO referral (id, customer, claim_id, precedence, code, promoter_id, program_key, \
-             program_version, claimed_at, lookback_s, referral_number, void, held, qualified_at, qualified_by) \
-             SELECT {referral}, {customer}, {claim}, {precedence}, codes.code, codes.promoter_id, \
-             codes.program_key, 1, {of_customer}, {LOOKBACK_S}, c / {CODES} + 1, FALSE, FALSE, {of_customer}, {} \
-             FROM {referred} {code_of}",
-            id("in_", "c"),
-        ),
-        format!(
-            "INSERT INTO redemption (customer, code_key) SELECT {customer}, codes.key FROM {referred} {code_of}"
-        ),
-        format!(
-            "INSERT INTO referral_number (customer, promoter_id, program_key, number) \
-             SELECT {customer}, codes.promoter_id, codes.program_key, c / {CODES} + 1 FROM {referred} {code_of}"
-        ),
-        "INSERT INTO referral_counter (promoter_id, program_key, last) \
-         SELECT promoter_id, program_key, MAX(number) FROM referral_number GROUP BY promoter_id, program_key"
-            .to_owned(),
+    let mut statements: Vec<String> = tables(words).iter().map(Rows::insert).collect();
+    statements.extend([
         "UPDATE code SET uses = (SELECT COUNT(*) FROM redemption WHERE redemption.code_key = code.key)"
             .to_owned(),
-        format!(
-            "INSERT INTO commission (invoice_id, referral_id, promoter_id, program_key, currency, base_minor, \
-             rate_bps, amount_minor, refund_minor, dispute_minor, available_at, unseen_lines) \
-             SELECT {invoice}, {referral}, codes.promoter_id, codes.program_key, 'usd', {net}, {RATE_BPS}, {earned}, \
-             0, 0, {of_invoice} + {HOLD_S}, FALSE FROM {sales} {code_of} WHERE c < {referrals}"
-        ),
-        format!(
-            "INSERT INTO commission (invoice_id, currency, base_minor, amount_minor, refund_minor, dispute_minor, \
-             available_at, reason, unseen_lines) \
-             SELECT {invoice}, 'usd', 0, 0, 0, 0, {of_invoice}, 'not_referred', FALSE FROM {sales} \
-             WHERE c >= {referrals}"
-        ),
-        format!(
-            "INSERT INTO ledger_entry (id, promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause, \
-             posted_at) SELECT ROW_NUMBER() OVER (ORDER BY i), codes.promoter_id, {invoice}, 'commission', {earned}, \
-             'usd', {of_invoice} + {HOLD_S}, {event}, {of_invoice} FROM {sales} {code_of} WHERE c < {referrals} \
-             ORDER BY i"
-        ),
         // The head's time is that of the program and the codes, which is later than all of this. Nobody who wrote
         // before may take what it remembers for true.
         "UPDATE ledger_head SET seq = seq + 1, writer = '', \
          last_entry_id = (SELECT MAX(id) FROM ledger_entry) WHERE id = 1"
             .to_owned(),
+    ]);
+    statements
+}
+
+fn tables(words: &Words) -> Vec<Rows> {
+    let Words { referrals, customers, codes, rate_bps, since, .. } = *words;
+    let (event, invoice, name) = (id("evt_", "i"), id("in_", "i"), scattered_id("cus_", "c"));
+    let precedence = ClaimSource::SubscriptionMetadata(0).precedence();
+    let claim = format!("'clm_' || {} || '_{precedence}'", id("evt_", "c"));
+    let referral = own_id("ref_", "c");
+    let customer = format!("'customer:' || {name}");
+    let paid_at = |number: &str| format!("({since} + {number} * {EVERY_S})");
+    let (of_invoice, of_customer) = (paid_at("i"), paid_at("c"));
+    let net = "(900 + i * 7919 % 49000)";
+    let tax = format!("({net} * 19 / 100)");
+    let earned = format!("((2 * {net} * {rate_bps} + 10000) / 20000)");
+    // Customer c has the invoices c, c + customers, …; the first half of the customers is referred.
+    let sales =
+        format!("(SELECT i, i % {customers} AS c FROM {}) AS sales", words.numbers("i", words.invoices));
+    let people = words.numbers("c", customers);
+    let code_of = format!(
+        "JOIN (SELECT key, code, promoter_id, program_key, ROW_NUMBER() OVER (ORDER BY key) - 1 AS k FROM code) AS codes \
+         ON codes.k = c % {codes}"
+    );
+    let referred = format!("{} {code_of}", words.numbers("c", referrals));
+    let earning = format!("{sales} {code_of} WHERE c < {referrals}");
+    let text = str::to_owned;
+    let word = |word: &str| format!("'{word}'");
+    let number = format!("c / {codes} + 1");
+    let outcome = format!("CASE WHEN c < {referrals} THEN 'posted' ELSE 'recorded' END");
+    let lines = format!(
+        "'[[\"price_1RfTeamHu7ixraBmT4seats0\",\"prod_SaTeamHu7ixraB\",' || CAST({net} AS TEXT) || ']]'"
+    );
+    vec![
+        Rows {
+            table: "event",
+            from: sales.clone(),
+            columns: vec![
+                ("id", event.clone()),
+                ("api_version", word(API_VERSION)),
+                ("event_type", word("invoice.paid")),
+                ("created_at", of_invoice.clone()),
+                ("received_at", of_invoice.clone()),
+                ("outcome", outcome),
+                ("body_sha256", words.hash(&event, 32)),
+                ("body_zstd", words.body.clone()),
+            ],
+        },
+        Rows {
+            table: "invoice",
+            from: sales,
+            columns: vec![
+                ("id", invoice.clone()),
+                ("event_id", event.clone()),
+                ("api_version", word(API_VERSION)),
+                ("stripe_customer_id", name.clone()),
+                ("currency", word("usd")),
+                ("amount_paid_minor", format!("{net} + {tax}")),
+                ("total_minor", format!("{net} + {tax}")),
+                ("total_excluding_tax_minor", text(net)),
+                ("tax_minor", tax),
+                ("shipping_minor", text("0")),
+                ("shipping_tax_minor", text("0")),
+                ("paid_at", of_invoice.clone()),
+                ("conflict", text("FALSE")),
+                ("lines", lines),
+                ("more_lines", text("FALSE")),
+                ("lines_read", text("FALSE")),
+            ],
+        },
+        Rows {
+            table: "subscription",
+            from: people.clone(),
+            columns: vec![
+                ("stripe_customer_id", name.clone()),
+                ("id", scattered_id("sub_", "c")),
+                ("ended", text("FALSE")),
+            ],
+        },
+        Rows {
+            table: "customer_email",
+            from: people,
+            columns: vec![
+                ("customer", customer.clone()),
+                ("email_hash", words.hash(&name, 16)),
+                ("told_by", word("evt_preload")),
+            ],
+        },
+        // Of each customer the first sale makes the claim: those that follow say nothing new.
+        Rows {
+            table: "claim",
+            from: referred.clone(),
+            columns: vec![
+                ("id", claim.clone()),
+                ("stripe_customer_id", name),
+                ("code", text("codes.code")),
+                ("code_key", text("codes.key")),
+                ("precedence", precedence.to_string()),
+                ("claimed_at", of_customer.clone()),
+                ("lookback_s", LOOKBACK_S.to_string()),
+            ],
+        },
+        Rows {
+            table: "referral",
+            from: referred.clone(),
+            columns: vec![
+                ("id", referral.clone()),
+                ("customer", customer.clone()),
+                ("claim_id", claim),
+                ("precedence", precedence.to_string()),
+                ("code", text("codes.code")),
+                ("promoter_id", text("codes.promoter_id")),
+                ("program_key", text("codes.program_key")),
+                ("program_version", text("1")),
+                ("claimed_at", of_customer.clone()),
+                ("lookback_s", LOOKBACK_S.to_string()),
+                ("referral_number", number.clone()),
+                ("void", text("FALSE")),
+                ("held", text("FALSE")),
+                ("qualified_at", of_customer),
+                ("qualified_by", id("in_", "c")),
+            ],
+        },
+        Rows {
+            table: "redemption",
+            from: referred.clone(),
+            columns: vec![("customer", customer.clone()), ("code_key", text("codes.key"))],
+        },
+        Rows {
+            table: "referral_number",
+            from: referred,
+            columns: vec![
+                ("customer", customer),
+                ("promoter_id", text("codes.promoter_id")),
+                ("program_key", text("codes.program_key")),
+                ("number", number),
+            ],
+        },
+        Rows {
+            table: "referral_counter",
+            from: text("referral_number GROUP BY promoter_id, program_key"),
+            columns: vec![
+                ("promoter_id", text("promoter_id")),
+                ("program_key", text("program_key")),
+                ("last", text("MAX(number)")),
+            ],
+        },
+        // Where nobody was referred there is none.
+        Rows {
+            table: "commission",
+            from: earning.clone(),
+            columns: vec![
+                ("invoice_id", invoice.clone()),
+                ("referral_id", referral),
+                ("promoter_id", text("codes.promoter_id")),
+                ("program_key", text("codes.program_key")),
+                ("currency", word("usd")),
+                ("base_minor", text(net)),
+                ("rate_bps", rate_bps.to_string()),
+                ("amount_minor", earned.clone()),
+                ("refund_minor", text("0")),
+                ("dispute_minor", text("0")),
+                ("available_at", format!("{of_invoice} + {HOLD_S}")),
+                ("unseen_lines", text("FALSE")),
+            ],
+        },
+        Rows {
+            table: "ledger_entry",
+            from: format!("{earning} ORDER BY i"),
+            columns: vec![
+                ("id", text("ROW_NUMBER() OVER (ORDER BY i)")),
+                ("promoter_id", text("codes.promoter_id")),
+                ("invoice_id", invoice),
+                ("kind", word("commission")),
+                ("amount_minor", earned),
+                ("currency", word("usd")),
+                ("available_at", format!("{of_invoice} + {HOLD_S}")),
+                ("cause", event),
+                ("posted_at", of_invoice),
+            ],
+        },
     ]
 }

@@ -11,11 +11,12 @@ use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::events::SECRET;
+use crate::parts::{Parts, Reading};
 
 const OF_THIS_BUILD: &str = env!("CARGO_BIN_EXE_referrald");
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Ticks of a second in `/proc/PID/stat`; Linux has told all programs 100 since 2.6.
-const TICKS_PER_SECOND: f64 = 100.0;
+/// A server that has used no processor for so long has nothing to do.
+const IDLE: Duration = Duration::from_millis(100);
 
 /// A child that is killed when it is dropped.
 #[derive(Debug)]
@@ -48,21 +49,28 @@ impl Running {
         bail!("{} did not end within {patience:?}", self.name)
     }
 
-    /// Seconds of processor time so far.
-    fn cpu_s(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which may hold anything, in parentheses: state, then ten fields, then utime and stime.
-        let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-        Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The most memory that was ever resident, in MB.
     fn peak_mb(&self) -> anyhow::Result<f64> {
+        self.status_mb("VmHWM:")
+    }
+
+    /// A figure of memory, in MB.
+    fn status_mb(&self, name: &str) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kb = line.and_then(|line| line.split_whitespace().next()).context("VmHWM")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kb = line.and_then(|line| line.split_whitespace().next()).with_context(|| name.to_owned())?;
         Ok(kb.parse::<f64>()? * 1_024.0 / 1e6)
+    }
+
+    /// Bytes that it has had written to a disk.
+    fn written_bytes(&self) -> anyhow::Result<u64> {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
+        let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        Ok(bytes.context("write_bytes")?.parse()?)
     }
 }
 
@@ -112,6 +120,22 @@ impl Binary {
         command
     }
 
+    /// Runs a command to its end, which must be a good one. Returns the most memory that it had resident, in MB.
+    pub fn peak_mb(&self, url: &str, arguments: &[&str]) -> anyhow::Result<f64> {
+        let mut command = self.command(url);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let (mut running, mut peak_mb) = (Running::start("a command", &mut command)?, 0.0);
+        loop {
+            // One that has ended has none.
+            peak_mb = running.peak_mb().unwrap_or(peak_mb);
+            if let Some(status) = running.child.try_wait()? {
+                ensure!(status.success(), "referrald {}: {status}", arguments.join(" "));
+                return Ok(peak_mb);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Runs a command to its end, which must be a good one. Returns what it printed.
     pub fn run(&self, url: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let output = self.command(url).args(arguments).stdin(Stdio::null()).output()?;
@@ -132,14 +156,21 @@ pub struct Server {
     pub port: u16,
     /// From its start to the first 200 of `/readyz`.
     pub ready_s: f64,
-    idle_cpu_s: f64,
+    idle: Reading,
+    idle_bytes: u64,
 }
 
-/// What a server used.
-#[derive(Debug, Clone, Copy)]
+/// What a run used.
+#[derive(Debug, Clone, Default)]
 pub struct Used {
+    /// Of the daemons only.
     pub cpu_s: f64,
+    /// Of the daemon that had most.
     pub peak_mb: f64,
+    /// Seconds of the daemons, of PostgreSQL and of the generator.
+    pub parts: Parts,
+    /// What the daemons had written to a disk, or PostgreSQL to its log.
+    pub written_bytes: u64,
 }
 
 impl Server {
@@ -181,13 +212,35 @@ impl Server {
             std::thread::sleep(Duration::from_millis(2));
         }
         let ready_s = started.elapsed().as_secs_f64();
-        let idle_cpu_s = running.cpu_s()?;
-        Ok(Self { running, port, ready_s, idle_cpu_s })
+        let (idle, idle_bytes) = (Reading::of_threads(running.id())?, running.written_bytes()?);
+        Ok(Self { running, port, ready_s, idle, idle_bytes })
     }
 
     /// What it used since it was ready.
     pub fn used(&self) -> anyhow::Result<Used> {
-        Ok(Used { cpu_s: self.running.cpu_s()? - self.idle_cpu_s, peak_mb: self.running.peak_mb()? })
+        let parts = Reading::of_threads(self.running.id())?.of_daemon_since(&self.idle);
+        let written_bytes = self.running.written_bytes()? - self.idle_bytes;
+        Ok(Used { cpu_s: parts.all(), peak_mb: self.running.peak_mb()?, parts, written_bytes })
+    }
+
+    /// What it has resident, in MB.
+    pub fn resident_mb(&self) -> anyhow::Result<f64> {
+        self.running.status_mb("VmRSS:")
+    }
+
+    /// Waits until it does nothing any more.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        let (started, mut before) = (Instant::now(), self.used()?.cpu_s);
+        while started.elapsed() < PATIENCE {
+            std::thread::sleep(IDLE);
+            let now = self.used()?.cpu_s;
+            // Less than a tick of the clock.
+            if now - before < 0.005 {
+                return Ok(());
+            }
+            before = now;
+        }
+        bail!("the daemon is still busy after {PATIENCE:?}")
     }
 
     /// Stops it as an operator would.

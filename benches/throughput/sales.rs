@@ -1,12 +1,10 @@
 //! The runs of one daemon on each database: against the ceiling, in ways of its own, and with a large ledger.
 
 use anyhow::Context;
-use referrald::clock;
 
-use crate::events::{Mix, Part};
+use crate::events::{CODES, Mix, Part};
 use crate::ledger::Kind;
 use crate::plan::{Bench, CLOSED, Run, Sample, THREADS, Variant};
-use crate::preload::preload;
 use crate::process::Server;
 use crate::wrk::Pace;
 
@@ -16,7 +14,8 @@ const OPEN_CONNECTIONS: usize = 256;
 /// it takes.
 const ONE_BY_ONE: [(&str, &str); 2] =
     [("REFERRALD_INTAKE__BATCH_EVENTS", "1"), ("REFERRALD_INTAKE__ANSWER_WITHIN_MS", "60000")];
-const SMALL_LEDGER: u64 = 1_000;
+/// Invoices of the small ledger.
+pub const SMALL_LEDGER: u64 = 1_000;
 
 impl Bench {
     /// All rounds; then the large ledger against a small one.
@@ -26,7 +25,7 @@ impl Bench {
         let mixed = self.stream("mixed", Mix::All, events, THREADS, 2)?;
         let scattered = self.stream("scattered", Mix::Scattered, events, THREADS, 3)?;
         for round in 1..=self.size.rounds {
-            self.ceiling(round, &sales.all())?;
+            self.ceiling(round, &sales.all()).await?;
             for kind in self.kinds.clone() {
                 let ledger = self.ledger(&self.binary.clone(), kind).await?;
                 let all = sales.all();
@@ -45,7 +44,7 @@ impl Bench {
                 let few = sales.first(self.size.naive_events);
                 let naive = Run::closed(round, Variant::OneByOne(kind), &few);
                 self.on_new(kind, Run { environment: &ONE_BY_ONE, ..naive }).await?;
-                let rate = capacity.seen.rate / 2.0;
+                let rate = capacity.rate / 2.0;
                 let part = sales.first(whole(rate * self.size.half_s));
                 let pace = Pace { connections: OPEN_CONNECTIONS, rate: Some(rate) };
                 self.on_new(kind, Run { pace, ..Run::closed(round, Variant::Half(kind), &part) }).await?;
@@ -60,9 +59,9 @@ impl Bench {
         Ok(())
     }
 
-    fn ceiling(&mut self, round: usize, part: &Part<'_>) -> anyhow::Result<()> {
+    async fn ceiling(&mut self, round: usize, part: &Part<'_>) -> anyhow::Result<()> {
         let server = Server::ceiling(self.log.as_deref())?;
-        let (seen, used, ready_s) = self.load(vec![server], part, CLOSED)?;
+        let (seen, used, ready_s) = self.load(None, vec![server], part, CLOSED).await?;
         let events = part.gain.events;
         let (variant, bytes_per_event, verified) = (Variant::Ceiling, None, None);
         self.take(Sample { round, variant, seen, events, used, ready_s, bytes_per_event, verified });
@@ -78,17 +77,14 @@ impl Bench {
     /// The rate with a large ledger against that with a small one, in turn.
     async fn growth(&mut self, kind: Kind) -> anyhow::Result<()> {
         eprintln!("{}: storing {} invoices", kind.name(), self.size.growth);
-        let (binary, now) = (self.binary.clone(), clock::now().unix());
-        let body = zstd::bulk::compress(include_bytes!("templates/invoice_paid.json"), 1)?;
+        let binary = self.binary.clone();
         let large = self.ledger(&binary, kind).await?;
-        preload(&large, self.size.growth, &body, now).await?;
-        // What the preload left to be written must not be written while rates are measured.
-        std::process::Command::new("sync").status()?;
+        large.preload(self.size.growth, CODES).await?;
         for round in 1..=self.size.rounds {
             let seed = 100 + u64::try_from(round)?;
             let stream = self.stream("growth", Mix::Sales, self.size.events / 2, THREADS, seed)?;
             let small = self.ledger(&binary, kind).await?;
-            preload(&small, SMALL_LEDGER, &body, now).await?;
+            small.preload(SMALL_LEDGER, CODES).await?;
             let mut turns = [(Variant::Small(kind), &small), (Variant::Large(kind), &large)];
             if round % 2 == 0 {
                 turns.reverse();

@@ -2,6 +2,8 @@
 
 use crate::ledger::Kind;
 use crate::plan::{Bench, Commit, Section, Variant};
+use crate::report::thousands;
+use crate::sales::SMALL_LEDGER;
 use crate::statistics::{median, most, rate, ratio, share};
 
 /// A figure with its target.
@@ -25,7 +27,9 @@ pub fn targets(bench: &Bench, section: Section) -> Vec<Target> {
             .flatten()
             .collect(),
         Section::Replicas => of_replicas(bench).into_iter().flatten().collect(),
-        Section::Against => Vec::new(),
+        Section::Reads => Kind::ALL.into_iter().flat_map(|kind| of_reads(bench, kind)).flatten().collect(),
+        Section::Memory => Kind::ALL.into_iter().filter_map(|kind| of_memory(bench, kind)).collect(),
+        Section::Against | Section::Pages => Vec::new(),
     }
 }
 
@@ -100,6 +104,26 @@ fn of_replicas(bench: &Bench) -> Vec<Option<Target>> {
         at_least(what, 2_000.0, Unit::Events, rate(bench, variant))
     };
     vec![of_one(2), of_one(3), with_standby(1), with_standby(2), with_standby(3)]
+}
+
+fn of_reads(bench: &Bench, kind: Kind) -> [Option<Target>; 2] {
+    let of = |invoices| bench.reads.iter().filter(move |read| read.kind == kind && read.invoices == invoices);
+    let routes = of(bench.size.growth).filter_map(|read| Some((read.p99_ms?, read.what.as_str())));
+    let slowest = routes.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    let verified = |invoices| of(invoices).find(|read| read.is_verify())?.peak_mb;
+    let more_mb = verified(bench.size.growth).zip(verified(SMALL_LEDGER)).map(|(large, small)| large - small);
+    let name = kind.name();
+    let which = slowest.map_or("none", |(_, what)| what);
+    [
+        at_most(format!("{name}: slowest read, p99 ({which})"), 20.0, "ms", slowest.map(|(ms, _)| ms)),
+        at_most(format!("{name}: memory of verify, more with the large ledger"), 10.0, "MB", more_mb),
+    ]
+}
+
+fn of_memory(bench: &Bench, kind: Kind) -> Option<Target> {
+    let last = bench.resident.iter().rfind(|reading| reading.kind == kind)?;
+    let what = format!("{}: resident after {} events", kind.name(), thousands(last.events));
+    at_most(what, 60.0, "MB", Some(last.rss_mb))
 }
 
 /// The most that a daemon had resident; the ceiling is none.

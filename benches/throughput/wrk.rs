@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use crate::events::Part;
+use crate::parts::cpu_s;
 use crate::process::Running;
 
 const SCRIPT: &str = include_str!("wrk.lua");
@@ -31,6 +32,8 @@ pub struct Seen {
     pub rate: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
+    /// Processor time of the generator, in seconds.
+    pub cpu_s: f64,
     /// How far behind its schedule a request was sent at most.
     pub late_ms: f64,
 }
@@ -83,21 +86,66 @@ pub fn send(ports: &[u16], events: &Part<'_>, pace: Pace, directory: &Path) -> a
             text.push(line);
         }
     }
+    let cpu_s = cpu_s(wrk.id())?;
     // Without this it would sleep until its time is over.
     wrk.signal("-INT")?;
     text.extend(lines.iter());
     wrk.wait(Duration::from_secs(10))?;
     let result = text.iter().find(|line| line.starts_with("result "));
     let result = numbers(result.with_context(|| format!("wrk said: {}", text.join(" | ")))?);
-    seen(&threads, &result, events)
+    Ok(Seen { cpu_s, ..seen(&threads, &result, events)? })
+}
+
+/// Connections that read, each asking again once it is answered.
+const READERS: usize = 4;
+
+/// Asks a server of this machine for these paths, again and again for some seconds. An answer other than 2xx, or none, is
+/// an error.
+pub fn read(
+    port: u16,
+    paths: &[String],
+    token: &str,
+    seconds: u64,
+    directory: &Path,
+) -> anyhow::Result<Seen> {
+    let (script, list) = (directory.join("reads.lua"), directory.join("paths"));
+    std::fs::write(&script, include_str!("reads.lua"))?;
+    std::fs::write(&list, paths.join("\n"))?;
+    let output = Command::new("wrk")
+        .args(["--threads", "2", "--connections", &READERS.to_string(), "--duration", &seconds.to_string()])
+        .args(["--timeout", "30s", "--latency", "--script"])
+        .arg(&script)
+        .arg(format!("http://127.0.0.1:{port}"))
+        .env("BENCH_PATHS", &list)
+        .env("BENCH_TOKEN", token)
+        .stdin(Stdio::null())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let result = text.lines().find(|line| line.starts_with("result "));
+    let result = numbers(result.with_context(|| format!("wrk said: {text}"))?);
+    check(&result)?;
+    let of = |name: &str| result.get(name).copied().unwrap_or(f64::NAN);
+    Ok(Seen {
+        rate: of("answers") / (of("duration") / 1e6),
+        p50_ms: of("p50") / 1e3,
+        p99_ms: of("p99") / 1e3,
+        cpu_s: 0.0,
+        late_ms: 0.0,
+    })
+}
+
+/// Every answer must have been a good one.
+fn check(result: &Numbers) -> anyhow::Result<()> {
+    for kind in ["connect", "read", "write", "timeout", "status"] {
+        let errors = result.get(kind).copied().unwrap_or(f64::NAN);
+        ensure!(errors == 0.0, "{errors} errors of kind {kind} (status: answers other than 2xx)");
+    }
+    Ok(())
 }
 
 fn seen(threads: &[Numbers], result: &Numbers, events: &Part<'_>) -> anyhow::Result<Seen> {
     let of_result = |name: &str| result.get(name).copied().unwrap_or(f64::NAN);
-    for kind in ["connect", "read", "write", "timeout", "status"] {
-        let errors = of_result(kind);
-        ensure!(errors == 0.0, "{errors} errors of kind {kind} (status: answers other than 2xx)");
-    }
+    check(result)?;
     let answers = of_result("answers");
     let sent: f64 = threads.iter().filter_map(|thread| thread.get("sent")).sum();
     if answers.to_string() != events.gain.events.to_string() || sent.to_string() != answers.to_string() {
@@ -111,6 +159,7 @@ fn seen(threads: &[Numbers], result: &Numbers, events: &Part<'_>) -> anyhow::Res
         rate: answers / ((last - first) / 1e6),
         p50_ms: of_result("p50") / 1e3,
         p99_ms: of_result("p99") / 1e3,
+        cpu_s: 0.0,
         late_ms: times("late").into_iter().fold(0.0, f64::max) / 1e3,
     })
 }

@@ -60,6 +60,7 @@ mod operator;
 mod order;
 mod partial;
 mod plans;
+mod preload;
 mod races;
 mod redrive;
 mod replay;
