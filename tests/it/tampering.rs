@@ -105,6 +105,7 @@ mod both {
                 ("claim", "claimed_at", "0"),
                 ("claim", "stripe_customer_id", "'cus_2'"),
                 ("program_version", "rate_bps", "10000"),
+                ("event", "number", "number + 100"),
                 ("event", "id", "'evt_x'"),
                 ("event", "event_type", "'x'"),
                 ("event", "created_at", "0"),
