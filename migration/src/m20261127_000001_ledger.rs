@@ -338,7 +338,9 @@ const STATEMENTS: [&str; 32] = [
         amount_minor BIGINT NOT NULL CHECK (amount_minor <> 0),
         currency TEXT NOT NULL CHECK (length(currency) = 3),
         available_at BIGINT NOT NULL,
-        cause TEXT NOT NULL,
+        cause_kind TEXT NOT NULL CHECK (cause_kind IN
+            ('event', 'claim', 'invoice', 'review', 'customer', 'promoter')),
+        cause_id TEXT NOT NULL CHECK (cause_id <> ''),
         posted_at BIGINT NOT NULL,
         CHECK ((kind IN ('commission', 'refund', 'dispute')) = (invoice_id IS NOT NULL))
     );

@@ -5,7 +5,9 @@ use crate::support::events::*;
 use crate::support::{World, eventually};
 use serde_json::Value;
 
-const DAYS: (&str, &str) = ("REFERRALD_RETENTION__PAYLOAD_DAYS", "30");
+/// What is parked is not given up meanwhile.
+const DAYS: [(&str, &str); 2] =
+    [("REFERRALD_RETENTION__PAYLOAD_DAYS", "30"), ("REFERRALD_REDRIVE__GIVE_UP_DAYS", "90")];
 const YEAR_S: i64 = 365 * 86_400;
 
 fn id(event: &Value) -> &str {
@@ -22,7 +24,7 @@ on_both_databases! {
         world.expect("parked", &charge_refunded("pi_9", "cus_1", 10_000, 5_000)).await;
         world.make_events_old(31).await;
         assert_eq!(world.payloads().await, 6);
-        let _daemon = support::Daemon::start(&world.url, &[DAYS]);
+        let _daemon = support::Daemon::start(&world.url, &DAYS);
         // Of the three old ones the parked one keeps its payload.
         eventually("two payloads are dropped", async || world.payloads().await == 4).await;
         assert_eq!(world.events().await, 6);
@@ -37,7 +39,7 @@ on_both_databases! {
         // What was parked then is passed over, and dropped once it is settled.
         let of_the_parked = "the payload of the one that was parked is dropped";
         world.expect("posted", &invoice_payment("in_1", "pi_9", 10_000)).await;
-        let _next = support::Daemon::start(&world.url, &[DAYS]);
+        let _next = support::Daemon::start(&world.url, &DAYS);
         eventually(of_the_parked, async || world.payloads().await == 4).await;
     }
 
@@ -52,7 +54,7 @@ on_both_databases! {
         world.receive_by_a_wrong_clock(&old_behind, -10 * YEAR_S).await;
         // Dated years ago, but received after one that is young.
         world.receive_by_a_wrong_clock(id(&young), -10 * YEAR_S).await;
-        let daemon = support::Daemon::start(&world.url, &[DAYS]);
+        let daemon = support::Daemon::start(&world.url, &DAYS);
         eventually("two of the old ones are dropped", async || world.payloads().await == 4).await;
         let told = async || daemon.log().contains("old payloads were dropped");
         eventually("the round is over", told).await;
@@ -62,7 +64,7 @@ on_both_databases! {
         drop(daemon);
         // Once its date is old, too, the first one is dropped.
         world.receive_by_a_wrong_clock(&old_ahead, -40 * 86_400).await;
-        let _next = support::Daemon::start(&world.url, &[DAYS]);
+        let _next = support::Daemon::start(&world.url, &DAYS);
         eventually("it is dropped", async || world.payloads_of(&old_ahead).await == 0).await;
         assert_eq!(world.payloads().await, 3);
     }
