@@ -17,12 +17,19 @@ use crate::domain::{Customer, EmailHash, StripeCustomerId, SubscriptionId, UserI
 pub(super) struct Selected {
     names: Option<Selection<stripe_customer::Model>>,
     emails: Option<Selection<customer_email::Model>>,
+    subscriptions: Option<Selection<subscription::Model>>,
 }
 
-/// Selects who the customers that are needed are, and their e-mails.
+/// Selects who the customers that are needed are, their e-mails and subscriptions.
 pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+    let mut selected = Selected::default();
+    if !needs.subscriptions_of.is_empty() {
+        let customers = batch.texts(needs.subscriptions_of.iter().map(StripeCustomerId::as_str));
+        let column = subscription::Column::StripeCustomerId;
+        selected.subscriptions = Some(batch.rows_in::<subscription::Entity>(column, customers));
+    }
     if needs.customers.is_empty() {
-        return Selected::default();
+        return selected;
     }
     let stripe_customers = batch.texts(stripe_names(&needs.customers).into_iter());
     let users = batch.texts(user_names(&needs.customers).into_iter());
@@ -33,10 +40,9 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     ];
     let names = keys(&needs.customers);
     let names = batch.texts(names.iter().map(String::as_str));
-    Selected {
-        names: Some(batch.rows::<stripe_customer::Entity>(&is_named.join(" OR "))),
-        emails: Some(batch.rows_in::<customer_email::Entity>(customer_email::Column::Customer, names)),
-    }
+    selected.names = Some(batch.rows::<stripe_customer::Entity>(&is_named.join(" OR ")));
+    selected.emails = Some(batch.rows_in::<customer_email::Entity>(customer_email::Column::Customer, names));
+    selected
 }
 
 /// The stored keys of customers.
@@ -55,6 +61,11 @@ impl Selected {
                 (StripeCustomerId::new(row.id), user, alias_of)
             }));
         }
+        for row in self.subscriptions.map(|of| answers.take(of)).transpose()?.unwrap_or_default() {
+            let (stripe_customer, id) =
+                (StripeCustomerId::new(row.stripe_customer_id), SubscriptionId::new(row.id));
+            fetched.subscriptions.push((stripe_customer, id, row.ended));
+        }
         if let Some(emails) = self.emails {
             for row in answers.take(emails)? {
                 fetched.emails.push(email(row)?);
@@ -64,7 +75,7 @@ impl Selected {
     }
 }
 
-/// Adds what became known of customers. Subscriptions are written without having been read: one that has ended stays so.
+/// Adds what became known of customers.
 pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     let names = changes.stripe_customers.iter().map(|(id, user, alias_of)| stripe_customer::Model {
         id: id.to_string(),
@@ -78,10 +89,8 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
         told_by: told_by.clone(),
     });
     batch.rows::<customer_email::Entity>(emails, OnConflict::Keep);
-    for (has_ended, on_conflict) in [(false, OnConflict::Keep), (true, OnConflict::Overwrite)] {
-        let subscriptions = changes.subscriptions.iter().filter(|(_, _, ended)| *ended == has_ended);
-        batch.rows::<subscription::Entity>(subscriptions.map(subscription_row), on_conflict);
-    }
+    let subscriptions = changes.subscriptions.iter().map(subscription_row);
+    batch.rows::<subscription::Entity>(subscriptions, OnConflict::Overwrite);
 }
 
 /// Of each subscription of these customers whether it has ended, by whichever of their names that was told.

@@ -19,7 +19,6 @@ INSERT INTO dispute (id, payment_id, amount_minor, currency, state, closed_at, t
 INSERT INTO credit_note (id, invoice_id, amount_minor, void) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET invoice_id = excluded.invoice_id, amount_minor = excluded.amount_minor, void = excluded.void
 INSERT INTO stripe_customer (id, user_id, alias_of) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, alias_of = excluded.alias_of
 INSERT INTO customer_email (customer, email_hash, told_by) VALUES (?, ?, ?) ON CONFLICT (customer, email_hash) DO NOTHING
-INSERT INTO subscription (stripe_customer_id, id, ended) VALUES (?, ?, ?) ON CONFLICT (stripe_customer_id, id) DO NOTHING
 INSERT INTO subscription (stripe_customer_id, id, ended) VALUES (?, ?, ?) ON CONFLICT (stripe_customer_id, id) DO UPDATE SET ended = excluded.ended
 INSERT INTO claim (id, stripe_customer_id, user_id, code, code_key, precedence, claimed_at, moved_at, lookback_s, invitation_method) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
 INSERT INTO claim_used_up (claim_id) VALUES (?)
