@@ -160,7 +160,8 @@ fn statements(words: &Words) -> Vec<String> {
         // The head's time is that of the program and the codes, which is later than all of this. Nobody who wrote
         // before may take what it remembers for true.
         "UPDATE ledger_head SET seq = seq + 1, writer = '', \
-         last_entry_id = (SELECT MAX(id) FROM ledger_entry) WHERE id = 1"
+         last_entry_id = (SELECT MAX(id) FROM ledger_entry), \
+         last_event_number = (SELECT MAX(number) FROM event) WHERE id = 1"
             .to_owned(),
     ]);
     statements
@@ -200,6 +201,7 @@ fn tables(words: &Words) -> Vec<Rows> {
             table: "event",
             from: sales.clone(),
             columns: vec![
+                ("number", text("i + 1")),
                 ("id", event.clone()),
                 ("api_version", word(API_VERSION)),
                 ("event_type", word("invoice.paid")),
@@ -339,7 +341,8 @@ fn tables(words: &Words) -> Vec<Rows> {
                 ("amount_minor", earned),
                 ("currency", word("usd")),
                 ("available_at", format!("{of_invoice} + {HOLD_S}")),
-                ("cause", event),
+                ("cause_kind", word("event")),
+                ("cause_id", event),
                 ("posted_at", of_invoice),
             ],
         },

@@ -56,7 +56,9 @@ pub struct NewEvent {
 /// A telling of an event in the inbox, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvent {
-    /// Its key.
+    /// Its number, in the order of commits: its place in lists.
+    pub number: i64,
+    /// Which event it is.
     pub telling: Telling,
     /// `event.type`; empty when the body has none.
     pub event_type: String,
@@ -71,13 +73,3 @@ pub struct KeptEvent {
     /// The payment whose invoice settles it.
     pub waits_for: Option<PaymentId>,
 }
-
-impl KeptEvent {
-    /// Its place in the order of arrival.
-    pub fn arrival(&self) -> Arrival {
-        (self.received_at, self.telling.clone())
-    }
-}
-
-/// A place in the inbox in the order of arrival.
-pub type Arrival = (Timestamp, Telling);

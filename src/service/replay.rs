@@ -46,20 +46,20 @@ pub async fn replay(
     now: Timestamp,
     mut report: impl FnMut(&Replayed),
 ) -> Result<u64, ServiceError> {
-    let (mut replayed, mut after) = (0_u64, None);
+    let (mut replayed, mut after) = (0_u64, 0);
     loop {
         let page = match which {
             Which::One(id) => events::tellings(db.reader(), id).await?,
-            Which::With(outcome) => events::stored_with(db.reader(), outcome, after.as_ref(), PAGE).await?,
+            Which::With(outcome) => events::stored_with(db.reader(), outcome, after, PAGE).await?,
         };
         for event in &page {
             report(&replay_one(db, event, policy, now).await?);
             replayed = replayed.saturating_add(1);
         }
-        after = page.into_iter().last().map(|event| event.kept.arrival());
-        if after.is_none() || matches!(which, Which::One(_)) {
+        let Some(last) = page.last().filter(|_| matches!(which, Which::With(_))) else {
             return Ok(replayed);
-        }
+        };
+        after = last.kept.number;
     }
 }
 

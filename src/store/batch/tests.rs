@@ -257,7 +257,14 @@ fn select_on(backend: DatabaseBackend) -> String {
 
 fn upsert_on(backend: DatabaseBackend) -> String {
     let mut batch = BatchUpsert::new(backend);
-    let head = Head { id: 1, seq: 1, writer: String::new(), last_entry_id: 0, last_posted_at: 0 };
+    let head = Head {
+        id: 1,
+        seq: 1,
+        writer: String::new(),
+        last_entry_id: 0,
+        last_event_number: 0,
+        last_posted_at: 0,
+    };
     collect(&mut batch, &every_change(), &mut Next::after(&head, "writer", AT));
     let statements = batch.into_statements().into_iter();
     if backend == Sqlite {

@@ -44,7 +44,7 @@ impl Whole {
         for entry in unit.entries() {
             let (kind, amount, currency) = (entry.kind.as_str(), entry.amount_minor, entry.currency);
             let (invoice, promoter, at) = (&entry.invoice, &entry.promoter, entry.available_at.unix());
-            let cause = entry.cause.to_text();
+            let cause = &entry.cause;
             self.posted.push(format!("{invoice} {promoter} {kind} {amount} {currency} at {at} by {cause}"));
         }
         self.state = unit.state().clone();

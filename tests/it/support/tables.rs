@@ -74,6 +74,11 @@ impl World {
         self.count("event WHERE length(body_zstd) > 0").await
     }
 
+    /// 1 when this event has its payload.
+    pub async fn payloads_of(&self, event: &str) -> i64 {
+        self.count(&format!("event WHERE id = '{event}' AND length(body_zstd) > 0")).await
+    }
+
     /// How often Stripe was asked for what an event of this payment waits for.
     pub async fn lookups(&self, payment: &str) -> i64 {
         let most = format!("SELECT CAST(MAX(lookups) AS TEXT) FROM event WHERE waits_for = '{payment}'");
@@ -105,23 +110,49 @@ impl World {
         rows
     }
 
-    /// As if the daemon had run so many days ago: nobody may change when an event was received, so it is stored anew,
-    /// as `evt_old_…`.
+    /// As if the daemon had run so many days ago, too: all events are stored a second time, as `evt_old_…`, before them.
     pub async fn make_events_old(&self, days: i64) {
+        let shift = i64::from(u16::MAX);
+        self.unguarded(&format!(
+            "UPDATE event SET number = number + {shift};
+             UPDATE ledger_head SET last_event_number = last_event_number + {shift}"
+        ))
+        .await;
         let received_at = super::now().unix() - days * 86_400;
         let columns =
             "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_zstd";
-        let insert = format!("INSERT INTO event (id, received_at, {columns})");
-        self.sql(&format!("{insert} SELECT 'evt_old_' || id, {received_at}, {columns} FROM event")).await;
+        let insert = format!("INSERT INTO event (number, id, received_at, {columns})");
+        let old = format!("SELECT number - {shift}, 'evt_old_' || id, {received_at}, {columns} FROM event");
+        self.sql(&format!("{insert} {old}")).await;
+    }
+
+    /// As if the clock had been so many seconds behind, or ahead, when this event was received.
+    pub async fn receive_by_a_wrong_clock(&self, event: &str, ahead_s: i64) {
+        let at = super::now().unix() + ahead_s;
+        self.unguarded(&format!("UPDATE event SET received_at = {at} WHERE id = '{event}'")).await;
+    }
+
+    /// Changes what nobody may change of events.
+    async fn unguarded(&self, sql: &str) {
+        if self.is_sqlite() {
+            let made = "SELECT sql FROM sqlite_master WHERE name = 'event_no_update'";
+            let made = self.text(made).await;
+            self.sql(&format!("DROP TRIGGER event_no_update; {sql}; {made}")).await;
+        } else {
+            let [off, on] =
+                ["DISABLE", "ENABLE"].map(|word| format!("ALTER TABLE event {word} TRIGGER USER"));
+            self.sql(&format!("{off}; {sql}; {on}")).await;
+        }
     }
 
     /// An event that has waited for this payment for two hours.
     pub async fn park_an_old_event(&self, payment: &str) {
         let received_at = super::now().unix() - 7_200;
         self.sql(&format!(
-            "INSERT INTO event \
-             (id, api_version, event_type, received_at, outcome, reason, waits_for, body_sha256, body_zstd) VALUES \
-             ('evt_{payment}', '', 'charge.refunded', {received_at}, 'parked', 'invoice_unknown', '{payment}', '', '')"
+            "UPDATE ledger_head SET last_event_number = last_event_number + 1; INSERT INTO event \
+             (number, id, api_version, event_type, received_at, outcome, reason, waits_for, body_sha256, body_zstd) \
+             SELECT last_event_number, 'evt_{payment}', '', 'charge.refunded', {received_at}, 'parked', \
+             'invoice_unknown', '{payment}', '', '' FROM ledger_head"
         ))
         .await;
     }

@@ -6,7 +6,7 @@ use super::words;
 use crate::domain::entries::PostedEntry;
 use crate::domain::inbox::KeptEvent;
 use crate::domain::ledger::Needs;
-use crate::domain::{Customer, EventId, Extracted, Fact, InvoiceId, Outcome};
+use crate::domain::{Cause, Customer, EventId, Extracted, Fact, InvoiceId, Outcome};
 use crate::handlers::Policy;
 use crate::service::ServiceError;
 use crate::service::inbound::extract_stored;
@@ -92,10 +92,10 @@ async fn entries_of(
     needs.all_invoices_of.extend(claimed);
     let state = snapshot.load(needs).await?;
     let invoices: Vec<InvoiceId> = state.invoice_ids().cloned().collect();
-    let mut caused = Vec::new();
+    let (cause, mut caused) = (Cause::Event(id.clone()), Vec::new());
     for some in invoices.chunks(INVOICES_AT_A_TIME) {
         let entries = entries::of_invoices(&snapshot.txn, some, u64::MAX >> 1).await?;
-        caused.extend(entries.into_iter().filter(|entry| entry.cause == id.as_str()));
+        caused.extend(entries.into_iter().filter(|entry| entry.cause == cause));
     }
     snapshot.end().await?;
     caused.sort_by_key(|entry| entry.id);

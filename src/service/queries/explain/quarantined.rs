@@ -25,11 +25,11 @@ pub async fn naming(db: &Database, id: &str) -> Result<Vec<String>, ServiceError
     }
     let quoted = format!("\"{id}\"");
     let (mut told, mut found, mut searched) = (Vec::new(), 0_usize, 0_usize);
-    let mut after = None;
+    let mut after = 0;
     'pages: loop {
-        let page = events::stored_with(db.reader(), "quarantined", after.as_ref(), PAGE).await?;
+        let page = events::stored_with(db.reader(), "quarantined", after, PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = Some(last.kept.arrival());
+        after = last.kept.number;
         for event in &page {
             if searched == SEARCHED {
                 told.push(format!(
