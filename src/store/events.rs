@@ -93,9 +93,11 @@ pub async fn newest(
     if let Some(outcome) = open {
         rows = rows.filter(Expr::cust(IS_OPEN)).filter(event::Column::Outcome.eq(outcome));
     }
-    if let Some(before) = before {
-        rows = rows.filter(arrived(before, Direction::Earlier));
-    }
+    rows = rows.filter(match before {
+        Some(before) => arrived(before, Direction::Earlier),
+        // Without a condition on the time SQLite sorts all events for the first page.
+        None => event::Column::ReceivedAt.lte(i64::MAX),
+    });
     let rows = in_order(rows, Direction::Earlier).limit(limit).into_tuple().all(db).await?;
     Ok(rows.into_iter().map(kept_event).collect())
 }
