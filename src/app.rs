@@ -50,7 +50,7 @@ impl App {
             .with_context(|| format!("http.bind: {} cannot be bound", settings.http.bind))?;
         let address = listener.local_addr().context("http.bind: no local address")?;
         let db = connect(settings).await?;
-        let (intake, writer) = Intake::start(db.clone(), policy(settings), &settings.intake);
+        let (intake, writer) = Intake::start(&db, policy(settings), &settings.intake);
         let state = HttpState::new(settings, db.clone(), intake, Handle::current());
         let server = serve(settings, listener, state.clone())?;
         let jobs = jobs::start(&db, settings).context("setting up the calls to Stripe")?;

@@ -10,7 +10,7 @@ use tracing::Span;
 use tracing::field::display;
 
 use super::queue::{IntakeError, Waiting};
-use super::writer;
+use super::writer::{self, Watch};
 use crate::handlers::Policy;
 use crate::service::inbound::InboundEvent;
 use crate::service::post_events::Answer;
@@ -31,9 +31,10 @@ pub struct Intake {
 impl Intake {
     /// Starts the writer on the current runtime. It ends when every clone of the intake is dropped and the queue
     /// is empty.
-    pub fn start(db: Database, policy: Policy, settings: &IntakeSettings) -> (Self, JoinHandle<()>) {
+    pub fn start(db: &Database, policy: Policy, settings: &IntakeSettings) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(settings.queue_events);
-        let writer = tokio::spawn(writer::run(db, waiting, settings.batch_events));
+        let work = writer::run(db.clone(), waiting, settings.batch_events, Watch::start());
+        let writer = db.spawn_writer(work);
         let answer_within = Duration::from_millis(settings.answer_within_ms);
         let bytes = usize::try_from(settings.queue_bytes).unwrap_or(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));

@@ -1,6 +1,7 @@
 //! The writer: one batch after the other, and nobody can cancel what it does.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -16,44 +17,72 @@ use crate::store::Database;
 
 /// A batch that takes longer than this is told of; what waits behind it is answered 503 meanwhile.
 const SLOW_BATCH: Duration = Duration::from_secs(5);
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two checkpoints of SQLite's log: many batches then share the pages that they changed.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Posts what comes through the queue until it is closed and empty. It takes whatever has arrived as one batch.
-///
-/// The writer is a thread that sleeps until the database has answered: a task would be handed from thread to thread with
-/// every answer, which takes longer than most answers do.
-pub(super) async fn run(db: Database, waiting: mpsc::Receiver<Waiting>, batch_events: usize) {
-    let writer = write(db, waiting, batch_events);
-    let writer = tokio::task::spawn_blocking(|| Handle::current().block_on(writer));
-    if let Err(error) = writer.await {
-        tracing::error!(%error, "the writer ended in a panic");
-    }
-}
-
-async fn write(db: Database, mut waiting: mpsc::Receiver<Waiting>, batch_events: usize) {
-    let mut checkpointer = Checkpointer::start(&db);
+/// Posts what comes through the queue until it is closed and empty. It takes whatever has arrived as one batch. Runs where the
+/// database wants to be written ([`Database::spawn_writer`]).
+pub(super) async fn run(
+    db: Database,
+    mut waiting: mpsc::Receiver<Waiting>,
+    batch_events: usize,
+    watch: Watch,
+) {
+    let mut checkpointer = Checkpointer::start(&db, &watch);
     loop {
         let mut batch = Vec::with_capacity(batch_events);
         if waiting.recv_many(&mut batch, batch_events).await == 0 {
             break;
         }
-        post_watched(&db, batch).await;
+        watch.begin();
+        // Whatever happens: the log is told of a batch that ends in a panic.
+        if AssertUnwindSafe(post(&db, batch)).catch_unwind().await.is_err() {
+            tracing::error!("a batch ended in a panic; its events are not acknowledged");
+        }
+        watch.end();
         checkpointer.checkpoint_when_due(&db);
+        // On SQLite the acts of operators and jobs are tasks of the same thread: they have their turn between two batches.
+        tokio::task::yield_now().await;
     }
 }
 
-/// Posts a batch whatever happens: the log is told of one that takes long, and of one that ends in a panic.
-async fn post_watched(db: &Database, batch: Vec<Waiting>) {
-    let posting = AssertUnwindSafe(post(db, batch)).catch_unwind();
-    let mut posting = Box::pin(posting.map(|ended| {
-        if ended.is_err() {
-            tracing::error!("a batch ended in a panic; its events are not acknowledged");
+/// Tells the log of a batch that takes long, from beside the writer, which may sleep in the database meanwhile.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    since: Arc<Mutex<Option<Instant>>>,
+    /// The runtime beside the writer's.
+    beside: Handle,
+}
+
+impl Watch {
+    /// Starts to watch, on the current runtime, for as long as the writer is there.
+    pub(super) fn start() -> Self {
+        let since = Arc::new(Mutex::new(None));
+        tokio::spawn(watch(Arc::downgrade(&since)));
+        Self { since, beside: Handle::current() }
+    }
+
+    fn begin(&self) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn end(&self) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+async fn watch(since: Weak<Mutex<Option<Instant>>>) {
+    let mut told = None;
+    loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        let Some(since) = since.upgrade() else { return };
+        let since = *since.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_slow = since.is_some_and(|since| since.elapsed() > SLOW_BATCH);
+        if is_slow && told != since {
+            tracing::error!("a batch takes longer than {} s", SLOW_BATCH.as_secs());
+            told = since;
         }
-    }));
-    if tokio::time::timeout(SLOW_BATCH, &mut posting).await.is_err() {
-        tracing::error!("a batch takes longer than {} s", SLOW_BATCH.as_secs());
-        posting.await;
     }
 }
 
@@ -73,18 +102,22 @@ async fn post(db: &Database, batch: Vec<Waiting>) {
 /// Moves the pages of SQLite's log into its file, beside the batches and one run at a time. Does nothing on PostgreSQL.
 struct Checkpointer {
     running: JoinHandle<()>,
+    /// The runtime beside the writer's: the log is written back while the next batch is posted.
+    beside: Handle,
     since: Instant,
 }
 
 impl Checkpointer {
     /// What a process before this one has left in the log is moved first.
-    fn start(db: &Database) -> Self {
-        Self { running: tokio::spawn(checkpoint(db.clone())), since: Instant::now() }
+    fn start(db: &Database, watch: &Watch) -> Self {
+        let beside = watch.beside.clone();
+        Self { running: beside.spawn(checkpoint(db.clone())), beside, since: Instant::now() }
     }
 
     fn checkpoint_when_due(&mut self, db: &Database) {
         if self.since.elapsed() > CHECKPOINT_INTERVAL && self.running.is_finished() {
-            *self = Self::start(db);
+            self.running = self.beside.spawn(checkpoint(db.clone()));
+            self.since = Instant::now();
         }
     }
 }

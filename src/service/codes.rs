@@ -8,7 +8,7 @@ use crate::domain::catalog::CodeRecord;
 use crate::domain::codes::CodeVersion;
 use crate::domain::ledger::Needs;
 use crate::domain::{Code, CodeFacts, CodeOwner, ProgramKey, Timestamp, catalog};
-use crate::store::{Database, StoreError, codes};
+use crate::store::{Database, codes};
 
 /// What a request says of a code; what it does not name stays as it is, or is without limit.
 #[derive(Debug, Clone, Default)]
@@ -153,12 +153,7 @@ pub async fn update_code(
 /// [`ServiceError::Refused`] when there is no such code.
 pub async fn click(db: &Database, code: &str) -> Result<(), ServiceError> {
     let code = Code::new(name("code", code)?);
-    let txn = db.begin().await?;
-    if !codes::count_click(&txn, &code).await? {
-        return Err(unknown(&code));
-    }
-    txn.commit().await.map_err(StoreError::from)?;
-    Ok(())
+    if codes::count_click(db, &code).await? { Ok(()) } else { Err(unknown(&code)) }
 }
 
 /// The refusal of a code that does not exist.

@@ -86,9 +86,13 @@ impl ServiceError {
         match self {
             Self::Store(StoreError::Busy(_)) => Some("the ledger is busy: another process holds its lock"),
             Self::Store(StoreError::NotMigrated) => Some("the database is not migrated"),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Lost(_) | StoreError::Unanswered(_)) => {
-                Some("the database is not available")
-            }
+            Self::Store(
+                StoreError::Unavailable(_)
+                | StoreError::Lost(_)
+                | StoreError::Unanswered(_)
+                | StoreError::Closed
+                | StoreError::Thread(_),
+            ) => Some("the database is not available"),
             Self::Store(
                 StoreError::Rejected(_)
                 | StoreError::Endless

@@ -157,9 +157,7 @@ impl Asking<'_> {
             // The flag of the commission is gone with the facts.
             (Ok(()), Question::Lines(_)) => {}
             (Ok(()), Question::Discounts(unread)) => {
-                let txn = self.db.begin().await?;
-                lookups::postpone_discounts(&txn, unread, due.lookups, None).await?;
-                txn.commit().await.map_err(StoreError::from)?;
+                lookups::postpone_discounts(self.db, unread, due.lookups, None).await?;
             }
         }
         Ok(true)
@@ -169,14 +167,12 @@ impl Asking<'_> {
     async fn put_off(&self, due: &Due<Question>, lookups: u16) -> Result<(), ServiceError> {
         let lookups = due.lookups.saturating_add(lookups);
         let next_at = next_turn(self.now, self.pace.interval_s, lookups);
-        let txn = self.db.begin().await?;
         match &due.of {
-            Question::Lines(invoice) => lookups::postpone_lines(&txn, invoice, lookups, next_at).await?,
+            Question::Lines(invoice) => lookups::postpone_lines(self.db, invoice, lookups, next_at).await?,
             Question::Discounts(unread) => {
-                lookups::postpone_discounts(&txn, unread, lookups, Some(next_at)).await?;
+                lookups::postpone_discounts(self.db, unread, lookups, Some(next_at)).await?;
             }
         }
-        txn.commit().await.map_err(StoreError::from)?;
         if lookups >= self.pace.max_attempts {
             let invoice = due.of.invoice();
             tracing::warn!(%invoice, lookups, "Stripe is not asked about this invoice any more");

@@ -132,6 +132,8 @@ const fn is_of_an_event(error: &ServiceError) -> bool {
             | StoreError::Busy(_)
             | StoreError::Lost(_)
             | StoreError::Unanswered(_)
+            | StoreError::Closed
+            | StoreError::Thread(_)
             | StoreError::NotMigrated
             | StoreError::Endless
             | StoreError::NotDurable(_)

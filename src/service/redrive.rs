@@ -263,9 +263,7 @@ impl Lookup<'_> {
         for parked in parked {
             let lookups = parked.lookups.saturating_add(lookups);
             let next_at = next_turn(self.now, self.pace.interval_s, lookups);
-            let txn = db.begin().await?;
-            let rows = events::postpone(&txn, parked, lookups, next_at).await?;
-            txn.commit().await.map_err(StoreError::from)?;
+            let rows = events::postpone(db, parked, lookups, next_at).await?;
             if rows > 0 {
                 postponed.push(lookups);
             }

@@ -2,7 +2,7 @@
 
 use super::error::ServiceError;
 use crate::domain::Timestamp;
-use crate::store::{Database, StoreError, events};
+use crate::store::{Database, events};
 
 /// Payloads dropped in one transaction: some 0.5 MB.
 const BATCH: u64 = 250;
@@ -18,8 +18,5 @@ pub async fn drop_payloads(db: &Database, payload_days: u16, now: Timestamp) -> 
     if old.is_empty() {
         return Ok(0);
     }
-    let txn = db.begin().await?;
-    let dropped = events::drop_payloads(&txn, &old, before).await?;
-    txn.commit().await.map_err(StoreError::from)?;
-    Ok(dropped)
+    Ok(events::drop_payloads(db, &old, before).await?)
 }

@@ -66,13 +66,13 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 /// they carry: between two conditions PostgreSQL would read the whole index for `claimed_at` as long as it is small.
 fn since_then(batch: &mut BatchSelect, codes: &str, since: Timestamp) -> Selection<claim::Model> {
     let is_named = batch.is_among("code_key", codes);
-    let since = batch.number(since.unix());
+    let since = batch.value(since.unix());
     batch.rows::<claim::Entity>(&format!("{is_named} AND claimed_at >= {since}"))
 }
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.claims {
             for row in answers.take(selection)? {
                 fetched.claims.push(value(row)?);
@@ -109,16 +109,16 @@ impl Selected {
 }
 
 /// Adds new claims, and what was given and said because of them.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
-    batch.rows::<claim::Entity>(changes.claims.iter().map(row), OnConflict::Keep)?;
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
+    batch.rows::<claim::Entity>(changes.claims.iter().map(row), OnConflict::Keep);
     let used_up = changes.used_up.iter().map(|claim| claim_used_up::Model { claim_id: claim.to_string() });
-    batch.rows::<claim_used_up::Entity>(used_up, OnConflict::Refuse)?;
-    batch.rows::<review::Entity>(changes.reviews.iter().map(review_row), OnConflict::Refuse)?;
-    batch.rows::<redemption::Entity>(changes.redemptions.iter().map(redemption_row), OnConflict::Refuse)?;
+    batch.rows::<claim_used_up::Entity>(used_up, OnConflict::Refuse);
+    batch.rows::<review::Entity>(changes.reviews.iter().map(review_row), OnConflict::Refuse);
+    batch.rows::<redemption::Entity>(changes.redemptions.iter().map(redemption_row), OnConflict::Refuse);
     let numbers = changes.referral_numbers.iter().map(number_row);
-    batch.rows::<referral_number::Entity>(numbers, OnConflict::Refuse)?;
+    batch.rows::<referral_number::Entity>(numbers, OnConflict::Refuse);
     let last = changes.last_referral_numbers.iter().map(counter_row);
-    batch.rows::<referral_counter::Entity>(last, OnConflict::Overwrite)
+    batch.rows::<referral_counter::Entity>(last, OnConflict::Overwrite);
 }
 
 /// The source of a stored precedence.

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use entity::{code, code_click, code_version, promotion_code, redemption};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict as OnKey};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Value,
+};
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
-use super::database::Txn;
+use super::database::Database;
 use super::error::{StoreError, corrupt};
 use super::promoters;
 use super::select::rows_in;
@@ -45,7 +47,7 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         let take_codes = self.codes.map(|codes| answers.take(codes)).transpose()?;
         let mut codes: BTreeMap<Code, CodeFacts> = BTreeMap::new();
         for row in take_codes.unwrap_or_default() {
@@ -69,14 +71,7 @@ impl Selected {
 }
 
 /// Adds new codes, versions and promotion codes, new limits, and how often codes are redeemed now.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
-    #[derive(Debug, Serialize)]
-    struct Number<'c> {
-        key: &'c str,
-        number: Option<i64>,
-    }
-    let columns = [("key", "text"), ("number", "bigint")];
-    let is_code = "code.key = incoming.key";
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     let catalog = &changes.catalog;
     if !catalog.codes.is_empty() {
         let codes = catalog.codes.iter().map(|new| code::Model {
@@ -88,7 +83,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
             max_uses: new.facts.max_uses.map(i64::from),
             uses: 0,
         });
-        batch.rows::<code::Entity>(codes, OnConflict::Refuse)?;
+        batch.rows::<code::Entity>(codes, OnConflict::Refuse);
         // What refers to them, and what they are given at once, must see them.
         batch.end_statement();
     }
@@ -96,28 +91,24 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
         catalog.codes.iter().flat_map(|new| new.facts.versions.iter().map(|first| (&new.code, first)));
     let later = catalog.code_versions.iter().map(|(code, version)| (code, version));
     let versions = first.chain(later).map(|(code, version)| version_row(code, version));
-    batch.rows::<code_version::Entity>(versions, OnConflict::Refuse)?;
+    batch.rows::<code_version::Entity>(versions, OnConflict::Refuse);
     let carried = catalog.promotion_codes.iter();
     let carried = carried.map(|(promotion, code)| promotion_code::Model {
         id: promotion.to_string(),
         code_key: code.folded().to_owned(),
     });
-    batch.rows::<promotion_code::Entity>(carried, OnConflict::Refuse)?;
+    batch.rows::<promotion_code::Entity>(carried, OnConflict::Refuse);
     let uses = changes.code_uses.iter();
-    let uses: Vec<_> =
-        uses.map(|(code, uses)| Number { key: code.folded(), number: Some(i64::from(*uses)) }).collect();
-    if !uses.is_empty() {
-        batch.update("code", "uses = incoming.number", &columns, is_code, &uses)?;
-    }
+    let uses = uses.map(|(code, uses)| vec![i64::from(*uses).into(), code.folded().into()]);
+    batch.update::<code::Entity>(&[code::Column::Uses, code::Column::Key], uses.collect());
     let limits = catalog.code_limits.iter();
-    let limits: Vec<_> =
-        limits.map(|(code, max)| Number { key: code.folded(), number: max.map(i64::from) }).collect();
+    let limits: Vec<Vec<Value>> =
+        limits.map(|(code, max)| vec![max.map(i64::from).into(), code.folded().into()]).collect();
     if !limits.is_empty() {
         // The same code may have been redeemed just now.
         batch.end_statement();
-        batch.update("code", "max_uses = incoming.number", &columns, is_code, &limits)?;
+        batch.update::<code::Entity>(&[code::Column::MaxUses, code::Column::Key], limits);
     }
-    Ok(())
 }
 
 /// A code without its versions.
@@ -153,15 +144,16 @@ fn version_row(code: &Code, version: &CodeVersion) -> code_version::Model {
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
-pub async fn count_click(txn: &Txn, code: &Code) -> Result<bool, StoreError> {
-    if code::Entity::find_by_id(code.folded()).one(txn).await?.is_none() {
+pub async fn count_click(db: &Database, code: &Code) -> Result<bool, StoreError> {
+    if code::Entity::find_by_id(code.folded()).one(db.reader()).await?.is_none() {
         return Ok(false);
     }
     let row = code_click::ActiveModel { code_key: Set(code.folded().to_owned()), clicks: Set(1) };
     let one_more = Expr::col((code_click::Entity, code_click::Column::Clicks)).add(1);
     let counted =
         OnKey::column(code_click::Column::CodeKey).value(code_click::Column::Clicks, one_more).to_owned();
-    code_click::Entity::insert(row).on_conflict(counted).exec_without_returning(txn).await?;
+    let insert = code_click::Entity::insert(row).on_conflict(counted);
+    db.bookkeep(insert.build(db.backend())).await?;
     Ok(true)
 }
 
@@ -238,7 +230,10 @@ async fn views(db: &impl ConnectionTrait, rows: Vec<code::Model>) -> Result<Vec<
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
-pub async fn with_wrong_uses(txn: &Txn, limit: u64) -> Result<Vec<(String, i64)>, StoreError> {
+pub async fn with_wrong_uses(
+    txn: &DatabaseTransaction,
+    limit: u64,
+) -> Result<Vec<(String, i64)>, StoreError> {
     let given = redemption::Entity::find()
         .select_only()
         .column(redemption::Column::CodeKey)

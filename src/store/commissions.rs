@@ -36,7 +36,7 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.0 {
             for row in answers.take(selection)? {
                 fetched.commissions.push(value(row)?);
@@ -47,9 +47,9 @@ impl Selected {
 }
 
 /// Adds the commissions that were assessed again and differ.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     let rows = changes.commissions.iter().map(|(invoice, commission)| row(invoice, commission));
-    batch.rows::<commission::Entity>(rows, OnConflict::Overwrite)
+    batch.rows::<commission::Entity>(rows, OnConflict::Overwrite);
 }
 
 fn value(row: commission::Model) -> Result<(InvoiceId, Commission), StoreError> {

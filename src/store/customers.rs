@@ -17,12 +17,19 @@ use crate::domain::{Customer, EmailHash, StripeCustomerId, SubscriptionId, UserI
 pub(super) struct Selected {
     names: Option<Selection<stripe_customer::Model>>,
     emails: Option<Selection<customer_email::Model>>,
+    subscriptions: Option<Selection<subscription::Model>>,
 }
 
-/// Selects who the customers that are needed are, and their e-mails.
+/// Selects who the customers that are needed are, their e-mails and subscriptions.
 pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+    let mut selected = Selected::default();
+    if !needs.subscriptions_of.is_empty() {
+        let customers = batch.texts(needs.subscriptions_of.iter().map(StripeCustomerId::as_str));
+        let column = subscription::Column::StripeCustomerId;
+        selected.subscriptions = Some(batch.rows_in::<subscription::Entity>(column, customers));
+    }
     if needs.customers.is_empty() {
-        return Selected::default();
+        return selected;
     }
     let stripe_customers = batch.texts(stripe_names(&needs.customers).into_iter());
     let users = batch.texts(user_names(&needs.customers).into_iter());
@@ -33,10 +40,9 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     ];
     let names = keys(&needs.customers);
     let names = batch.texts(names.iter().map(String::as_str));
-    Selected {
-        names: Some(batch.rows::<stripe_customer::Entity>(&is_named.join(" OR "))),
-        emails: Some(batch.rows_in::<customer_email::Entity>(customer_email::Column::Customer, names)),
-    }
+    selected.names = Some(batch.rows::<stripe_customer::Entity>(&is_named.join(" OR ")));
+    selected.emails = Some(batch.rows_in::<customer_email::Entity>(customer_email::Column::Customer, names));
+    selected
 }
 
 /// The stored keys of customers.
@@ -46,7 +52,7 @@ pub(super) fn keys(customers: &BTreeSet<Customer>) -> Vec<String> {
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         if let Some(names) = self.names {
             let rows = answers.take(names)?.into_iter();
             fetched.stripe_customers.extend(rows.map(|row| {
@@ -54,6 +60,11 @@ impl Selected {
                     (row.user_id.map(UserId::new), row.alias_of.map(StripeCustomerId::new));
                 (StripeCustomerId::new(row.id), user, alias_of)
             }));
+        }
+        for row in self.subscriptions.map(|of| answers.take(of)).transpose()?.unwrap_or_default() {
+            let (stripe_customer, id) =
+                (StripeCustomerId::new(row.stripe_customer_id), SubscriptionId::new(row.id));
+            fetched.subscriptions.push((stripe_customer, id, row.ended));
         }
         if let Some(emails) = self.emails {
             for row in answers.take(emails)? {
@@ -64,25 +75,22 @@ impl Selected {
     }
 }
 
-/// Adds what became known of customers. Subscriptions are written without having been read: one that has ended stays so.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+/// Adds what became known of customers.
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     let names = changes.stripe_customers.iter().map(|(id, user, alias_of)| stripe_customer::Model {
         id: id.to_string(),
         user_id: user.as_ref().map(ToString::to_string),
         alias_of: alias_of.as_ref().map(ToString::to_string),
     });
-    batch.rows::<stripe_customer::Entity>(names, OnConflict::Overwrite)?;
+    batch.rows::<stripe_customer::Entity>(names, OnConflict::Overwrite);
     let emails = changes.emails.iter().map(|(customer, email, told_by)| customer_email::Model {
         customer: customer.to_string(),
         email_hash: email.as_bytes().to_vec(),
         told_by: told_by.clone(),
     });
-    batch.rows::<customer_email::Entity>(emails, OnConflict::Keep)?;
-    for (has_ended, on_conflict) in [(false, OnConflict::Keep), (true, OnConflict::Overwrite)] {
-        let subscriptions = changes.subscriptions.iter().filter(|(_, _, ended)| *ended == has_ended);
-        batch.rows::<subscription::Entity>(subscriptions.map(subscription_row), on_conflict)?;
-    }
-    Ok(())
+    batch.rows::<customer_email::Entity>(emails, OnConflict::Keep);
+    let subscriptions = changes.subscriptions.iter().map(subscription_row);
+    batch.rows::<subscription::Entity>(subscriptions, OnConflict::Overwrite);
 }
 
 /// The subscriptions of these customers, and whether each has ended, as it was told under that name.

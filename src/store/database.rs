@@ -1,60 +1,50 @@
-//! Connections and transactions.
+//! The database: how it is connected, and what is asked of it beside the transactions of the ledger (`head.rs`).
 //!
-//! SQLite: one writer connection and a pool of read-only ones. PostgreSQL: one pool. A connection that comes back to
-//! a pool is rolled back first: `begin()` of sqlx 0.9.0, dropped half-way, leaves its connection inside a
-//! transaction, in which the next writer's work would be acknowledged and lost.
+//! SQLite: one connection that writes, in a thread of its own, and a pool of read-only ones. PostgreSQL: one pool.
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entity::ledger_head;
 use log::LevelFilter;
 use migration::{MAKE_HEAD, Migrator, MigratorTrait, SchemaManager};
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions,
-    TransactionTrait, sqlx,
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, SqliteTransactionMode, SqlxSqliteConnector,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::error::StoreError;
+use super::error::{StoreError, connection_error};
 use super::memory::Memory;
+use super::postgres;
+use super::sqlite::{SqliteTxn, Writer};
 use super::storage::Storage;
+use super::transaction::Txn;
 use crate::settings::DatabaseSettings;
-
-/// A transaction that may write. It ends by `commit`; dropped, it rolls back.
-pub type Txn = DatabaseTransaction;
 
 /// How often a locked file of SQLite is tried again at start, and the pause between: ten seconds in all.
 const START_TRIES: u32 = 50;
 const START_PAUSE: Duration = Duration::from_millis(200);
 /// Prepared statements that a connection keeps. Those of a batch depend on which tables it touches and not on how many
 /// keys or rows (`store::batch`), so all of them fit.
-const STATEMENTS_KEPT: usize = 512;
-/// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
-/// gone, the next statement says so.
-const IDLE_UNTESTED: Duration = Duration::from_secs(1);
+pub(super) const STATEMENTS_KEPT: usize = 512;
 /// After which somebody who waits for the lock of the ledger says so.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
-/// Pages of SQLite's log (64 MB) at which a transaction itself writes them back. Until then that is done beside it
-/// ([`Database::checkpoint`]): it takes longer than many a batch.
-const LOG_PAGES: &str = "16384";
 /// The text of a statement, never its values, is logged for whoever asks for `sqlx=trace`: the test of their plans does.
 /// Statements that are slow are told apart nowhere.
-const LOG_LEVEL: LevelFilter = LevelFilter::Trace;
+pub(super) const LOG_LEVEL: LevelFilter = LevelFilter::Trace;
 
 /// The database of the daemon.
 #[derive(Debug, Clone)]
 pub struct Database {
-    connections: DatabaseConnection,
+    connections: Connections,
     reader: DatabaseConnection,
-    /// SQLite only: where its log is written back.
-    checkpointer: Option<DatabaseConnection>,
     /// What this process remembers of the ledger, and its queue for the lock: whoever writes holds it.
     pub(super) memory: Arc<Mutex<Memory>>,
     /// Names this process in the head of the ledger.
@@ -67,26 +57,35 @@ pub struct Database {
     notice: Option<fn(&str)>,
 }
 
-impl Database {
-    /// How long the first connection may take at start.
-    const FIRST_CONNECTION: Duration = Duration::from_secs(10);
+/// What can write.
+#[derive(Debug, Clone)]
+enum Connections {
+    Sqlite {
+        writer: Writer,
+        /// Where the log is written back. It cannot change anything.
+        checkpointer: DatabaseConnection,
+        /// For what is done before anybody serves: migrations.
+        options: Box<SqliteConnectOptions>,
+    },
+    Postgres(DatabaseConnection),
+}
 
+impl Database {
     /// Connects, and refuses a database that may lose what it has acknowledged.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it cannot be reached, [`StoreError::NotDurable`] when it is set up to forget.
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let url = settings.url.expose_secret();
-        let database = if url.starts_with("sqlite:") {
+        if url.starts_with("sqlite:") {
             // Turning on WAL does not wait for another process that does the same at this moment.
-            retrying(async || Self::connect_sqlite(url, settings).await).await?
-        } else {
-            Self::connect_postgres(url, settings).await?
-        };
-        if !settings.accept_loss_of_acknowledged_events {
-            database.check_durability().await?;
+            return retrying(async || Self::connect_sqlite(url, settings)).await;
         }
-        Ok(database)
+        let pool = postgres::connect(url, settings).await?;
+        if !settings.accept_loss_of_acknowledged_events {
+            postgres::check_durability(&pool).await?;
+        }
+        Ok(Self::of(Connections::Postgres(pool.clone()), pool, settings))
     }
 
     /// Connects to a database that is there already: what only reads must not make an empty ledger and praise it.
@@ -105,100 +104,36 @@ impl Database {
         Self::connect(settings).await
     }
 
-    async fn connect_sqlite(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
+    fn connect_sqlite(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let busy = Duration::from_millis(settings.lock_timeout_ms);
         let options = SqliteConnectOptions::from_str(url)
             .map_err(connection_error)?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_millis(settings.lock_timeout_ms))
+            .busy_timeout(busy)
             .foreign_keys(true)
-            // What a statement of many rows may have to undo.
-            .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", LOG_PAGES)
             .statement_cache_capacity(STATEMENTS_KEPT)
             .log_statements(LOG_LEVEL)
             .log_slow_statements(LevelFilter::Off, Duration::MAX);
-        let pool = |size| {
-            SqlitePoolOptions::new()
+        let writer = Writer::open(options.get_filename(), busy)?;
+        let pool = |size, options: SqliteConnectOptions| {
+            let pool = SqlitePoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
                 .test_before_acquire(false)
                 .idle_timeout(None)
-                .max_lifetime(None)
+                .max_lifetime(None);
+            SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.connect_lazy_with(options))
         };
-        let writer = pool(1).after_release(|connection, _| {
-            Box::pin(async move {
-                // SQLite's driver counts on the side of the database, so what it says is so. A transaction that was
-                // dropped is rolled back by the next word to the connection.
-                if connection.is_in_transaction() {
-                    connection.ping().await?;
-                }
-                let is_clean = !connection.is_in_transaction();
-                if !is_clean {
-                    tracing::warn!("a connection came back inside a transaction and is closed");
-                }
-                Ok(is_clean)
-            })
-        });
-        let writer = writer.connect_with(options.clone()).await;
-        // That another process turns on WAL at this moment is a reason to try again, not to give up.
-        let writer = writer.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
-        let checkpointer = pool(1).connect_lazy_with(options.clone().create_if_missing(false));
-        let readers = pool(settings.read_connections).connect_lazy_with(options.read_only(true));
-        let checkpointer = SqlxSqliteConnector::from_sqlx_sqlite_pool(checkpointer);
-        let connections = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
-        let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(readers);
-        Ok(Self::of(connections, reader, Some(checkpointer), settings))
+        // It still writes the log back, but no row.
+        let checkpointer = pool(1, options.clone().pragma("query_only", "ON"));
+        let reader = pool(settings.read_connections, options.clone().read_only(true));
+        let connections = Connections::Sqlite { writer, checkpointer, options: Box::new(options) };
+        Ok(Self::of(connections, reader, settings))
     }
 
-    async fn connect_postgres(url: &str, settings: &DatabaseSettings) -> Result<Self, StoreError> {
-        let timeout = settings.statement_timeout_ms.to_string();
-        let lock_timeout = settings.lock_timeout_ms.to_string();
-        let options = PgConnectOptions::from_str(url)
-            .map_err(connection_error)?
-            .application_name("referrald")
-            .statement_cache_capacity(STATEMENTS_KEPT)
-            .options([
-                ("statement_timeout", timeout.as_str()),
-                ("lock_timeout", lock_timeout.as_str()),
-                ("idle_in_transaction_session_timeout", timeout.as_str()),
-                ("client_min_messages", "error"),
-                ("default_transaction_isolation", "read committed"),
-            ])
-            .log_statements(LOG_LEVEL)
-            .log_slow_statements(LevelFilter::Off, Duration::MAX);
-        // A pool only says that it waited in vain; one connection of its own says why.
-        let first = tokio::time::timeout(Self::FIRST_CONNECTION, options.connect()).await;
-        let first = first.map_err(|_elapsed| connection_error(sqlx::Error::PoolTimedOut))?;
-        first.map_err(connection_error)?.close().await.map_err(connection_error)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
-            .test_before_acquire(false)
-            .before_acquire(|connection, about| {
-                Box::pin(async move { Ok(about.idle_for < IDLE_UNTESTED || connection.ping().await.is_ok()) })
-            })
-            .after_release(|connection, _| {
-                Box::pin(async move { Ok(connection.execute("ROLLBACK").await.is_ok()) })
-            })
-            .connect_with(options)
-            .await
-            .map_err(connection_error)?;
-        let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self::of(pool.clone(), pool, None, settings))
-    }
-
-    fn of(
-        connections: DatabaseConnection,
-        reader: DatabaseConnection,
-        checkpointer: Option<DatabaseConnection>,
-        settings: &DatabaseSettings,
-    ) -> Self {
+    fn of(connections: Connections, reader: DatabaseConnection, settings: &DatabaseSettings) -> Self {
         Self {
             connections,
             reader,
-            checkpointer,
             memory: Arc::new(Mutex::new(Memory::bounded(settings.memory_rows))),
             writer: Uuid::now_v7().simple().to_string().into(),
             lock_timeout: Duration::from_millis(settings.lock_timeout_ms),
@@ -232,28 +167,66 @@ impl Database {
         &self.reader
     }
 
+    /// The database.
+    pub fn backend(&self) -> DatabaseBackend {
+        self.reader.get_database_backend()
+    }
+
+    /// Runs work that writes in the thread where SQLite is called; on PostgreSQL in one that sleeps until the database has
+    /// answered: a task would be handed from thread to thread with every answer, which takes longer than most answers do.
+    pub fn spawn_writer(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        match &self.connections {
+            Connections::Sqlite { writer, .. } => writer.runtime().spawn(work),
+            Connections::Postgres(_) => {
+                let runtime = tokio::runtime::Handle::current();
+                tokio::task::spawn_blocking(move || runtime.block_on(work))
+            }
+        }
+    }
+
     /// Writes what was committed from the log of SQLite back to its pages, beside those who read and write. PostgreSQL does
     /// that by itself.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be written.
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
-        if let Some(checkpointer) = &self.checkpointer {
+        if let Connections::Sqlite { checkpointer, .. } = &self.connections {
             checkpointer.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
         }
         Ok(())
     }
 
-    /// Begins a transaction that may write; on SQLite it holds the write lock from the start.
+    /// Begins a transaction with the lock of the ledger. Returns the head, too; none before the first migration.
+    pub(super) async fn begin(&self) -> Result<(Txn, Option<ledger_head::Model>), StoreError> {
+        match &self.connections {
+            Connections::Sqlite { writer, .. } => Txn::on_sqlite(writer).await,
+            Connections::Postgres(pool) => Txn::on_postgres(pool).await,
+        }
+    }
+
+    /// Does bookkeeping: one statement in a transaction of its own, without the lock of the ledger. Returns how many rows it
+    /// touched.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when no connection can be had.
-    pub async fn begin(&self) -> Result<Txn, StoreError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        Ok(self.connections.begin_with_options(options).await?)
+    /// [`StoreError`] when the database is away or refuses the statement; nothing has changed then.
+    pub async fn bookkeep(&self, statement: Statement) -> Result<u64, StoreError> {
+        match &self.connections {
+            Connections::Sqlite { writer, .. } => {
+                // There is one connection: whoever is in the middle of a transaction ends it first.
+                let queue = tokio::time::timeout(self.lock_timeout, self.memory.lock());
+                let _turn = queue.await.map_err(|_elapsed| StoreError::Busy(None))?;
+                let txn = SqliteTxn::begin(writer).await?;
+                let rows = txn.execute(statement).await?;
+                txn.commit().await?;
+                Ok(rows)
+            }
+            Connections::Postgres(pool) => {
+                let txn = pool.begin().await?;
+                let rows = txn.execute_raw(statement).await?.rows_affected();
+                txn.commit().await?;
+                Ok(rows)
+            }
+        }
     }
 
     /// Applies the migrations that are missing, under a lock that lets replicas start at once. Returns their names.
@@ -265,20 +238,17 @@ impl Database {
     }
 
     async fn migrate_once(&self) -> Result<Vec<String>, StoreError> {
-        for statement in MAKE_HEAD {
-            // Two replicas may make the table at the same moment: one of them is refused, and comes again.
-            let made = self.connections.execute_unprepared(statement).await.map_err(StoreError::from);
-            made.map_err(StoreError::or_busy)?;
+        match &self.connections {
+            Connections::Sqlite { options, .. } => {
+                // SeaORM's own migrations need a connection of SeaORM's; it is gone when this is done.
+                let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with((**options).clone());
+                let connection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+                let applied = apply_migrations(&connection).await;
+                connection.close().await?;
+                applied
+            }
+            Connections::Postgres(pool) => apply_migrations(pool).await,
         }
-        let txn = self.begin().await?;
-        if txn.get_database_backend() == DatabaseBackend::Postgres {
-            txn.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
-            txn.execute_unprepared("SELECT seq FROM ledger_head WHERE id = 1 FOR UPDATE").await?;
-        }
-        let pending = Migrator::get_pending_migrations(&txn).await?;
-        Migrator::up(&txn, None).await?;
-        txn.commit().await?;
-        Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
     }
 
     /// True when the database answers and has every migration of this version.
@@ -304,39 +274,36 @@ impl Database {
     /// [`StoreError`] when a connection does not close in order.
     pub async fn close(self) -> Result<(), StoreError> {
         self.reader.close().await?;
-        if let Some(checkpointer) = self.checkpointer {
-            checkpointer.close().await?;
-        }
-        Ok(self.connections.close().await?)
-    }
-
-    async fn check_durability(&self) -> Result<(), StoreError> {
-        if self.connections.get_database_backend() != DatabaseBackend::Postgres {
-            return Ok(());
-        }
-        let version = self.postgres("SELECT version()").await?;
-        if version.contains("CockroachDB") || version.contains("Aurora DSQL") {
-            return Err(StoreError::NotDurable(format!(
-                "{version} lacks row locks or triggers that the ledger needs; use PostgreSQL 15 or later"
-            )));
-        }
-        for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
-            if self.postgres(&format!("SHOW {setting}")).await? == "off" {
-                return Err(StoreError::NotDurable(format!(
-                    "PostgreSQL runs with {setting} = off and may lose acknowledged events; turn it \
-                     on, or set database.accept_loss_of_acknowledged_events"
-                )));
+        match self.connections {
+            Connections::Sqlite { writer, checkpointer, .. } => {
+                checkpointer.close().await?;
+                // The last one to close writes the log back.
+                writer.close().await
             }
+            Connections::Postgres(pool) => Ok(pool.close().await?),
         }
-        Ok(())
     }
+}
 
-    /// The one text that PostgreSQL answers.
-    async fn postgres(&self, sql: &str) -> Result<String, StoreError> {
-        let row =
-            self.connections.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await?;
-        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
+async fn apply_migrations(connection: &DatabaseConnection) -> Result<Vec<String>, StoreError> {
+    for statement in MAKE_HEAD {
+        // Two replicas may make the table at the same moment: one of them is refused, and comes again.
+        let made = connection.execute_unprepared(statement).await.map_err(StoreError::from);
+        made.map_err(StoreError::or_busy)?;
     }
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let txn = connection.begin_with_options(options).await?;
+    if txn.get_database_backend() == DatabaseBackend::Postgres {
+        txn.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0").await?;
+        txn.execute_unprepared("SELECT seq FROM ledger_head WHERE id = 1 FOR UPDATE").await?;
+    }
+    let pending = Migrator::get_pending_migrations(&txn).await?;
+    Migrator::up(&txn, None).await?;
+    txn.commit().await?;
+    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
 }
 
 /// Tries again, at start, while another process has SQLite's file: it may be migrating it.
@@ -351,8 +318,4 @@ async fn retrying<T>(mut act: impl AsyncFnMut() -> Result<T, StoreError>) -> Res
             result => return result,
         }
     }
-}
-
-fn connection_error(error: sqlx::Error) -> StoreError {
-    StoreError::Unavailable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
 }

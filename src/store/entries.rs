@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use entity::{invoice, ledger_entry};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
-use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
-use super::database::Txn;
+use super::batch::{Answers, BatchSelect, BatchUpsert, Column as BatchColumn, Holds, OnConflict, Selection};
 use super::error::{StoreError, corrupt};
 use super::head::Next;
 use super::invoices::is_of_whole_customer;
@@ -30,6 +29,7 @@ pub(super) struct Selected(Vec<Selection<PostedSum>>);
 
 /// Selects what is posted for invoices that are known as paid.
 pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
+    use ledger_entry::Column;
     let mut conditions = Vec::new();
     if !needs.postings.is_empty() {
         let ids = batch.texts(needs.postings.iter().map(InvoiceId::as_str));
@@ -37,19 +37,27 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     }
     conditions.extend(is_of_whole_customer(batch, needs, "invoice_id"));
     let group = "invoice_id, promoter_id, currency, kind, available_at";
+    let columns: [BatchColumn; 6] = [
+        BatchColumn::of(&Column::InvoiceId),
+        BatchColumn::of(&Column::PromoterId),
+        BatchColumn::of(&Column::Currency),
+        BatchColumn::of(&Column::Kind),
+        BatchColumn::of(&Column::AvailableAt),
+        BatchColumn { name: "sum_minor", holds: Holds::BigInteger },
+    ];
     let sums = conditions.into_iter().map(|condition| {
         let sums = format!(
             "(SELECT {group}, CAST(SUM(amount_minor) AS BIGINT) AS sum_minor FROM ledger_entry WHERE {condition} \
              GROUP BY {group}) AS sums"
         );
-        batch.tuples("ledger_entry", &format!("{group}, sum_minor"), &sums)
+        batch.tuples("ledger_entry", &columns, sums)
     });
     Selected(sums.collect())
 }
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.0 {
             for (invoice, promoter, code, word, available_at, sum_minor) in answers.take(selection)? {
                 let kind = Kind::parse(&word).ok_or_else(|| corrupt("ledger_entry", &invoice, &word))?;
@@ -63,11 +71,11 @@ impl Selected {
 }
 
 /// Adds the entries to post, numbered and dated by the head.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next) {
     let posted_at = next.stamp().at;
     let rows: Vec<_> =
         changes.entries.iter().map(|entry| row(entry, next.next_entry_id(), posted_at)).collect();
-    batch.rows::<ledger_entry::Entity>(rows.into_iter(), OnConflict::Refuse)
+    batch.rows::<ledger_entry::Entity>(rows.into_iter(), OnConflict::Refuse);
 }
 
 fn row(entry: &LedgerEntry, id: i64, posted_at: Timestamp) -> ledger_entry::Model {
@@ -159,7 +167,10 @@ pub async fn of_invoices(
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
-pub async fn invoices_without_facts(txn: &Txn, limit: u64) -> Result<Vec<String>, StoreError> {
+pub async fn invoices_without_facts(
+    txn: &DatabaseTransaction,
+    limit: u64,
+) -> Result<Vec<String>, StoreError> {
     // `NOT IN` is planned as a loop over all invoices for each entry once they do not fit PostgreSQL's memory.
     let of_entry = Expr::col((invoice::Entity, invoice::Column::Id))
         .equals((ledger_entry::Entity, ledger_entry::Column::InvoiceId));

@@ -4,10 +4,10 @@ use entity::event;
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select, Statement,
+    QuerySelect, QueryTrait, Select, Statement,
 };
 
-use super::database::Txn;
+use super::database::Database;
 use super::error::StoreError;
 use super::inbox::telling;
 use super::select::one_of;
@@ -203,7 +203,7 @@ pub async fn due_for_lookup(
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn postpone(
-    txn: &Txn,
+    db: &Database,
     parked: &Parked,
     lookups: u16,
     next_at: Timestamp,
@@ -215,7 +215,7 @@ pub async fn postpone(
         .filter(event::Column::ApiVersion.eq(parked.telling.api_version.as_str()))
         .filter(Expr::cust(IS_PARKED))
         .filter(event::Column::Lookups.eq(i32::from(parked.lookups)));
-    Ok(update.exec(txn).await?.rows_affected)
+    db.bookkeep(update.build(db.backend())).await
 }
 
 /// Parked events that were received up to then and what they wait for, the first ones to arrive.
@@ -270,20 +270,18 @@ pub async fn with_old_payload(
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn drop_payloads(
-    txn: &Txn,
+    db: &Database,
     ids: &[EventId],
     received_before: Timestamp,
 ) -> Result<u64, StoreError> {
     let dropped = event::Entity::update_many()
         .col_expr(event::Column::BodyZstd, Expr::value(Vec::<u8>::new()))
         .col_expr(event::Column::HasPayload, Expr::value(false))
-        .filter(one_of(txn, event::Column::Id, ids.iter().map(EventId::as_str)))
+        .filter(one_of(db.reader(), event::Column::Id, ids.iter().map(EventId::as_str)))
         // Another telling of the same event may be younger, or parked.
         .filter(Expr::cust(HAS_DROPPABLE_PAYLOAD))
-        .filter(event::Column::ReceivedAt.lt(received_before.unix()))
-        .exec(txn)
-        .await?;
-    Ok(dropped.rows_affected)
+        .filter(event::Column::ReceivedAt.lt(received_before.unix()));
+    db.bookkeep(dropped.build(db.backend())).await
 }
 
 /// True when events came in, but none of `refund.created`, `refund.updated` and `refund.failed`.

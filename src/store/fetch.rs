@@ -1,28 +1,44 @@
 //! Fetching what [`Needs`] names: from memory, else from the database, all tables in one statement. Knows no rule.
 
-use std::collections::BTreeSet;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction};
 
-use sea_orm::ConnectionTrait;
-
-use super::batch::{Answers, BatchSelect};
+use super::batch::{Answers, BatchSelect, json};
 use super::error::StoreError;
 use super::memory::Memory;
 use super::select::KEYS_PER_STATEMENT;
 use super::{
     claims, codes, commissions, customers, entries, inbox, invoices, payments, programs, promoters, referrals,
 };
-use crate::domain::ProgramKey;
 use crate::domain::ledger::{Fetched, Needs, State};
+
+/// A transaction that can be asked.
+pub trait Source: Sync {
+    /// The database.
+    fn backend(&self) -> DatabaseBackend;
+
+    /// Answers selections.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is away.
+    fn answer(&self, batch: BatchSelect) -> impl Future<Output = Result<Answers, StoreError>> + Send;
+}
+
+impl Source for DatabaseTransaction {
+    fn backend(&self) -> DatabaseBackend {
+        self.get_database_backend()
+    }
+
+    async fn answer(&self, batch: BatchSelect) -> Result<Answers, StoreError> {
+        let Some(statement) = json::selection(batch) else { return Ok(Answers::Nothing) };
+        Ok(self.query_one_raw(statement).await?.map_or(Answers::Nothing, Answers::Json))
+    }
+}
 
 /// Loads what a state is known to need, and all that it depends on.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away, or a row cannot be read.
-pub async fn load(
-    db: &impl ConnectionTrait,
-    memory: &mut Memory,
-    state: &mut State,
-) -> Result<(), StoreError> {
+pub async fn load(db: &impl Source, memory: &mut Memory, state: &mut State) -> Result<(), StoreError> {
     while let Some(needs) = state.next_needs() {
         let fetched = fetch(db, memory, &needs).await?;
         state.supply(&needs, fetched);
@@ -31,7 +47,7 @@ pub async fn load(
 }
 
 /// Fetches what is needed, and remembers what claims are judged by.
-async fn fetch(db: &impl ConnectionTrait, memory: &mut Memory, needs: &Needs) -> Result<Fetched, StoreError> {
+async fn fetch(db: &impl Source, memory: &mut Memory, needs: &Needs) -> Result<Fetched, StoreError> {
     let mut left = needs.clone();
     let mut fetched = memory.recall(&mut left);
     while let Some(part) = left.take_part(KEYS_PER_STATEMENT) {
@@ -41,33 +57,29 @@ async fn fetch(db: &impl ConnectionTrait, memory: &mut Memory, needs: &Needs) ->
 }
 
 async fn fetch_part(
-    db: &impl ConnectionTrait,
+    db: &impl Source,
     memory: &mut Memory,
     needs: &Needs,
     fetched: &mut Fetched,
 ) -> Result<(), StoreError> {
-    let mut batch = BatchSelect::new(db.get_database_backend());
+    let mut batch = BatchSelect::new(db.backend());
     let selected = Selected::of(&mut batch, needs);
-    let answers = batch.fetch(db).await?;
-    let of_referrals = selected.read(&answers, fetched)?;
+    let mut answers = db.answer(batch).await?;
+    let of_referrals = selected.read(&mut answers, fetched)?;
     memory.remember(needs, fetched);
-    let rows = of_referrals.rows(&answers, fetched)?;
-    let mut rivals = Vec::new();
-    for (group, first) in &needs.slots {
-        rivals.push((group.clone(), referrals::rivals(db, group, *first).await?));
-    }
     // Referrals come with the terms that they are frozen to.
-    let all_rows = rows.iter().chain(rivals.iter().flat_map(|(_, rows)| rows));
-    let programs: BTreeSet<ProgramKey> = all_rows.map(|row| ProgramKey::new(&row.program_key)).collect();
-    let unknown = programs.into_iter().filter(|program| memory.versions(program).is_none()).collect();
-    programs::remember(db, memory, unknown).await?;
-    for row in rows {
-        fetched.referrals.extend(referrals::referral(row, memory)?);
+    let referrals = of_referrals.rows(&mut answers, fetched)?;
+    let mut programs = referrals.programs();
+    programs.retain(|program| memory.versions(program).is_none());
+    if !programs.is_empty() {
+        let of_programs = Needs { programs, ..Needs::default() };
+        let mut batch = BatchSelect::new(db.backend());
+        let selected = programs::select(&mut batch, &of_programs);
+        let mut versions = Fetched::default();
+        selected.read(&mut db.answer(batch).await?, &mut versions)?;
+        memory.remember(&of_programs, &versions);
     }
-    for (group, rows) in rivals {
-        fetched.slots.push((group, referrals::slots(rows, memory)?));
-    }
-    Ok(())
+    referrals.read(memory, fetched)
 }
 
 /// What each family of tables selects.
@@ -105,7 +117,7 @@ impl Selected {
     }
 
     /// Reads all but the referrals, whose terms are still to be found.
-    fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<referrals::Selected, StoreError> {
+    fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<referrals::Selected, StoreError> {
         self.events.read(answers, fetched)?;
         self.payments.read(answers, fetched)?;
         self.invoices.read(answers, fetched)?;

@@ -8,23 +8,15 @@
 use std::sync::Arc;
 
 use entity::ledger_head;
-use sea_orm::{ConnectionTrait, DatabaseBackend, FromQueryResult, Statement};
 use tokio::sync::OwnedMutexGuard;
 
-use super::batch::BatchUpsert;
-use super::database::{Database, Txn};
+use super::database::Database;
 use super::error::StoreError;
 use super::memory::Memory;
 use super::storage::Storage;
+use super::transaction::Txn;
 use crate::domain::Timestamp;
 use crate::domain::ledger::{Changes, Stamp};
-
-/// What a transaction reads, it reads by key. PostgreSQL, when it has not analyzed a table yet, takes it for small, and
-/// keeps a plan that looks at all of its rows, or joins all of them with the rows of a batch, long after it has grown; and
-/// it would plan each statement anew, five times or for ever. These settings end with the transaction.
-const PLANNER: &str = "set_config('enable_seqscan', 'off', TRUE), set_config('enable_hashjoin', 'off', TRUE), \
-     set_config('enable_mergejoin', 'off', TRUE), set_config('plan_cache_mode', 'force_generic_plan', TRUE), \
-     set_config('jit', 'off', TRUE)";
 
 /// Seconds that a clock may be behind the last commit without a word.
 const CLOCK_TOLERANCE_S: i64 = 60;
@@ -63,9 +55,9 @@ impl Database {
         let memory = tokio::time::timeout(self.lock_timeout, Arc::clone(&self.memory).lock_owned());
         let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
         let locked = async {
-            let txn = self.begin().await.inspect_err(|error| self.storage.note(Err(error)))?;
-            let head = lock(&txn).await?;
-            Ok::<_, StoreError>((txn, head))
+            let begun = self.begin().await.inspect_err(|error| self.storage.note(Err(error)));
+            let (txn, head) = begun?;
+            Ok::<_, StoreError>((txn, head.ok_or_else(|| StoreError::NotMigrated)?))
         };
         let (txn, head) = self.waiting(locked).await?;
         memory.begin(&head);
@@ -79,21 +71,6 @@ impl Database {
         let next = Next::after(&head, &self.writer, now);
         Ok(LedgerTxn { txn, memory, head, storage: self.storage.clone(), next })
     }
-}
-
-/// Locks and reads the head, in a statement of its own: PostgreSQL shows a statement what was committed when it began, but
-/// for the row that it locks.
-async fn lock(txn: &Txn) -> Result<Head, StoreError> {
-    let backend = txn.get_database_backend();
-    let columns = "id, seq, writer, last_entry_id, last_posted_at";
-    let sql = if backend == DatabaseBackend::Postgres {
-        format!("SELECT {columns}, {PLANNER} FROM ledger_head WHERE id = 1 FOR UPDATE")
-    } else {
-        // The transaction holds SQLite's write lock since it began.
-        format!("SELECT {columns} FROM ledger_head WHERE id = 1")
-    };
-    let head = Head::find_by_statement(Statement::from_string(backend, sql)).one(txn).await?;
-    head.ok_or_else(|| StoreError::NotMigrated)
 }
 
 impl Next {
@@ -120,16 +97,9 @@ impl Next {
         self.head.last_entry_id
     }
 
-    /// Raises the head, as the last statement of a batch.
-    pub(super) fn raise(&self, batch: &mut BatchUpsert) {
-        let seq = batch.value(self.head.seq.into());
-        let writer = batch.value(self.head.writer.clone().into());
-        let last_entry_id = batch.value(self.head.last_entry_id.into());
-        let last_posted_at = batch.value(self.head.last_posted_at.into());
-        batch.push(format!(
-            "UPDATE ledger_head SET seq = {seq}, writer = {writer}, last_entry_id = {last_entry_id}, \
-             last_posted_at = {last_posted_at} WHERE id = 1"
-        ));
+    /// The head itself, which is written last.
+    pub(super) fn head(&self) -> Head {
+        self.head.clone()
     }
 }
 
@@ -154,7 +124,7 @@ impl LedgerTxn {
             }
             Err(error) => {
                 memory.clear();
-                Err(StoreError::Unanswered(error))
+                Err(error.unanswered())
             }
         }
     }
@@ -166,6 +136,6 @@ impl LedgerTxn {
     pub async fn end(self) -> Result<(), StoreError> {
         let Self { txn, mut memory, head, .. } = self;
         memory.set_head(head);
-        Ok(txn.rollback().await?)
+        txn.rollback().await
     }
 }

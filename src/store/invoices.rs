@@ -43,7 +43,7 @@ pub(super) fn is_of_whole_customer(batch: &mut BatchSelect, needs: &Needs, colum
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.by_id.into_iter().chain(self.by_customer) {
             for row in answers.take(selection)? {
                 fetched.invoices.push(value(row)?);
@@ -54,9 +54,9 @@ impl Selected {
 }
 
 /// Adds the new and changed invoices.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     let rows = changes.invoices.iter().map(|(id, invoice)| row(id, invoice));
-    batch.rows::<invoice::Entity>(rows, OnConflict::Overwrite)?;
+    batch.rows::<invoice::Entity>(rows, OnConflict::Overwrite);
     let unread = changes.unread_discounts.iter().map(|unread| unread_discounts::Model {
         invoice_id: unread.invoice.to_string(),
         event_id: unread.event.to_string(),
@@ -66,7 +66,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), S
         lookup_at: None,
         is_read: false,
     });
-    batch.rows::<unread_discounts::Entity>(unread, OnConflict::Keep)
+    batch.rows::<unread_discounts::Entity>(unread, OnConflict::Keep);
 }
 
 fn value(row: invoice::Model) -> Result<(InvoiceId, PaidInvoice), StoreError> {

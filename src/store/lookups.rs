@@ -3,10 +3,11 @@
 use entity::{promotion_code, unread_discounts};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Statement,
 };
 
-use super::database::Txn;
+use super::database::Database;
 use super::error::StoreError;
 use crate::domain::lines::UnreadDiscounts;
 use crate::domain::{EventId, InvoiceId, StripeCustomerId, Timestamp};
@@ -54,7 +55,7 @@ pub async fn due_lines(
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn postpone_lines(
-    txn: &Txn,
+    db: &Database,
     invoice: &InvoiceId,
     lookups: u16,
     next_at: Timestamp,
@@ -62,8 +63,7 @@ pub async fn postpone_lines(
     let sql = "INSERT INTO line_lookup (invoice_id, lookups, lookup_at) VALUES ($1, $2, $3) \
                ON CONFLICT (invoice_id) DO UPDATE SET lookups = excluded.lookups, lookup_at = excluded.lookup_at";
     let values = [invoice.as_str().into(), i32::from(lookups).into(), next_at.unix().into()];
-    txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
-    Ok(())
+    db.bookkeep(Statement::from_sql_and_values(db.backend(), sql, values)).await.map(drop)
 }
 
 /// True when some code carries a promotion code: else no discount is of interest.
@@ -112,7 +112,7 @@ pub async fn due_discounts(
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn postpone_discounts(
-    txn: &Txn,
+    db: &Database,
     unread: &UnreadDiscounts,
     lookups: u16,
     next_at: Option<Timestamp>,
@@ -124,6 +124,5 @@ pub async fn postpone_discounts(
         .col_expr(Column::IsRead, Expr::value(next_at.is_none()))
         .filter(Column::InvoiceId.eq(unread.invoice.as_str()))
         .filter(Column::EventId.eq(unread.event.as_str()));
-    update.exec(txn).await?;
-    Ok(())
+    db.bookkeep(update.build(db.backend())).await.map(drop)
 }

@@ -62,7 +62,7 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for selection in self.payments {
             fetched.payments.extend(answers.take(selection)?.into_iter().map(payment));
         }
@@ -87,13 +87,13 @@ impl Selected {
 }
 
 /// Adds new and changed payments, links, refunds, disputes and credit notes.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     let overwrite = OnConflict::Overwrite;
-    batch.rows::<payment::Entity>(changes.payments.iter().map(payment_row), overwrite)?;
-    batch.rows::<payment_link::Entity>(changes.links.iter().map(link_row), overwrite)?;
-    batch.rows::<refund::Entity>(changes.refunds.iter().map(refund_row), overwrite)?;
-    batch.rows::<dispute::Entity>(changes.disputes.iter().map(dispute_row), overwrite)?;
-    batch.rows::<credit_note::Entity>(changes.credit_notes.iter().map(credit_note_row), overwrite)
+    batch.rows::<payment::Entity>(changes.payments.iter().map(payment_row), overwrite);
+    batch.rows::<payment_link::Entity>(changes.links.iter().map(link_row), overwrite);
+    batch.rows::<refund::Entity>(changes.refunds.iter().map(refund_row), overwrite);
+    batch.rows::<dispute::Entity>(changes.disputes.iter().map(dispute_row), overwrite);
+    batch.rows::<credit_note::Entity>(changes.credit_notes.iter().map(credit_note_row), overwrite);
 }
 
 fn payment(row: payment::Model) -> (PaymentId, PaymentFacts) {

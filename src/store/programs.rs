@@ -1,6 +1,6 @@
 //! Programs and the versions of their terms.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entity::{program, program_version};
@@ -10,8 +10,6 @@ use serde_json::json;
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::error::{StoreError, corrupt};
-use super::memory::Memory;
-use super::select::rows_in;
 use super::values::currency;
 use crate::domain::ledger::{Changes, Fetched, Needs};
 use crate::domain::{
@@ -36,7 +34,7 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         for row in self.0.map(|versions| answers.take(versions)).transpose()?.unwrap_or_default() {
             fetched.versions.push(value(row)?);
         }
@@ -44,29 +42,12 @@ impl Selected {
     }
 }
 
-/// Reads the terms of programs into memory.
-pub(super) async fn remember(
-    db: &impl ConnectionTrait,
-    memory: &mut Memory,
-    programs: BTreeSet<ProgramKey>,
-) -> Result<(), StoreError> {
-    if programs.is_empty() {
-        return Ok(());
-    }
-    let keys = programs.iter().map(ProgramKey::as_str);
-    let rows = rows_in::<program_version::Entity, _>(db, program_version::Column::ProgramKey, keys).await?;
-    let versions: Result<Vec<TermsVersion>, StoreError> = rows.into_iter().map(value).collect();
-    let fetched = Fetched { versions: versions?, ..Fetched::default() };
-    memory.remember(&Needs { programs, ..Needs::default() }, &fetched);
-    Ok(())
-}
-
 /// Adds new programs and versions.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) -> Result<(), StoreError> {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) {
     let programs = changes.catalog.programs.iter();
     let programs = programs.map(|key| program::Model { key: key.to_string(), created_at: at.unix() });
-    batch.rows::<program::Entity>(programs, OnConflict::Refuse)?;
-    batch.rows::<program_version::Entity>(changes.catalog.versions.iter().map(row), OnConflict::Refuse)
+    batch.rows::<program::Entity>(programs, OnConflict::Refuse);
+    batch.rows::<program_version::Entity>(changes.catalog.versions.iter().map(row), OnConflict::Refuse);
 }
 
 /// All versions of the terms of a program, or of all programs, by program, oldest first.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{promoter, promoter_email, referral_counter};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
 use super::error::StoreError;
@@ -46,7 +45,7 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
 
 impl Selected {
     /// Reads what was selected.
-    pub(super) fn read(self, answers: &Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
+    pub(super) fn read(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<(), StoreError> {
         let mut promoters: BTreeMap<PromoterId, PromoterFacts> = BTreeMap::new();
         for selection in self.promoters {
             for row in answers.take(selection)? {
@@ -72,12 +71,7 @@ impl Selected {
 }
 
 /// Adds new promoters and e-mails, which are known since `at`.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) -> Result<(), StoreError> {
-    #[derive(Debug, Serialize)]
-    struct Email<'e> {
-        id: &'e str,
-        email: &'e str,
-    }
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) {
     let catalog = &changes.catalog;
     let promoters = catalog.promoters.iter().map(|new| promoter::Model {
         id: new.id.to_string(),
@@ -85,7 +79,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) 
         email: new.email.clone(),
         created_at: new.created_at.unix(),
     });
-    batch.rows::<promoter::Entity>(promoters, OnConflict::Refuse)?;
+    batch.rows::<promoter::Entity>(promoters, OnConflict::Refuse);
     let first = catalog.promoters.iter().filter_map(|new| Some((&new.id, new.email.as_ref()?)));
     let later = catalog.promoter_emails.iter().map(|(promoter, email)| (promoter, email));
     let emails = first.chain(later).map(|(promoter, email)| promoter_email::Model {
@@ -93,23 +87,10 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) 
         email: email.clone(),
         known_since: at.unix(),
     });
-    batch.rows::<promoter_email::Entity>(emails, OnConflict::Keep)?;
-    let present: Vec<Email<'_>> = catalog
-        .promoter_emails
-        .iter()
-        .map(|(promoter, email)| Email { id: promoter.as_str(), email })
-        .collect();
-    if !present.is_empty() {
-        let columns = [("id", "text"), ("email", "text")];
-        batch.update(
-            "promoter",
-            "email = incoming.email",
-            &columns,
-            "promoter.id = incoming.id",
-            &present,
-        )?;
-    }
-    Ok(())
+    batch.rows::<promoter_email::Entity>(emails, OnConflict::Keep);
+    let present = catalog.promoter_emails.iter();
+    let present = present.map(|(promoter, email)| vec![email.as_str().into(), promoter.as_str().into()]);
+    batch.update::<promoter::Entity>(&[promoter::Column::Email, promoter::Column::Id], present.collect());
 }
 
 /// The promoter of this id, or of this user of the host.

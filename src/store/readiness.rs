@@ -1,7 +1,7 @@
 //! Whether the database should get work. After a commit that failed for want of room a write of its own finds out when there
 //! is room again, so that nobody has to send events for it.
 
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::Statement;
 
 use super::database::Database;
 use super::error::StoreError;
@@ -33,12 +33,10 @@ impl Database {
     }
 
     async fn write_probe(&self) -> Result<(), StoreError> {
-        let txn = self.begin().await?;
         let sql = "INSERT INTO write_probe (id, bytes) VALUES (1, $1) \
                    ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes";
         let bytes = vec![1_u8; PROBE_BYTES];
-        let probe = Statement::from_sql_and_values(txn.get_database_backend(), sql, [bytes.into()]);
-        txn.execute_raw(probe).await?;
-        Ok(txn.commit().await?)
+        let probe = Statement::from_sql_and_values(self.backend(), sql, [bytes.into()]);
+        self.bookkeep(probe).await.map(drop)
     }
 }

@@ -1,13 +1,12 @@
 //! Referrals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::referral;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 
-use super::batch::{Answers, BatchSelect, BatchUpsert, OnConflict, Selection};
+use super::batch::{Answers, BatchSelect, BatchUpsert, Column as BatchColumn, OnConflict, Selection};
 use super::claims::source;
 use super::customers::keys;
 use super::error::{StoreError, corrupt};
@@ -24,6 +23,15 @@ pub(super) struct Selected {
     of_customers: Option<Selection<referral::Model>>,
     /// The customers of promoters.
     customers_of: Option<Selection<(String,)>>,
+    /// Those who compete first for the reward slots of groups.
+    rivals: Vec<(Group, Selection<referral::Model>)>,
+}
+
+/// Rows whose terms are still to be found.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    of_customers: Vec<referral::Model>,
+    rivals: Vec<(Group, Vec<referral::Model>)>,
 }
 
 /// Selects the referrals of the customers that are needed, and the customers of promoters.
@@ -38,44 +46,62 @@ pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
         let promoters = batch.texts(needs.customers_of.iter().map(PromoterId::as_str));
         let is_theirs = batch.is_in("promoter_id", promoters);
         let from = format!("referral WHERE customer IS NOT NULL AND {is_theirs}");
-        selected.customers_of = Some(batch.tuples("referral", "customer", &from));
+        let columns = [BatchColumn::of(&referral::Column::Customer)];
+        selected.customers_of = Some(batch.tuples("referral", &columns, from));
+    }
+    for (group, first) in &needs.slots {
+        selected.rivals.push((group.clone(), rivals(batch, group, *first)));
     }
     selected
 }
 
+/// Those who compete first for the reward slots of a group.
+fn rivals(batch: &mut BatchSelect, (promoter, program): &Group, first: u32) -> Selection<referral::Model> {
+    let promoter = batch.value(promoter.as_str());
+    let program = batch.value(program.as_str());
+    let first = batch.value(i64::from(first));
+    batch.rows::<referral::Entity>(&format!(
+        "promoter_id = {promoter} AND program_key = {program} AND qualified_at IS NOT NULL \
+         AND customer IS NOT NULL ORDER BY qualified_at, qualified_by LIMIT {first}"
+    ))
+}
+
 impl Selected {
-    /// The selected rows, whose terms are still to be found.
-    pub fn rows(self, answers: &Answers, fetched: &mut Fetched) -> Result<Vec<referral::Model>, StoreError> {
+    /// The selected rows.
+    pub(super) fn rows(self, answers: &mut Answers, fetched: &mut Fetched) -> Result<Rows, StoreError> {
         for (name,) in self.customers_of.map(|of| answers.take(of)).transpose()?.unwrap_or_default() {
             fetched.customers_of.push(customer("referral", &name)?);
         }
-        Ok(self.of_customers.map(|of| answers.take(of)).transpose()?.unwrap_or_default())
+        let of_customers = self.of_customers.map(|of| answers.take(of)).transpose()?.unwrap_or_default();
+        let mut rivals = Vec::new();
+        for (group, selection) in self.rivals {
+            rivals.push((group, answers.take(selection)?));
+        }
+        Ok(Rows { of_customers, rivals })
     }
 }
 
-/// Those who compete first for the reward slots of a group.
-pub(super) async fn rivals(
-    db: &impl ConnectionTrait,
-    (promoter, program): &Group,
-    first: u32,
-) -> Result<Vec<referral::Model>, StoreError> {
-    use referral::Column;
-    let rows = referral::Entity::find()
-        .filter(Column::PromoterId.eq(promoter.as_str()))
-        .filter(Column::ProgramKey.eq(program.as_str()))
-        .filter(Column::QualifiedAt.is_not_null())
-        .filter(Column::Customer.is_not_null())
-        .order_by_asc(Column::QualifiedAt)
-        .order_by_asc(Column::QualifiedBy)
-        .limit(u64::from(first));
-    Ok(rows.all(db).await?)
+impl Rows {
+    /// The programs whose terms they name.
+    pub(super) fn programs(&self) -> BTreeSet<ProgramKey> {
+        let rivals = self.rivals.iter().flat_map(|(_, rows)| rows);
+        self.of_customers.iter().chain(rivals).map(|row| ProgramKey::new(&row.program_key)).collect()
+    }
+
+    /// Reads them, with the terms that they are frozen to.
+    pub(super) fn read(self, memory: &Memory, fetched: &mut Fetched) -> Result<(), StoreError> {
+        for row in self.of_customers {
+            fetched.referrals.extend(referral(row, memory)?);
+        }
+        for (group, rows) in self.rivals {
+            fetched.slots.push((group, slots(rows, memory)?));
+        }
+        Ok(())
+    }
 }
 
 /// The reward slots that those referrals take.
-pub(super) fn slots(
-    rows: Vec<referral::Model>,
-    memory: &Memory,
-) -> Result<BTreeMap<Customer, RewardSlot>, StoreError> {
+fn slots(rows: Vec<referral::Model>, memory: &Memory) -> Result<BTreeMap<Customer, RewardSlot>, StoreError> {
     let mut slots = BTreeMap::new();
     for row in rows {
         if let Some(known) = referral(row, memory)?
@@ -89,26 +115,21 @@ pub(super) fn slots(
 }
 
 /// Adds new and changed referrals. Those that became one with another first give up their customer.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) -> Result<(), StoreError> {
-    #[derive(Debug, Serialize)]
-    struct Merged<'m> {
-        id: &'m str,
-        merged_into: &'m str,
-    }
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
+    use referral::Column;
     if !changes.merged.is_empty() {
         let merged = changes.merged.iter();
-        let merged = merged.map(|(id, into)| Merged { id: id.as_str(), merged_into: into.as_str() });
-        let columns = [("id", "text"), ("merged_into", "text")];
-        let (set, is_merged) =
-            ("customer = NULL, merged_into = incoming.merged_into", "referral.id = incoming.id");
-        batch.update("referral", set, &columns, is_merged, &merged.collect::<Vec<_>>())?;
+        let merged =
+            merged.map(|(id, into)| vec![None::<String>.into(), into.as_str().into(), id.as_str().into()]);
+        let columns = [Column::Customer, Column::MergedInto, Column::Id];
+        batch.update::<referral::Entity>(&columns, merged.collect());
         batch.end_statement();
     }
-    batch.rows::<referral::Entity>(changes.referrals.iter().map(row), OnConflict::Overwrite)
+    batch.rows::<referral::Entity>(changes.referrals.iter().map(row), OnConflict::Overwrite);
 }
 
 /// A referral with the terms that it is frozen to; `None` for one that became one with another.
-pub(super) fn referral(row: referral::Model, memory: &Memory) -> Result<Option<Referral>, StoreError> {
+fn referral(row: referral::Model, memory: &Memory) -> Result<Option<Referral>, StoreError> {
     let Some(name) = row.customer else { return Ok(None) };
     let program = ProgramKey::new(row.program_key);
     let mut versions = memory.versions(&program).into_iter().flatten();

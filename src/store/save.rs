@@ -1,9 +1,8 @@
 //! Writing what a unit of work has changed, in one statement, and committing it. Knows no rule.
 
-use sea_orm::ConnectionTrait;
-
 use super::batch::BatchUpsert;
 use super::error::StoreError;
+use super::fetch::Source;
 use super::head::{LedgerTxn, Next};
 use super::{
     claims, codes, commissions, customers, entries, inbox, invoices, payments, programs, promoters, referrals,
@@ -24,27 +23,26 @@ pub async fn commit(txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError>
 }
 
 async fn write(mut txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError> {
-    let mut batch = BatchUpsert::new(txn.txn.get_database_backend());
-    collect(&mut batch, changes, &mut txn.next)?;
-    batch.write(&txn.txn).await?;
+    let mut batch = BatchUpsert::new(txn.txn.backend());
+    collect(&mut batch, changes, &mut txn.next);
+    txn.txn.write(batch).await?;
     txn.commit(changes).await
 }
 
 /// Adds the upserts of all families, and the raised head.
-pub(super) fn collect(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next) -> Result<(), StoreError> {
+pub(super) fn collect(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next) {
     let Stamp { now, at, .. } = next.stamp();
     // What later rows of other tables refer to comes first.
-    programs::upsert(batch, changes, at)?;
-    promoters::upsert(batch, changes, at)?;
-    codes::upsert(batch, changes)?;
-    inbox::upsert(batch, changes, now)?;
-    invoices::upsert(batch, changes)?;
-    payments::upsert(batch, changes)?;
-    customers::upsert(batch, changes)?;
-    claims::upsert(batch, changes)?;
-    referrals::upsert(batch, changes)?;
-    commissions::upsert(batch, changes)?;
-    entries::upsert(batch, changes, next)?;
-    next.raise(batch);
-    Ok(())
+    programs::upsert(batch, changes, at);
+    promoters::upsert(batch, changes, at);
+    codes::upsert(batch, changes);
+    inbox::upsert(batch, changes, now);
+    invoices::upsert(batch, changes);
+    payments::upsert(batch, changes);
+    customers::upsert(batch, changes);
+    claims::upsert(batch, changes);
+    referrals::upsert(batch, changes);
+    commissions::upsert(batch, changes);
+    entries::upsert(batch, changes, next);
+    batch.head(next.head());
 }

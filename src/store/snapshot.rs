@@ -2,11 +2,11 @@
 
 use entity::invoice;
 use sea_orm::{
-    AccessMode, ColumnTrait, DatabaseBackend, EntityTrait, IsolationLevel, QueryFilter, QueryOrder,
-    QuerySelect, TransactionTrait,
+    AccessMode, ColumnTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, IsolationLevel, QueryFilter,
+    QueryOrder, QuerySelect, TransactionTrait,
 };
 
-use super::database::{Database, Txn};
+use super::database::Database;
 use super::error::StoreError;
 use super::fetch::load;
 use super::memory::Memory;
@@ -17,7 +17,7 @@ use crate::domain::ledger::{Needs, State};
 #[derive(Debug)]
 pub struct Snapshot {
     /// The transaction.
-    pub txn: Txn,
+    pub txn: DatabaseTransaction,
     memory: Memory,
 }
 

@@ -176,9 +176,10 @@ async fn a_begin_that_is_dropped_half_way_harms_no_later_write() {
         let mut settings = Settings::load_from(None, environment).unwrap();
         settings.database.max_connections = 2;
         let db = Database::connect(&settings.database).await.unwrap();
+        let now = support::now();
         for polls in (1..8).cycle().take(28) {
             // Dropped while the connection is fetched, while BEGIN is under way, or right after.
-            let mut begin = Box::pin(db.begin());
+            let mut begin = Box::pin(db.begin_exclusive(now));
             for _ in 0..polls {
                 if futures_util::poll!(&mut begin).is_ready() {
                     break;

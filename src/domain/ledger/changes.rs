@@ -35,8 +35,7 @@ pub struct Changes {
     pub disputes: Vec<(DisputeId, DisputeFacts)>,
     /// New and changed credit notes.
     pub credit_notes: Vec<(CreditNoteId, CreditNoteFacts)>,
-    /// Subscriptions that events named, true once one has ended. Written without having been read: an ended one stays
-    /// ended.
+    /// New subscriptions, and those that have ended now, with whether they have.
     pub subscriptions: Vec<(StripeCustomerId, SubscriptionId, bool)>,
     /// Discounts that events told by id only. Written without having been read: what is there stays as it is.
     pub unread_discounts: Vec<UnreadDiscounts>,
@@ -110,7 +109,7 @@ pub(super) struct Changed {
     pub(super) refunds: BTreeSet<RefundId>,
     pub(super) disputes: BTreeSet<DisputeId>,
     pub(super) credit_notes: BTreeSet<CreditNoteId>,
-    pub(super) subscriptions: BTreeMap<(StripeCustomerId, SubscriptionId), bool>,
+    pub(super) subscriptions: BTreeSet<(StripeCustomerId, SubscriptionId)>,
     pub(super) unread_discounts: BTreeSet<UnreadDiscounts>,
     pub(super) stripe_customers: BTreeSet<StripeCustomerId>,
     pub(super) emails: BTreeSet<(Customer, EmailHash)>,
@@ -156,7 +155,14 @@ impl Changed {
             refunds: values(self.refunds, |id| payments.refund(id).cloned()),
             disputes: values(self.disputes, |id| payments.dispute(id).cloned()),
             credit_notes: values(self.credit_notes, |id| payments.credit_note(id).cloned()),
-            subscriptions: self.subscriptions.into_iter().map(|((of, id), ended)| (of, id, ended)).collect(),
+            subscriptions: self
+                .subscriptions
+                .into_iter()
+                .filter_map(|key| {
+                    let ended = *state.subscriptions.get(&key)?;
+                    Some((key.0, key.1, ended))
+                })
+                .collect(),
             unread_discounts: self.unread_discounts.into_iter().collect(),
             stripe_customers: self.stripe_customers.into_iter().map(stripe_customer).collect(),
             emails: self

@@ -80,8 +80,11 @@ impl Needs {
             Fact::SameCustomer { account, stripe_customer } => {
                 self.customers.extend([account.clone(), stripe_customer.clone()].map(Customer::Stripe));
             }
-            // Written without having been read: a subscription that has ended stays so, and what was noted stays noted.
-            Fact::Subscription { .. } | Fact::UnreadDiscounts(_) => {}
+            Fact::Subscription { stripe_customer, .. } => {
+                self.subscriptions_of.insert(stripe_customer.clone());
+            }
+            // Written without having been read: what was noted stays noted.
+            Fact::UnreadDiscounts(_) => {}
         }
     }
 
@@ -223,6 +226,8 @@ impl State {
         for (id, user, customer) in fetched.stripe_customers {
             self.supply_stripe_customer(id, user, customer);
         }
+        let subscriptions = fetched.subscriptions.into_iter();
+        self.subscriptions.extend(subscriptions.map(|(of, id, ended)| ((of, id), ended)));
         self.wanted.customers.extend(fetched.customers_of);
         for claim in fetched.claims {
             self.wanted.follow_claim(&claim);

@@ -7,7 +7,7 @@ use crate::domain::inbox::Telling;
 use crate::domain::{
     Claim, ClaimId, Code, CodeFacts, Commission, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts,
     DisputeId, EmailHash, InvoiceId, PaidInvoice, PaymentFacts, PaymentId, PromoterId, Referral, RefundFacts,
-    RefundId, Review, StripeCustomerId, TermsVersion, UserId,
+    RefundId, Review, StripeCustomerId, SubscriptionId, TermsVersion, UserId,
 };
 
 /// What the store found for what was needed.
@@ -37,6 +37,8 @@ pub struct Fetched {
     pub commissions: Vec<(InvoiceId, Commission)>,
     /// Stripe customers of which more is known: their user, and the customer that an account is.
     pub stripe_customers: Vec<(StripeCustomerId, Option<UserId>, Option<StripeCustomerId>)>,
+    /// Subscriptions, and whether they have ended.
+    pub subscriptions: Vec<(StripeCustomerId, SubscriptionId, bool)>,
     /// Claims.
     pub claims: Vec<Claim>,
     /// Claims refused because their code had no use left.

@@ -7,7 +7,7 @@ use crate::domain::lines::Weights;
 use crate::domain::{
     Claim, CreditNoteFacts, CreditNoteId, Customer, DisputeFacts, DisputeId, Fact, InvoiceId,
     InvoiceSnapshot, PaidInvoice, PaymentFacts, PaymentId, RefundFacts, RefundId, StripeCustomerId,
-    Timestamp, UserId,
+    SubscriptionId, Timestamp, UserId,
 };
 
 /// What one event or act touches.
@@ -86,8 +86,18 @@ impl UnitOfWork {
                 self.merge_same(account, &stripe_customer, touched);
             }
             Fact::Subscription { subscription, stripe_customer, ended } => {
-                *self.changed.subscriptions.entry((stripe_customer, subscription)).or_default() |= ended;
+                self.merge_subscription((stripe_customer, subscription), ended);
             }
+        }
+    }
+
+    /// What a customer's later sales say again is not written again.
+    fn merge_subscription(&mut self, key: (StripeCustomerId, SubscriptionId), ended: bool) {
+        let known = self.state.subscriptions.get(&key).copied();
+        let ended = ended || known == Some(true);
+        if known != Some(ended) {
+            self.state.subscriptions.insert(key.clone(), ended);
+            self.changed.subscriptions.insert(key);
         }
     }
 

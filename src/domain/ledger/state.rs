@@ -10,7 +10,7 @@ use crate::domain::inbox::Telling;
 use crate::domain::payments::Loss;
 use crate::domain::{
     Claim, ClaimId, Code, CodeFacts, Commission, Customer, InvoiceId, MoneyError, PaidInvoice, PaymentGraph,
-    PaymentId, PromoterId, Referral, StripeCustomerId, TermsVersion,
+    PaymentId, PromoterId, Referral, StripeCustomerId, SubscriptionId, TermsVersion,
 };
 
 /// How much of a customer is loaded.
@@ -51,6 +51,8 @@ pub struct State {
     pub reviews: BTreeMap<(Customer, PromoterId), Review>,
     /// The referrals of the loaded customers.
     pub referrals: BTreeMap<Customer, Referral>,
+    /// The subscriptions of Stripe customers, true where one has ended: an ended one stays ended.
+    pub subscriptions: BTreeMap<(StripeCustomerId, SubscriptionId), bool>,
     /// What is posted for the loaded invoices.
     pub posted: BTreeMap<InvoiceId, Sums>,
     /// The stored commissions of the loaded invoices.

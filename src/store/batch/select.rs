@@ -1,35 +1,37 @@
-//! Many selections in one statement. What a transaction reads is spread over some twenty tables; selected one by one, the
-//! way to the database and back would take longer than the looking up. Here each table answers with one JSON array, in
-//! one row. The text of a statement does not depend on how many keys are selected by, so few are ever prepared:
+//! Many selections, each of one table, to be answered together: what a transaction reads is spread over some twenty tables.
+//! The text of a selection does not depend on how many keys it is made by, so few are ever prepared:
 //!
 //! ```sql
 //! -- SQLite
-//! SELECT (SELECT json_group_array(json_array(id, payment_intent, …)) FROM payment
-//!         WHERE id IN (SELECT value FROM json_each(?1))), …
-//! -- PostgreSQL
-//! SELECT (SELECT json_agg(json_build_array(id, payment_intent, …))::text FROM payment WHERE id = ANY($1)), …
+//! SELECT id, payment_intent, … FROM payment WHERE id IN (SELECT value FROM json_each(?1))
+//! -- PostgreSQL: see `json`
 //! ```
-//!
-//! Raw SQL: neither SeaORM nor its query builder has a word for this. Tables, columns and their types are the entities'.
 
 use std::marker::PhantomData;
 
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, IdenStatic, Iterable, QueryResult, Statement,
-    Value,
-};
+use sea_orm::{DatabaseBackend, EntityTrait, IdenStatic, QueryResult, Value};
 use serde::de::DeserializeOwned;
 
-use super::column::{Holds, holds};
+use super::column::{Column, columns};
 use crate::store::error::{StoreError, corrupt};
+use crate::store::sqlite::rows::{Row, from_row};
 
-/// A statement that is being put together.
+/// Selections that are being put together.
 #[derive(Debug)]
 pub struct BatchSelect {
     backend: DatabaseBackend,
-    selections: Vec<String>,
+    tables: Vec<Table>,
     keys: Vec<Value>,
+}
+
+/// What is selected from a table, or from a query over it.
+#[derive(Debug)]
+pub struct Table {
+    /// Expressions, and what they hold.
+    pub columns: Vec<Column>,
+    /// What stands behind `FROM`; it names keys by their number, `$1` or `?1`.
+    pub from: String,
 }
 
 /// Keys, to be used in any number of selections.
@@ -46,12 +48,19 @@ pub struct Selection<T> {
 
 /// What the database answered.
 #[derive(Debug)]
-pub struct Answers(Option<QueryResult>);
+pub enum Answers {
+    /// Nothing was asked.
+    Nothing,
+    /// One row, with a JSON array of each table's rows.
+    Json(QueryResult),
+    /// The rows of each table.
+    Rows(Vec<Vec<Row>>),
+}
 
 impl BatchSelect {
     /// Selects nothing yet.
     pub const fn new(backend: DatabaseBackend) -> Self {
-        Self { backend, selections: Vec::new(), keys: Vec::new() }
+        Self { backend, tables: Vec::new(), keys: Vec::new() }
     }
 
     /// Keys that are texts.
@@ -70,9 +79,9 @@ impl BatchSelect {
         Keys(self.keys.len())
     }
 
-    /// One number.
-    pub fn number(&mut self, number: i64) -> String {
-        self.keys.push(number.into());
+    /// One value, as a condition names it.
+    pub fn value(&mut self, value: impl Into<Value>) -> String {
+        self.keys.push(value.into());
         let place = self.keys.len();
         if self.backend == DatabaseBackend::Postgres { format!("${place}") } else { format!("?{place}") }
     }
@@ -105,16 +114,14 @@ impl BatchSelect {
         }
     }
 
-    /// All rows of an entity for which a condition holds.
+    /// All rows of an entity for which a condition holds; it may end with an order and a limit.
     pub fn rows<E>(&mut self, condition: &str) -> Selection<E::Model>
     where
         E: EntityTrait,
         E::Model: DeserializeOwned,
     {
         let table = E::default().as_str();
-        let columns: Vec<String> = E::Column::iter().map(|column| self.written(&column)).collect();
-        let columns = columns.join(", ");
-        self.tuples(table, &columns, &format!("{table} WHERE {condition}"))
+        self.select(table, columns::<E>(), format!("{table} WHERE {condition}"))
     }
 
     /// All rows of an entity whose column is one of these keys.
@@ -127,58 +134,47 @@ impl BatchSelect {
         self.rows::<E>(&condition)
     }
 
-    /// These columns, separated by commas, of what stands behind `FROM`.
-    pub fn tuples<T>(&mut self, table: &'static str, columns: &str, from: &str) -> Selection<T> {
-        self.selections.push(if self.backend == DatabaseBackend::Postgres {
-            format!("(SELECT json_agg(json_build_array({columns}))::text FROM {from})")
-        } else {
-            format!("(SELECT json_group_array(json_array({columns})) FROM {from})")
-        });
-        Selection { index: self.selections.len().saturating_sub(1), table, row: PhantomData }
+    /// Some columns of what stands behind `FROM`.
+    pub fn tuples<T>(&mut self, table: &'static str, columns: &[Column], from: String) -> Selection<T> {
+        self.select(table, columns.to_vec(), from)
     }
 
-    fn written(&self, column: &impl ColumnTrait) -> String {
-        let name = column.as_str();
-        let is_postgres = self.backend == DatabaseBackend::Postgres;
-        match holds(column) {
-            Holds::Boolean if !is_postgres => {
-                format!("json(CASE {name} WHEN 0 THEN 'false' WHEN 1 THEN 'true' END)")
-            }
-            Holds::Bytes if is_postgres => format!("encode({name}, 'hex')"),
-            Holds::Bytes => format!("hex({name})"),
-            Holds::Boolean | Holds::Text | Holds::Integer | Holds::BigInteger => name.to_owned(),
-        }
+    fn select<T>(&mut self, table: &'static str, columns: Vec<Column>, from: String) -> Selection<T> {
+        self.tables.push(Table { columns, from });
+        Selection { index: self.tables.len().saturating_sub(1), table, row: PhantomData }
     }
 
-    /// Sends it; no selections are answered without the database.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is away.
-    pub async fn fetch(self, db: &impl ConnectionTrait) -> Result<Answers, StoreError> {
-        if self.selections.is_empty() {
-            return Ok(Answers(None));
-        }
-        Ok(Answers(db.query_one_raw(self.into_statement()).await?))
+    /// The selections, and the values that they name.
+    pub fn into_parts(self) -> (Vec<Table>, Vec<Value>) {
+        (self.tables, self.keys)
     }
 
-    /// The statement as it is sent.
-    pub fn into_statement(self) -> Statement {
-        let sql = format!("SELECT {}", self.selections.join(", "));
-        Statement::from_sql_and_values(self.backend, sql, self.keys)
+    /// The database that is asked.
+    pub const fn backend(&self) -> DatabaseBackend {
+        self.backend
     }
 }
 
 impl Answers {
-    /// The rows of a selection, in no order.
+    /// The rows of a selection, in its order.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when they are not what the entity says.
     #[expect(clippy::needless_pass_by_value, reason = "the rows of a selection are taken once")]
-    pub fn take<T: DeserializeOwned>(&self, selection: Selection<T>) -> Result<Vec<T>, StoreError> {
-        let Some(answer) = &self.0 else { return Ok(Vec::new()) };
-        // Nothing at all is NULL on PostgreSQL, and an empty array on SQLite.
-        let rows: Option<String> = answer.try_get_by_index(selection.index)?;
-        let Some(rows) = rows else { return Ok(Vec::new()) };
-        serde_json::from_str(&rows).map_err(|error| corrupt(selection.table, "rows", &error))
+    pub fn take<T: DeserializeOwned>(&mut self, selection: Selection<T>) -> Result<Vec<T>, StoreError> {
+        let Selection { index, table, .. } = selection;
+        match self {
+            Self::Nothing => Ok(Vec::new()),
+            Self::Rows(tables) => {
+                let rows = tables.get_mut(index).map(std::mem::take).unwrap_or_default();
+                rows.into_iter().map(|row| from_row(table, row)).collect()
+            }
+            Self::Json(answer) => {
+                // Nothing at all is NULL on PostgreSQL, and an empty array on SQLite.
+                let rows: Option<String> = answer.try_get_by_index(index)?;
+                let Some(rows) = rows else { return Ok(Vec::new()) };
+                serde_json::from_str(&rows).map_err(|error| corrupt(table, "rows", &error))
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{env, fs};
 use entity::ledger_head::Model as Head;
 use sea_orm::DatabaseBackend::{self, Postgres, Sqlite};
 
-use super::{BatchSelect, BatchUpsert};
+use super::{BatchSelect, BatchUpsert, json};
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::entries::{Cause, Earner};
@@ -27,6 +27,7 @@ use crate::domain::{
 use crate::store::fetch::Selected;
 use crate::store::head::Next;
 use crate::store::save::collect;
+use crate::store::sqlite::statements::{selection, writing};
 
 const AT: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -42,6 +43,7 @@ fn every_need() -> Needs {
         invoices: [InvoiceId::new("in_1")].into(),
         postings: [InvoiceId::new("in_1")].into(),
         customers: customers.clone().into(),
+        subscriptions_of: [StripeCustomerId::new("cus_1")].into(),
         all_invoices_of: customers.into(),
         codes: [Code::new("ANNA")].into(),
         promotion_codes: [Code::promotion("promo_1")].into(),
@@ -51,8 +53,7 @@ fn every_need() -> Needs {
         claims_naming: [("anna".to_owned(), AT)].into(),
         claims_in: [(ProgramKey::new("default"), AT)].into(),
         customers_of: [PromoterId::new("prm_1")].into(),
-        // A statement of its own.
-        slots: BTreeMap::new(),
+        slots: [((PromoterId::new("prm_1"), ProgramKey::new("default")), 1)].into(),
         // Selects nothing.
         new_claims: Vec::new(),
     }
@@ -96,9 +97,7 @@ fn every_change() -> Changes {
             CreditNoteId::new("cn_1"),
             CreditNoteFacts { invoice: invoice.clone(), amount_minor: 1, void: false },
         )],
-        subscriptions: [false, true]
-            .map(|ended| (stripe_customer.clone(), SubscriptionId::new(format!("sub_{ended}")), ended))
-            .into(),
+        subscriptions: vec![(stripe_customer.clone(), SubscriptionId::new("sub_1"), false)],
         unread_discounts: vec![unread_discounts()],
         stripe_customers: vec![(stripe_customer.clone(), Some(UserId::new("u1")), None)],
         emails: vec![(customer.clone(), EmailHash::of("a@example.com").unwrap(), "evt_1".to_owned())],
@@ -248,18 +247,25 @@ fn usd() -> Currency {
 fn select_on(backend: DatabaseBackend) -> String {
     let mut batch = BatchSelect::new(backend);
     Selected::of(&mut batch, &every_need());
+    if backend == Sqlite {
+        return batch.into_parts().0.iter().map(|table| selection(table) + "\n").collect();
+    }
     // One selection a line.
-    let sql = batch.into_statement().sql.replace("SELECT (SELECT json_", "SELECT\n(SELECT json_");
+    let sql = json::selection(batch).unwrap().sql.replace("SELECT (SELECT json_", "SELECT\n(SELECT json_");
     sql.replace(", (SELECT json_", ",\n(SELECT json_") + "\n"
 }
 
 fn upsert_on(backend: DatabaseBackend) -> String {
     let mut batch = BatchUpsert::new(backend);
     let head = Head { id: 1, seq: 1, writer: String::new(), last_entry_id: 0, last_posted_at: 0 };
-    collect(&mut batch, &every_change(), &mut Next::after(&head, "writer", AT)).unwrap();
-    let statements = batch.into_statements().into_iter().map(|statement| {
+    collect(&mut batch, &every_change(), &mut Next::after(&head, "writer", AT));
+    let statements = batch.into_statements().into_iter();
+    if backend == Sqlite {
+        return statements.flatten().map(|write| writing(&write) + "\n").collect();
+    }
+    let statements = statements.map(|writes| {
         // One table a line, and an empty line between two statements.
-        let sql = statement.sql.replace("; ", ";\n").replace("WITH t0 AS", "WITH\nt0 AS");
+        let sql = json::writing(&writes).unwrap().sql.replace("WITH t0 AS", "WITH\nt0 AS");
         let sql = (1..99)
             .fold(sql, |sql, place| sql.replace(&format!(", t{place} AS ("), &format!(",\nt{place} AS (")));
         sql.replace(") UPDATE", ")\nUPDATE").replace(") INSERT", ")\nINSERT").trim_end().to_owned() + "\n"

@@ -1,0 +1,134 @@
+//! The one connection that writes SQLite, and its thread. Whoever writes in that thread calls SQLite directly: from any other
+//! thread each step is handed over, and handing over takes longer than most steps do.
+//!
+//! The thread runs a runtime of its own, so that the writer of the intake lives in it as a task, beside the steps of others.
+
+pub mod rows;
+pub mod statements;
+mod transaction;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+pub use transaction::SqliteTxn;
+
+use super::error::StoreError;
+
+/// Prepared statements that the connection keeps: all that the store has.
+const STATEMENTS_KEPT: usize = 512;
+/// Pages of the log (64 MB) at which a transaction itself writes them back. Until then that is done beside it
+/// ([`super::Database::checkpoint`]): it takes longer than many a batch.
+const LOG_PAGES: u32 = 16_384;
+
+/// The connection that writes. Cheap to clone; its thread ends with the last clone.
+#[derive(Debug, Clone)]
+pub struct Writer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    connection: Mutex<Open>,
+    thread: ThreadId,
+    runtime: Handle,
+    /// The thread ends when this is dropped.
+    _running: oneshot::Sender<()>,
+}
+
+/// The connection, and the number of the transaction that was begun last: nobody can end another one's.
+#[derive(Debug)]
+struct Open {
+    connection: Option<Connection>,
+    transaction: u64,
+}
+
+impl Writer {
+    /// Opens a file, makes it when it is not there, and starts the thread. A lock that another process has is waited for as
+    /// long as `busy` says.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be opened, or another process turns on WAL at this moment.
+    pub fn open(file: &Path, busy: Duration) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        connection.busy_timeout(busy)?;
+        // `temp_store`: what a statement of many rows may have to undo.
+        connection.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {LOG_PAGES}"
+        ))?;
+        Self::start(connection)
+    }
+
+    fn start(connection: Connection) -> Result<Self, StoreError> {
+        let runtime = Builder::new_current_thread().enable_time().build().map_err(StoreError::Thread)?;
+        let handle = runtime.handle().clone();
+        let (running, ended) = oneshot::channel::<()>();
+        let thread = thread::Builder::new().name("ledger-writer".to_owned());
+        // Ends in an error once the other side is dropped: that is the sign.
+        let thread = thread.spawn(move || runtime.block_on(async { drop(ended.await) }));
+        let thread = thread.map_err(StoreError::Thread)?.thread().id();
+        let connection = Mutex::new(Open { connection: Some(connection), transaction: 0 });
+        Ok(Self(Arc::new(Inner { connection, thread, runtime: handle, _running: running })))
+    }
+
+    /// The runtime of the writer's thread: what is spawned there calls SQLite directly.
+    pub fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// Does something with the connection in its thread, at once when this is that thread. It is done to its end, whatever
+    /// becomes of the caller.
+    async fn run<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Open) -> Result<T, StoreError> + Send + 'static,
+    {
+        if thread::current().id() == self.0.thread {
+            return act(&mut self.open_connection());
+        }
+        let writer = self.clone();
+        let done = self.0.runtime.spawn(async move { act(&mut writer.open_connection()) });
+        done.await.map_err(|gone| StoreError::Thread(gone.into()))?
+    }
+
+    /// Like [`Self::run`] for whoever cannot wait.
+    fn run_later(&self, act: impl FnOnce(&mut Open) + Send + 'static) {
+        if thread::current().id() == self.0.thread {
+            act(&mut self.open_connection());
+            return;
+        }
+        let writer = self.clone();
+        self.0.runtime.spawn(async move { act(&mut writer.open_connection()) });
+    }
+
+    /// What a panic has left behind is rolled back by the next transaction.
+    fn open_connection(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connection; when it is the last one, SQLite writes its log back.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not close in order.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.run(|open| match open.connection.take() {
+            Some(connection) => connection.close().map_err(|(_, error)| error.into()),
+            None => Ok(()),
+        })
+        .await
+    }
+}
+
+impl Open {
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or_else(|| StoreError::Closed)
+    }
+}
