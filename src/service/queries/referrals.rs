@@ -17,7 +17,7 @@ use crate::store::snapshot::Snapshot;
 use crate::store::{Database, customers};
 
 /// Referrals looked at for one page of a list that is filtered by a status that is derived.
-const SCAN_LIMIT: u64 = 2_000;
+const SCAN_LIMIT: u64 = 500;
 
 /// A referral as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
