@@ -8,7 +8,7 @@ use super::{GROWING, names};
 use crate::support::World;
 
 /// Reading on along an index without a key is right here: words of the statement, steps of its plans, and why.
-const WALKS: [(&str, [&str; 2], &str); 7] = [
+const WALKS: [(&str, [&str; 2], &str); 6] = [
     (
         r#"FROM "commission" ORDER BY "commission"."invoice_id" ASC LIMIT"#,
         ["USING COVERING INDEX sqlite_autoindex_commission_1", "Index Only Scan using commission_pkey"],
@@ -33,11 +33,6 @@ const WALKS: [(&str, [&str; 2], &str); 7] = [
         "SELECT 1 AS seen FROM event WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed') LIMIT 1",
         ["USING INDEX event_refund", "using event_refund"],
         "any of an index that has no other events",
-    ),
-    (
-        r#"FROM "event" ORDER BY "event"."received_at" DESC"#,
-        ["USING INDEX event_received", "using event_received"],
-        "the first page of a list",
     ),
     (
         "FROM commission c WHERE c.unseen_lines",
