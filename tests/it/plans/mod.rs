@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::support::World;
 
 /// The tables that grow with what Stripe tells and with who is referred. The others grow with what operators set up.
-const GROWING: [&str; 19] = [
+pub const GROWING: [&str; 19] = [
     "claim",
     "claim_used_up",
     "commission",

@@ -255,6 +255,15 @@ impl World {
         db.close().await.unwrap();
     }
 
+    /// Rows of each of these tables.
+    pub async fn counts(&self, tables: &[&str]) -> Vec<i64> {
+        let mut counts = Vec::new();
+        for table in tables {
+            counts.push(self.count(table).await);
+        }
+        counts
+    }
+
     async fn count(&self, rows: &str) -> i64 {
         self.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {rows}")).await.parse().unwrap()
     }
