@@ -11,7 +11,7 @@ use super::database::Database;
 use super::error::StoreError;
 use super::inbox::telling;
 use super::select::one_of;
-use crate::domain::inbox::{Arrival, KeptEvent, Telling};
+use crate::domain::inbox::{Arrival, KeptEvent, PackedBody, Telling};
 use crate::domain::{EventId, PaymentId, Timestamp};
 
 // Only with these very words, and not with a parameter, does a planner see that a partial index fits.
@@ -24,8 +24,8 @@ const HAS_DROPPABLE_PAYLOAD: &str = "has_payload AND outcome IN ('posted', 'reco
 pub struct StoredEvent {
     /// What is kept of it for good.
     pub kept: KeptEvent,
-    /// The raw body, compressed; empty once it was dropped.
-    pub body_zstd: Vec<u8>,
+    /// Its raw body.
+    pub body: PackedBody,
 }
 
 /// A parked event about whose payment Stripe may be asked.
@@ -159,7 +159,8 @@ fn stored_event(row: event::Model) -> StoredEvent {
     let event::Model { id, api_version, event_type, created_at, received_at, .. } = row;
     let (outcome, reason, waits_for) = (row.outcome, row.reason, row.waits_for);
     let kept = (id, api_version, event_type, created_at, received_at, outcome, reason, waits_for);
-    StoredEvent { kept: kept_event(kept), body_zstd: row.body_zstd }
+    let body = PackedBody { dictionary: row.body_dictionary, zstd: row.body_zstd };
+    StoredEvent { kept: kept_event(kept), body }
 }
 
 /// Parked events that are to be looked up now, those that wait longest for their turn first: received up to
@@ -274,6 +275,7 @@ pub async fn drop_payloads(
 ) -> Result<u64, StoreError> {
     let dropped = event::Entity::update_many()
         .col_expr(event::Column::BodyZstd, Expr::value(Vec::<u8>::new()))
+        .col_expr(event::Column::BodyDictionary, Expr::value(0))
         .col_expr(event::Column::HasPayload, Expr::value(false))
         .filter(one_of(db.reader(), event::Column::Id, ids.iter().map(EventId::as_str)))
         // Another telling of the same event may be younger, or parked.
