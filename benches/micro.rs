@@ -16,6 +16,7 @@ use referrald::domain::{
 };
 use referrald::handlers::{Policy, parse};
 use referrald::service::inbound::InboundEvent;
+use referrald::store::payload::{pack, unpack};
 use referrald::stripe::{SignedEvent, Verifier, sign};
 use secrecy::SecretString;
 use template::Template;
@@ -111,6 +112,9 @@ fn edges(criterion: &mut Criterion) {
     group.bench_function("parse", |bencher| {
         bencher.iter(|| parse(black_box(event.body()), &[0; 32], &policy));
     });
+    group.bench_function("pack", |bencher| bencher.iter(|| pack(black_box(event.body()))));
+    let packed = pack(event.body()).unwrap();
+    group.bench_function("unpack", |bencher| bencher.iter(|| unpack(black_box(&packed))));
     group.bench_function("parse and pack", |bencher| {
         bencher.iter(|| InboundEvent::prepare(black_box(&event), &policy));
     });
