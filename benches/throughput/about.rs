@@ -34,6 +34,8 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
     let bytes = bench.mean_body_bytes;
     let half = "half of the sales are of referred customers; each customer buys four times, so every fourth sale is of a \
                 new one; ids count seconds, as Stripe's do (100 events a second, a backlog)";
+    let parts = "CPU by part: threads of the daemon by name and `other` for those that have ended, processes of PostgreSQL, and \
+                 the generator; written: what the daemon had written to disk, on PostgreSQL what its log grew by";
     let lines = match section {
         Section::Sales => vec![
             format!(
@@ -42,6 +44,7 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
                 size.rounds, size.events, size.naive_events
             ),
             format!("{half}, but for \"ids in no order\""),
+            parts.to_owned(),
             "a transaction each: batches of one event in the one writer".to_owned(),
             "half the capacity: exponential gaps at that rate over 256 connections".to_owned(),
             "after every run: only 2xx, the sums that the events earn, and `referrald verify`".to_owned(),
@@ -55,6 +58,7 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
                 REPLICA_PACE.connections
             ),
             half.to_owned(),
+            parts.to_owned(),
             format!("one commit of one row: {}", commits(bench)),
             "the standby is a stand-in: it is sent the log, throws it away, and confirms it after that time".to_owned(),
             "after every run: only 2xx, the sums that the events earn, and `referrald verify`".to_owned(),
@@ -84,6 +88,7 @@ fn of_section(bench: &Bench, section: Section) -> anyhow::Result<Vec<String>> {
                 events_of(bench, section)
             ),
             half.to_owned(),
+            parts.to_owned(),
             "each build with ledgers of its own, made by its own commands; after every run: only 2xx, what its promoters \
              earned as it shows it, and its own `verify`"
                 .to_owned(),

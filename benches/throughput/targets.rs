@@ -106,16 +106,25 @@ fn of_replicas(bench: &Bench) -> Vec<Option<Target>> {
     vec![of_one(2), of_one(3), with_standby(1), with_standby(2), with_standby(3)]
 }
 
-fn of_reads(bench: &Bench, kind: Kind) -> [Option<Target>; 2] {
+fn of_reads(bench: &Bench, kind: Kind) -> [Option<Target>; 3] {
     let of = |invoices| bench.reads.iter().filter(move |read| read.kind == kind && read.invoices == invoices);
     let routes = of(bench.size.growth).filter_map(|read| Some((read.p99_ms?, read.what.as_str())));
     let slowest = routes.max_by(|(one, _), (other, _)| one.total_cmp(other));
-    let verified = |invoices| of(invoices).find(|read| read.is_verify())?.peak_mb;
+    let verify = |invoices| of(invoices).find(|read| read.is_verify());
+    let verified = |invoices| verify(invoices)?.peak_mb;
+    let ratio = verify(bench.size.growth).zip(verify(SMALL_LEDGER));
+    let ratio = ratio.and_then(|(large, small)| Some(large.rate? / small.rate?));
     let more_mb = verified(bench.size.growth).zip(verified(SMALL_LEDGER)).map(|(large, small)| large - small);
     let name = kind.name();
     let which = slowest.map_or("none", |(_, what)| what);
     [
         at_most(format!("{name}: slowest read, p99 ({which})"), 20.0, "ms", slowest.map(|(ms, _)| ms)),
+        at_least(
+            format!("{name}: verify, invoices a second with the large ledger, of the small one's"),
+            0.8,
+            Unit::Percent,
+            ratio,
+        ),
         at_most(format!("{name}: memory of verify, more with the large ledger"), 10.0, "MB", more_mb),
     ]
 }

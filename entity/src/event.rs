@@ -29,6 +29,8 @@ pub struct Model {
     /// SHA-256 of the raw body.
     #[sea_orm(column_type = "VarBinary(StringLen::None)")]
     pub body_sha256: Vec<u8>,
+    /// The id of the dictionary without which `body_zstd` cannot be unpacked; 0 for none, and once the body was dropped.
+    pub body_dictionary: i32,
     /// The raw body, compressed with zstd.
     #[sea_orm(column_type = "VarBinary(StringLen::None)")]
     pub body_zstd: Vec<u8>,

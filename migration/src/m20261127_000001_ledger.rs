@@ -207,6 +207,7 @@ const STATEMENTS: [&str; 32] = [
         reason TEXT,
         waits_for TEXT,
         body_sha256 {bytes} NOT NULL,
+        body_dictionary INTEGER NOT NULL DEFAULT 0 CHECK (body_dictionary >= 0),
         body_zstd {bytes} NOT NULL,
         lookups INTEGER NOT NULL DEFAULT 0 CHECK (lookups >= 0),
         lookup_at BIGINT,

@@ -49,8 +49,27 @@ pub struct NewEvent {
     pub created_at: Option<Timestamp>,
     /// SHA-256 of the raw body.
     pub body_sha256: [u8; 32],
-    /// The raw body, compressed.
-    pub body_zstd: Vec<u8>,
+    /// The raw body.
+    pub body: PackedBody,
+}
+
+/// The longest raw body in bytes that `http.body_limit_bytes` can allow.
+pub const MAX_BODY_BYTES: usize = 16_777_216;
+
+/// A raw body as it is kept: `store::packing` packs and unpacks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedBody {
+    /// The id of the dictionary without which it cannot be unpacked; 0 for none.
+    pub dictionary: i32,
+    /// A zstd frame; empty once the body was dropped.
+    pub zstd: Vec<u8>,
+}
+
+impl PackedBody {
+    /// True once the body was dropped because of its age.
+    pub const fn is_dropped(&self) -> bool {
+        self.zstd.is_empty()
+    }
 }
 
 /// A telling of an event in the inbox, without its body.

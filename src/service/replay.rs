@@ -38,7 +38,8 @@ pub struct Replayed {
 /// Runs events again, each in a transaction of its own, and tells `report` of each. Returns how many there were.
 ///
 /// # Errors
-/// [`ServiceError`] when the database is away, or an event cannot be posted; what was replayed before stays.
+/// [`ServiceError`] when the database is away, an event cannot be posted, or only a newer version can read it; what was
+/// replayed before stays.
 pub async fn replay(
     db: &Database,
     which: &Which,
@@ -71,7 +72,7 @@ async fn replay_one(
 ) -> Result<Replayed, ServiceError> {
     let replayed =
         |now| Replayed { telling: event.kept.telling.clone(), before: event.kept.outcome.clone(), now };
-    let extracted = match extract_stored(event, policy) {
+    let extracted = match extract_stored(event, policy)? {
         Ok(extracted) => extracted,
         // It says no more than before, perhaps for another reason; the row keeps the first.
         Err(outcome) => return Ok(replayed(outcome)),

@@ -1,6 +1,6 @@
 //! Who is who among the customers, their e-mails, and their subscriptions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use entity::{customer_email, stripe_customer, subscription};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
@@ -93,21 +93,20 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     batch.rows::<subscription::Entity>(subscriptions, OnConflict::Overwrite);
 }
 
-/// Of each subscription of these customers whether it has ended, by whichever of their names that was told.
+/// The subscriptions of these customers, and whether each has ended, as it was told under that name.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn subscriptions(
     db: &impl ConnectionTrait,
     customers: &BTreeSet<StripeCustomerId>,
-) -> Result<BTreeMap<SubscriptionId, bool>, StoreError> {
+) -> Result<Vec<(StripeCustomerId, SubscriptionId, bool)>, StoreError> {
     let customers = customers.iter().map(StripeCustomerId::as_str);
     let rows = rows_in::<subscription::Entity, _>(db, subscription::Column::StripeCustomerId, customers);
-    let mut ended = BTreeMap::new();
-    for row in rows.await? {
-        *ended.entry(SubscriptionId::new(row.id)).or_default() |= row.ended;
-    }
-    Ok(ended)
+    let value = |row: subscription::Model| {
+        (StripeCustomerId::new(row.stripe_customer_id), SubscriptionId::new(row.id), row.ended)
+    };
+    Ok(rows.await?.into_iter().map(value).collect())
 }
 
 /// The customers of a subscription, and whether it has ended.

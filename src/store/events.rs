@@ -10,7 +10,7 @@ use sea_orm::{
 use super::database::Database;
 use super::error::StoreError;
 use super::inbox::telling;
-use crate::domain::inbox::{KeptEvent, Telling};
+use crate::domain::inbox::{KeptEvent, PackedBody, Telling};
 use crate::domain::{EventId, PaymentId, Timestamp};
 
 // Only with these very words, and not with a parameter, does a planner see that a partial index fits.
@@ -22,8 +22,8 @@ const IS_OPEN: &str = "outcome IN ('parked', 'quarantined')";
 pub struct StoredEvent {
     /// What is kept of it for good.
     pub kept: KeptEvent,
-    /// The raw body, compressed; empty once it was dropped.
-    pub body_zstd: Vec<u8>,
+    /// Its raw body.
+    pub body: PackedBody,
 }
 
 /// A parked event about whose payment Stripe may be asked.
@@ -125,7 +125,8 @@ fn stored_event(row: event::Model) -> StoredEvent {
     let event::Model { number, id, api_version, event_type, created_at, received_at, .. } = row;
     let (outcome, reason, waits_for) = (row.outcome, row.reason, row.waits_for);
     let kept = (number, id, api_version, event_type, created_at, received_at, outcome, reason, waits_for);
-    StoredEvent { kept: kept_event(kept), body_zstd: row.body_zstd }
+    let body = PackedBody { dictionary: row.body_dictionary, zstd: row.body_zstd };
+    StoredEvent { kept: kept_event(kept), body }
 }
 
 /// Parked events that are to be looked up now, those that wait longest for their turn first: received up to

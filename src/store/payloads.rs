@@ -89,6 +89,7 @@ fn droppable(received_before: Timestamp) -> UpdateMany<event::Entity> {
     use event::Column;
     event::Entity::update_many()
         .col_expr(Column::BodyZstd, Expr::value(Vec::<u8>::new()))
+        .col_expr(Column::BodyDictionary, Expr::value(0))
         .col_expr(Column::HasPayload, Expr::value(false))
         .col_expr(Column::PassedOver, Expr::value(false))
         .filter(Expr::cust(IS_DROPPABLE))

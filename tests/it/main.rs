@@ -43,6 +43,7 @@ mod connections;
 mod crash;
 mod explain;
 mod filters;
+mod footprint;
 mod held;
 mod hostile;
 mod http;

@@ -3,6 +3,8 @@
 use crate::support;
 use crate::support::events::*;
 use crate::support::{World, eventually};
+use referrald::domain::inbox::PackedBody;
+use referrald::store::packing::unpack;
 use serde_json::Value;
 
 /// What is parked is not given up meanwhile.
@@ -20,15 +22,24 @@ on_both_databases! {
         let sale = invoice_paid("in_1", "cus_1", 10_000);
         world.refer("ANNA", "cus_1").await;
         world.expect("posted", &sale).await;
-        world.expect("recorded", &invoice_payment("in_1", "pi_1", 10_000)).await;
+        let link = invoice_payment("in_1", "pi_1", 10_000);
+        world.expect("recorded", &link).await;
         world.expect("parked", &charge_refunded("pi_9", "cus_1", 10_000, 5_000)).await;
         world.make_events_old(31).await;
         assert_eq!(world.payloads().await, 6);
+        let old = format!("evt_old_{}", sale["id"].as_str().unwrap());
+        let old_link = format!("evt_old_{}", link["id"].as_str().unwrap());
+        // One of those that are dropped was packed without a dictionary, the other one with it.
+        let raw = unpack(&world.body_of(&old).await.0).unwrap();
+        world.repack(&old, &PackedBody { dictionary: 0, zstd: zstd::bulk::compress(&raw, 1).unwrap() }).await;
+        let sha256 = [world.body_of(&old).await.1, world.body_of(&old_link).await.1];
         let _daemon = support::Daemon::start(&world.url, &DAYS);
         // Of the three old ones the parked one keeps its payload.
         eventually("two payloads are dropped", async || world.payloads().await == 4).await;
         assert_eq!(world.events().await, 6);
-        let old = format!("evt_old_{}", sale["id"].as_str().unwrap());
+        let dropped = PackedBody { dictionary: 0, zstd: Vec::new() };
+        let bodies = [world.body_of(&old).await, world.body_of(&old_link).await];
+        assert_eq!(bodies, sha256.map(|sha256| (dropped.clone(), sha256)));
         let told = world.cli_ok(&["explain", &old]);
         assert!(told.contains("dropped after retention.payload_days"), "{told}");
         assert_eq!(world.kept(&old).await, "posted()");

@@ -14,7 +14,7 @@ use crate::store::{Database, commissions, entries};
 /// Entries of one invoice that are shown.
 const ENTRIES_LIMIT: u64 = 1_000;
 /// Commissions looked at for one page of a list that is filtered by status.
-const SCAN_LIMIT: u64 = 2_000;
+const SCAN_LIMIT: u64 = 500;
 
 /// Which commissions to list.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,13 @@
 //! Referrals as they are shown: with everything that is derived.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{self, About, Evidence, ReviewView};
 use crate::domain::ledger::{Needs, State};
 use crate::domain::payments::Loss;
 use crate::domain::{
-    Currency, Customer, InvoiceId, Referral, ReferralId, ReferralStatus, StripeCustomerId, UserId,
+    Currency, Customer, InvoiceId, Referral, ReferralId, ReferralStatus, StripeCustomerId, SubscriptionId,
+    UserId,
 };
 use crate::service::error::ServiceError;
 use crate::service::fields::{invalid, stripe_customer};
@@ -16,7 +17,7 @@ use crate::store::snapshot::Snapshot;
 use crate::store::{Database, customers};
 
 /// Referrals looked at for one page of a list that is filtered by a status that is derived.
-const SCAN_LIMIT: u64 = 2_000;
+const SCAN_LIMIT: u64 = 500;
 
 /// A referral as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,26 +180,42 @@ async fn views(snapshot: &mut Snapshot, found: Vec<Found>) -> Result<Vec<Referra
     let found: Vec<&Referral> =
         found.iter().filter_map(|found| state.referrals.get(&found.customer)).collect();
     let about = evidence::about(snapshot, &state, &found).await?;
-    let mut views = Vec::with_capacity(found.len());
-    for referral in found {
-        views.push(view(snapshot, &state, referral, &about).await?);
-    }
-    Ok(views)
+    let subscriptions = subscriptions(snapshot, &state, &found).await?;
+    found.into_iter().map(|referral| view(&state, referral, &about, &subscriptions)).collect()
 }
 
-/// A referral whose invoices are all loaded.
-///
-/// # Errors
-/// [`ServiceError`] when the database is away.
-async fn view(
+/// By Stripe customer; whether each has ended, as it was told under that name.
+type Subscriptions = BTreeMap<StripeCustomerId, Vec<(SubscriptionId, bool)>>;
+
+/// The subscriptions of all these referrals, in one statement.
+async fn subscriptions(
     snapshot: &Snapshot,
+    state: &State,
+    referrals: &[&Referral],
+) -> Result<Subscriptions, ServiceError> {
+    let of_one = |referral: &&Referral| state.customers.stripe_customers_of(&referral.customer);
+    let stripe_customers = referrals.iter().flat_map(of_one).collect();
+    let mut subscriptions = Subscriptions::new();
+    for (name, id, has_ended) in customers::subscriptions(&snapshot.txn, &stripe_customers).await? {
+        subscriptions.entry(name).or_default().push((id, has_ended));
+    }
+    Ok(subscriptions)
+}
+
+/// The view of a loaded referral, all of whose invoices are loaded.
+fn view(
     state: &State,
     referral: &Referral,
     about: &About,
+    subscriptions: &Subscriptions,
 ) -> Result<ReferralView, ServiceError> {
     let stripe_customers = state.customers.stripe_customers_of(&referral.customer);
-    let subscriptions = customers::subscriptions(&snapshot.txn, &stripe_customers).await?;
-    let ended: Vec<bool> = subscriptions.into_values().collect();
+    // It has ended by whichever of its customer's names that was told.
+    let mut ended = BTreeMap::new();
+    for (id, has_ended) in stripe_customers.iter().filter_map(|name| subscriptions.get(name)).flatten() {
+        *ended.entry(id).or_default() |= *has_ended;
+    }
+    let ended: Vec<bool> = ended.into_values().collect();
     let status = ReferralStatus::of(state, referral, &ended)?;
     let lost = status.lost(state, referral)?.map(|(invoice, paid, loss)| Lost {
         invoice: invoice.clone(),
@@ -231,5 +248,5 @@ pub async fn of_state(
     referral: &Referral,
 ) -> Result<ReferralView, ServiceError> {
     let about = evidence::about(snapshot, state, &[referral]).await?;
-    view(snapshot, state, referral, &about).await
+    view(state, referral, &about, &subscriptions(snapshot, state, &[referral]).await?)
 }

@@ -13,7 +13,7 @@ use super::{BatchSelect, BatchUpsert, json};
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::entries::{Cause, Earner};
-use crate::domain::inbox::{NewEvent, Telling};
+use crate::domain::inbox::{NewEvent, PackedBody, Telling};
 use crate::domain::ledger::{CatalogChanges, Changes, Needs};
 use crate::domain::lines::UnreadDiscounts;
 use crate::domain::{
@@ -180,7 +180,7 @@ fn event() -> NewEvent {
         event_type: "invoice.paid".to_owned(),
         created_at: None,
         body_sha256: [0; 32],
-        body_zstd: Vec::new(),
+        body: PackedBody { dictionary: 0, zstd: Vec::new() },
     }
 }
 

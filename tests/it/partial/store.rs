@@ -6,7 +6,7 @@ use std::sync::Arc;
 use referrald::domain::attribution::Review;
 use referrald::domain::catalog::{NewCode, NewPromoter};
 use referrald::domain::codes::CodeVersion;
-use referrald::domain::inbox::{NewEvent, Telling};
+use referrald::domain::inbox::{NewEvent, PackedBody, Telling};
 use referrald::domain::ledger::{Loaded, Needs, Stamp, State, UnitOfWork};
 use referrald::domain::{
     Code, CodeFacts, Customer, EventId, Extracted, InvoiceId, ProgramKey, PromoterId, ReviewId, TermsVersion,
@@ -81,7 +81,7 @@ fn of_telling(telling: Telling, extracted: Extracted) -> InboundEvent {
         event_type: "of.the.test".to_owned(),
         created_at: None,
         body_sha256: [0; 32],
-        body_zstd: vec![0],
+        body: PackedBody { dictionary: 0, zstd: vec![0] },
     };
     InboundEvent { event: Arc::new(event), extraction: Ok(extracted), body_bytes: 1 }
 }

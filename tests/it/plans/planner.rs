@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
+use referrald::store::PLANNER;
+
 use super::{GROWING, is_about_growing, names};
 use crate::support::World;
 
@@ -65,8 +67,10 @@ pub async fn plans(world: &World, logged: &BTreeSet<String>) -> Plans {
         db.execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
         "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     } else {
-        // With the settings of the planner under which the daemon does its work.
-        db.execute_unprepared(&format!("BEGIN; {}", lock(logged))).await.unwrap();
+        // With the settings of the connection that changes the ledger.
+        for (name, value) in PLANNER {
+            db.execute_unprepared(&format!("SET {name} = {value}")).await.unwrap();
+        }
         "SELECT CAST(CAST(indexrelid AS regclass) AS TEXT) FROM pg_index \
          WHERE NOT indisunique AND CAST(CAST(indrelid AS regclass) AS TEXT) NOT LIKE 'pg_%'"
     };
@@ -95,11 +99,6 @@ fn is_about_tables(sql: &str) -> bool {
 
 fn is_a_walk(sql: &str, step: &str) -> bool {
     WALKS.iter().any(|(words, walks, _)| sql.contains(words) && walks.iter().any(|walk| step.contains(walk)))
-}
-
-/// The statement that locks the ledger, and sets up the planner for what follows it (`store/head.rs`).
-fn lock(logged: &BTreeSet<String>) -> &str {
-    logged.iter().find(|sql| sql.ends_with("FROM ledger_head WHERE id = 1 FOR UPDATE")).unwrap()
 }
 
 /// The steps by which a database would run a statement.

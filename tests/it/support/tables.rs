@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use referrald::domain::inbox::PackedBody;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, QueryResult, Statement};
 
 use super::World;
@@ -65,10 +66,23 @@ impl World {
         rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
     }
 
-    /// The compressed body of an event, and its SHA-256.
-    pub async fn body_of(&self, event: &str) -> (Vec<u8>, Vec<u8>) {
-        let rows = self.rows(&format!("SELECT body_zstd, body_sha256 FROM event WHERE id = '{event}'")).await;
-        (rows[0].try_get_by_index(0).unwrap(), rows[0].try_get_by_index(1).unwrap())
+    /// The packed body of an event, and the SHA-256 of the raw one.
+    pub async fn body_of(&self, event: &str) -> (PackedBody, Vec<u8>) {
+        let columns = "body_dictionary, body_zstd, body_sha256";
+        let rows = self.rows(&format!("SELECT {columns} FROM event WHERE id = '{event}'")).await;
+        let [dictionary, zstd] = [0, 1];
+        let dictionary = rows[0].try_get_by_index(dictionary).unwrap();
+        let zstd = rows[0].try_get_by_index(zstd).unwrap();
+        (PackedBody { dictionary, zstd }, rows[0].try_get_by_index(2).unwrap())
+    }
+
+    /// As if another version had packed the body of an event: an older one, which knew no dictionary, or a newer one.
+    pub async fn repack(&self, event: &str, body: &PackedBody) {
+        let PackedBody { dictionary, zstd } = body;
+        let hex = hex::encode(zstd);
+        let zstd = if self.is_sqlite() { format!("x'{hex}'") } else { format!("'\\x{hex}'::bytea") };
+        let packed = format!("body_dictionary = {dictionary}, body_zstd = {zstd}");
+        self.sql(&format!("UPDATE event SET {packed} WHERE id = '{event}'")).await;
     }
 
     pub async fn type_of(&self, event: &str) -> String {
@@ -125,8 +139,7 @@ impl World {
         ))
         .await;
         let received_at = super::now().unix() - days * 86_400;
-        let columns =
-            "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_zstd";
+        let columns = "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_dictionary, body_zstd";
         let insert = format!("INSERT INTO event (number, id, received_at, {columns})");
         let old = format!("SELECT number - {shift}, 'evt_old_' || id, {received_at}, {columns} FROM event");
         self.sql(&format!("{insert} {old}")).await;
@@ -259,6 +272,15 @@ impl World {
         let db = self.connection().await;
         db.execute_unprepared(sql).await.unwrap();
         db.close().await.unwrap();
+    }
+
+    /// Rows of each of these tables.
+    pub async fn counts(&self, tables: &[&str]) -> Vec<i64> {
+        let mut counts = Vec::new();
+        for table in tables {
+            counts.push(self.count(table).await);
+        }
+        counts
     }
 
     async fn count(&self, rows: &str) -> i64 {

@@ -29,14 +29,14 @@ pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec
     }
     let (mut told, mut entries) = (Vec::new(), BTreeMap::new());
     for event in &tellings {
-        let extracted = extract_stored(event, policy);
+        let extracted = extract_stored(event, policy)?;
         tell_one(event, &extracted, &mut told);
         if let Ok(extracted) = &extracted {
             let caused = entries_of(db, &id, extracted).await?;
             entries.extend(caused.into_iter().map(|entry| (entry.id, entry)));
         }
     }
-    if tellings.iter().all(|event| event.body_zstd.is_empty()) {
+    if tellings.iter().all(|event| event.body.is_dropped()) {
         told.push("What it posted stands with its invoices, whose ids are gone with its payload.".to_owned());
     } else if entries.is_empty() && tellings.iter().any(|event| event.kept.outcome == "posted") {
         told.push("No entry names it: what it changed was posted when something else happened.".to_owned());
