@@ -201,6 +201,25 @@ on_both_databases! {
         assert_eq!(world.sums("in_1").await, (1_000, -500));
     }
 
+    async fn lists_and_replays_go_by_the_order_of_commits_whatever_the_clock_says(world: World) {
+        let broken = |number: u32| with(invoice_paid(&format!("in_{number}"), "cus_1", 1), "/created", Value::Null);
+        let sent = [1, 2, 3, 4].map(broken);
+        for event in &sent {
+            world.expect("quarantined", event).await;
+        }
+        let ids = sent.each_ref().map(id);
+        world.receive_by_a_wrong_clock(ids[1], -1_000_000).await;
+        world.receive_by_a_wrong_clock(ids[2], 1_000_000).await;
+        for list in ["/v1/events?limit=1", "/v1/events?outcome=quarantined&limit=3"] {
+            let listed = world.all_of(list).await;
+            assert!(listed.iter().map(id).eq(ids.into_iter().rev()), "{list}: {listed:?}");
+        }
+        let replayed = world.cli_ok(&["replay", "--quarantined", "--format", "json"]);
+        let places = ids.map(|id| replayed.find(id).unwrap());
+        assert!(places.is_sorted(), "{replayed}");
+        assert_eq!(world.event_numbers().await, [1, 2, 3, 4]);
+    }
+
     async fn events_are_listed_the_newest_first_page_by_page_and_by_filter(world: World) {
         let mut sent = Vec::new();
         for number in 0..7 {

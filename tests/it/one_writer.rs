@@ -112,6 +112,7 @@ on_both_databases! {
         assert_eq!(seen, world.all("/v1/entries").await, "what it saw is what there is");
         let ids: Vec<i64> = seen.iter().map(|entry| entry["id"].as_i64().unwrap()).collect();
         assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1), "no gap, in order of commit: {ids:?}");
+        assert!(world.event_numbers().await.into_iter().eq(1..=i64::try_from(expected).unwrap()));
         assert!(seen.is_sorted_by_key(|entry| entry["posted_at"].as_i64().unwrap()), "posted_at never falls");
         assert_eq!(world.earned("anna").await, i64::try_from(expected / 2).unwrap() * 500);
     }

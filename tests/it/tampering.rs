@@ -127,7 +127,9 @@ mod both {
             let ways = if world.url.starts_with("sqlite:") { [replace, replace] } else {
                 ["TRUNCATE ledger_entry", "TRUNCATE event, claim CASCADE"]
             };
-            for sql in ways {
+            let columns = "id, api_version, event_type, received_at, outcome, body_sha256, body_zstd";
+            let twice = format!("INSERT INTO event (number, {columns}) SELECT number + 100, {columns} FROM event");
+            for sql in ways.into_iter().chain([twice.as_str()]) {
                 assert!(refused(&world, sql).await, "{sql}");
             }
         }

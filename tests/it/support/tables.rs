@@ -45,6 +45,12 @@ impl World {
         ids
     }
 
+    /// The numbers of all events, ascending.
+    pub async fn event_numbers(&self) -> Vec<i64> {
+        let rows = self.rows("SELECT number FROM event ORDER BY number").await;
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
     /// Outcome and reason of an event, as `outcome(reason)`.
     pub async fn kept(&self, event: &str) -> String {
         let kept =
