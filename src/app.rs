@@ -1,6 +1,7 @@
 //! The composition root: settings → database, intake, server, jobs.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -53,7 +54,7 @@ impl App {
         let (intake, writer) = Intake::start(&db, policy(settings), &settings.intake);
         let state = HttpState::new(settings, db.clone(), intake, Handle::current());
         let server = serve(settings, listener, state.clone())?;
-        let jobs = jobs::start(&db, settings).context("setting up the calls to Stripe")?;
+        let jobs = jobs::start(&db, settings, state.tally()).context("setting up the calls to Stripe")?;
         let drain_notice = Duration::from_millis(settings.http.drain_notice_ms);
         let drain_timeout = Duration::from_secs(settings.http.drain_timeout_s);
         Ok(Self { server, address, state, db, writer, jobs, drain_notice, drain_timeout })
@@ -79,6 +80,7 @@ impl App {
         }
         tracing::info!("stopping: answering what is in flight");
         state.drain();
+        let tally = Arc::clone(state.tally());
         tokio::time::sleep(drain_notice).await;
         jobs.stop();
         handle.stop(true).await;
@@ -89,6 +91,7 @@ impl App {
         emptied.context("the queue was not empty in time")?.context("the writer's task ended")?;
         jobs.drain(drain_timeout).await?;
         db.close().await.context("closing the database")?;
+        jobs::summary::tell(&tally);
         tracing::info!("stopped");
         Ok(())
     }

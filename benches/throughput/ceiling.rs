@@ -68,12 +68,14 @@ async fn receive(
     let event = state.verifier.verify(header, body, clock::now());
     let event = event.map_err(actix_web::error::ErrorBadRequest)?;
     let parsed = parse(event.body(), &[0; 32], &state.policy);
-    Span::current().record("event_id", tracing::field::display(&parsed.id));
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        Span::current().record("event_id", tracing::field::display(&parsed.id));
+    }
     let outcome = match &parsed.extraction {
         Ok(_) => "posted",
         Err(outcome) => outcome.as_str(),
     };
-    tracing::info!(target: "referrald::http::webhook", %outcome, "event committed");
+    tracing::debug!(target: "referrald::http::webhook", %outcome, "event committed");
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": outcome })))
 }
 

@@ -6,6 +6,7 @@
 
 use anyhow::{Context, ensure};
 use referrald::domain::ClaimSource;
+use referrald::store::packing::pack;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection};
 
 /// The version of the events, as their template names it.
@@ -26,8 +27,8 @@ pub struct Preload<'p> {
     pub codes: u64,
     /// What the codes' program gives, in basis points of what was paid net of tax.
     pub rate_bps: i64,
-    /// The body of each event.
-    pub body_zstd: &'p [u8],
+    /// The raw body of each event.
+    pub body: &'p [u8],
     /// Unix seconds.
     pub now: i64,
 }
@@ -48,7 +49,7 @@ impl Preload<'_> {
             )
             .await?;
         }
-        for statement in statements(&Words::new(backend, self)) {
+        for statement in statements(&Words::new(backend, self)?) {
             let done = db.execute_unprepared(&statement).await;
             done.with_context(|| statement.chars().take(300).collect::<String>())?;
         }
@@ -72,20 +73,22 @@ struct Words {
     codes: u64,
     rate_bps: i64,
     since: i64,
+    dictionary: i32,
     body: String,
 }
 
 impl Words {
-    fn new(backend: DatabaseBackend, preload: &Preload<'_>) -> Self {
-        let Preload { invoices, codes, rate_bps, body_zstd, now } = *preload;
+    fn new(backend: DatabaseBackend, preload: &Preload<'_>) -> anyhow::Result<Self> {
+        let Preload { invoices, codes, rate_bps, body, now } = *preload;
         let customers = invoices / INVOICES_OF_CUSTOMER;
-        let hex = hex::encode(body_zstd);
+        let packed = pack(body)?;
+        let hex = hex::encode(&packed.zstd);
         let body = match backend {
             DatabaseBackend::Postgres => format!("'\\x{hex}'::bytea"),
             _ => format!("x'{hex}'"),
         };
         let before = i64::try_from(invoices * EVERY_S + AGO_S).unwrap_or(i64::MAX);
-        Self {
+        Ok(Self {
             backend,
             invoices,
             customers,
@@ -93,8 +96,9 @@ impl Words {
             codes,
             rate_bps,
             since: now - before,
+            dictionary: packed.dictionary,
             body,
-        }
+        })
     }
 
     /// A table of the numbers below `count`.
@@ -160,7 +164,8 @@ fn statements(words: &Words) -> Vec<String> {
         // The head's time is that of the program and the codes, which is later than all of this. Nobody who wrote
         // before may take what it remembers for true.
         "UPDATE ledger_head SET seq = seq + 1, writer = '', \
-         last_entry_id = (SELECT MAX(id) FROM ledger_entry) WHERE id = 1"
+         last_entry_id = (SELECT MAX(id) FROM ledger_entry), \
+         last_event_number = (SELECT MAX(number) FROM event) WHERE id = 1"
             .to_owned(),
     ]);
     statements
@@ -200,6 +205,7 @@ fn tables(words: &Words) -> Vec<Rows> {
             table: "event",
             from: sales.clone(),
             columns: vec![
+                ("number", text("i + 1")),
                 ("id", event.clone()),
                 ("api_version", word(API_VERSION)),
                 ("event_type", word("invoice.paid")),
@@ -207,6 +213,7 @@ fn tables(words: &Words) -> Vec<Rows> {
                 ("received_at", of_invoice.clone()),
                 ("outcome", outcome),
                 ("body_sha256", words.hash(&event, 32)),
+                ("body_dictionary", words.dictionary.to_string()),
                 ("body_zstd", words.body.clone()),
             ],
         },
@@ -339,7 +346,8 @@ fn tables(words: &Words) -> Vec<Rows> {
                 ("amount_minor", earned),
                 ("currency", word("usd")),
                 ("available_at", format!("{of_invoice} + {HOLD_S}")),
-                ("cause", event),
+                ("cause_kind", word("event")),
+                ("cause_id", event),
                 ("posted_at", of_invoice),
             ],
         },

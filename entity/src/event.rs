@@ -6,17 +6,18 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
 pub struct Model {
-    /// `evt_…`, or `body_<sha256>` for a signed body without a usable id.
+    /// Its number, in the order of commits.
     #[sea_orm(primary_key, auto_increment = false)]
+    pub number: i64,
+    /// `evt_…`, or `body_<sha256>` for a signed body without a usable id. Unique together with `api_version`.
     pub id: String,
     /// `event.api_version`; empty when absent or null.
-    #[sea_orm(primary_key, auto_increment = false)]
     pub api_version: String,
     /// `event.type`; empty when the body has none.
     pub event_type: String,
     /// `event.created`.
     pub created_at: Option<i64>,
-    /// When it was received.
+    /// When it was received. It falls along the numbers only where a clock was set back.
     pub received_at: i64,
     /// `posted`, `recorded`, `ignored`, `parked` or `quarantined`.
     pub outcome: String,
@@ -28,6 +29,8 @@ pub struct Model {
     /// SHA-256 of the raw body.
     #[sea_orm(column_type = "VarBinary(StringLen::None)")]
     pub body_sha256: Vec<u8>,
+    /// The id of the dictionary without which `body_zstd` cannot be unpacked; 0 for none, and once the body was dropped.
+    pub body_dictionary: i32,
     /// The raw body, compressed with zstd.
     #[sea_orm(column_type = "VarBinary(StringLen::None)")]
     pub body_zstd: Vec<u8>,
@@ -38,6 +41,8 @@ pub struct Model {
     pub lookup_at: Option<i64>,
     /// False once the payload was dropped because of its age; `body_zstd` is then empty.
     pub has_payload: bool,
+    /// True while retention has come by and left the payload: the event was open, or dated in the future.
+    pub passed_over: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -22,8 +22,10 @@ pub struct Model {
     pub currency: String,
     /// From when on it may be paid out.
     pub available_at: i64,
-    /// What it follows from: the id of an event, claim, review, customer or promoter, or `superseded by in_…`.
-    pub cause: String,
+    /// What it follows from: `event`, `claim`, `invoice`, `review`, `customer` or `promoter`.
+    pub cause_kind: String,
+    /// The id of that.
+    pub cause_id: String,
     /// When it was posted; it never falls along the numbers.
     pub posted_at: i64,
 }

@@ -16,6 +16,8 @@ pub struct Model {
     pub writer: String,
     /// The number of the last ledger entry; 0 before the first.
     pub last_entry_id: i64,
+    /// The number of the last event; 0 before the first.
+    pub last_event_number: i64,
     /// The time of the last commit; it never falls.
     pub last_posted_at: i64,
 }

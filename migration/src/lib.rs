@@ -30,9 +30,10 @@ pub const MAKE_HEAD: [&str; 2] = [
         seq BIGINT NOT NULL,
         writer TEXT NOT NULL,
         last_entry_id BIGINT NOT NULL,
+        last_event_number BIGINT NOT NULL,
         last_posted_at BIGINT NOT NULL
     )",
-    "INSERT INTO ledger_head (id, seq, writer, last_entry_id, last_posted_at) VALUES (1, 0, '', 0, 0)
+    "INSERT INTO ledger_head (id, seq, writer, last_entry_id, last_event_number, last_posted_at) VALUES (1, 0, '', 0, 0, 0)
         ON CONFLICT (id) DO NOTHING",
 ];
 

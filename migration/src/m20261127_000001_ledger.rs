@@ -12,7 +12,7 @@ use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spel
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 31] = [
+const STATEMENTS: [&str; 32] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -185,10 +185,10 @@ const STATEMENTS: [&str; 31] = [
         PRIMARY KEY (stripe_customer_id, id)
     ){narrow};
     CREATE INDEX subscription_id ON subscription (id)",
-    // Readers of the indexes: what an invoice of a payment settles; what is looked up next; what `replay` runs again, waits for
-    // too long, and is listed for the operator; whether refunds are ever told by id, of which only their events pay for it;
-    // payloads to drop, which grows at its end only and shrinks as they are dropped; the list of events, newest first.
+    // `number` is the order of commits: lists, cursors and retention go by it, and need no index by time. UNIQUE is the check that
+    // an event counts once.
     "CREATE TABLE event (
+        number {number} CHECK (number > 0),
         id TEXT NOT NULL,
         api_version TEXT NOT NULL,
         event_type TEXT NOT NULL,
@@ -198,21 +198,28 @@ const STATEMENTS: [&str; 31] = [
         reason TEXT,
         waits_for TEXT,
         body_sha256 {bytes} NOT NULL,
+        body_dictionary INTEGER NOT NULL DEFAULT 0 CHECK (body_dictionary >= 0),
         body_zstd {bytes} NOT NULL,
         lookups INTEGER NOT NULL DEFAULT 0 CHECK (lookups >= 0),
         lookup_at BIGINT,
         has_payload BOOLEAN NOT NULL DEFAULT TRUE,
-        PRIMARY KEY (id, api_version),
+        passed_over BOOLEAN NOT NULL DEFAULT FALSE,
+        UNIQUE (id, api_version),
         CHECK ((outcome IN ('ignored', 'parked', 'quarantined')) = (reason IS NOT NULL)),
         CHECK ((outcome = 'parked' OR (outcome = 'ignored' AND reason = 'no_invoice')) = (waits_for IS NOT NULL))
     )",
+    // A sale that is posted is in none of these. Readers: what an invoice of a payment settles; what is looked up next; what
+    // `replay` runs again, has waited for too long, and is listed for the operator; whether refunds are ever told by id, which
+    // only their events pay for; payloads that retention has passed over and must come back for.
     "CREATE INDEX event_waits ON event (waits_for) WHERE waits_for IS NOT NULL;
     CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE outcome = 'parked';
-    CREATE INDEX event_open ON event (outcome, received_at) WHERE outcome IN ('parked', 'quarantined');
-    CREATE INDEX event_refund ON event (received_at)
+    CREATE INDEX event_open ON event (outcome, number, received_at) WHERE outcome IN ('parked', 'quarantined');
+    CREATE INDEX event_refund ON event (number)
         WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed');
-    CREATE INDEX event_payload ON event (received_at) WHERE has_payload;
-    CREATE INDEX event_received ON event (received_at)",
+    CREATE INDEX event_passed_over ON event (number) WHERE passed_over",
+    // Up to which event retention has come. One row.
+    "CREATE TABLE payload_sweep (id INTEGER PRIMARY KEY CHECK (id = 1), through BIGINT NOT NULL);
+    INSERT INTO payload_sweep (id, through) VALUES (1, 0)",
     // Reader of the index: all invoices of a customer, where its terms count them or its referral changes.
     "CREATE TABLE invoice (
         id TEXT PRIMARY KEY,
@@ -332,7 +339,9 @@ const STATEMENTS: [&str; 31] = [
         amount_minor BIGINT NOT NULL CHECK (amount_minor <> 0),
         currency TEXT NOT NULL CHECK (length(currency) = 3),
         available_at BIGINT NOT NULL,
-        cause TEXT NOT NULL,
+        cause_kind TEXT NOT NULL CHECK (cause_kind IN
+            ('event', 'claim', 'invoice', 'review', 'customer', 'promoter')),
+        cause_id TEXT NOT NULL CHECK (cause_id <> ''),
         posted_at BIGINT NOT NULL,
         CHECK ((kind IN ('commission', 'refund', 'dispute')) = (invoice_id IS NOT NULL))
     );
@@ -341,8 +350,8 @@ const STATEMENTS: [&str; 31] = [
 ];
 
 /// Columns of an event that nobody may change; its outcome may.
-const EVENT_IDENTITY: [&str; 6] =
-    ["id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
+const EVENT_IDENTITY: [&str; 7] =
+    ["number", "id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
 
 /// Tables whose rows nobody may change or delete.
 const ONLY_INSERTED: [&str; 9] = [

@@ -64,7 +64,7 @@ pub fn ledger(entries: &[PostedEntry]) -> Table {
             entry.kind.as_str().to_owned(),
             signed(entry.currency, entry.amount_minor),
             entry.available_at.to_string(),
-            entry.cause.clone(),
+            entry.cause.to_string(),
         ]
     });
     table(["promoter", "invoice", "kind", "amount", "available at", "cause"], rows)

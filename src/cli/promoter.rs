@@ -134,7 +134,7 @@ fn as_json(view: &queries::promoters::PromoterView, entries: &[PostedEntry]) -> 
                 "kind": entry.kind.as_str(),
                 "amount": entry.amount_minor,
                 "currency": entry.currency.as_str(),
-                "cause": entry.cause,
+                "cause": entry.cause.to_string(),
                 "available_at": entry.available_at.unix(),
                 "posted_at": entry.posted_at.unix(),
             })

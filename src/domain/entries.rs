@@ -1,5 +1,7 @@
 //! What the ledger is made of: entries that are only ever inserted, and the assessment beside them.
 
+use std::fmt;
+
 use super::assess::Assessment;
 use super::attribution::Referral;
 use super::ids::{
@@ -56,15 +58,52 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The words that are stored with the entry: the id of the cause, after `superseded by` for another invoice.
-    pub fn to_text(&self) -> String {
+    /// The word for what it is, in the database.
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Event(event) => event.to_string(),
-            Self::Claim(claim) => claim.to_string(),
-            Self::Superseded(invoice) => format!("superseded by {invoice}"),
-            Self::Review(review) => review.to_string(),
-            Self::Customer(stripe_customer) => stripe_customer.to_string(),
-            Self::Promoter(promoter) => promoter.to_string(),
+            Self::Event(_) => "event",
+            Self::Claim(_) => "claim",
+            Self::Superseded(_) => "invoice",
+            Self::Review(_) => "review",
+            Self::Customer(_) => "customer",
+            Self::Promoter(_) => "promoter",
+        }
+    }
+
+    /// The id of what it is.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Event(event) => event.as_str(),
+            Self::Claim(claim) => claim.as_str(),
+            Self::Superseded(invoice) => invoice.as_str(),
+            Self::Review(review) => review.as_str(),
+            Self::Customer(stripe_customer) => stripe_customer.as_str(),
+            Self::Promoter(promoter) => promoter.as_str(),
+        }
+    }
+
+    /// The cause of that [`Self::kind`] and [`Self::id`]; `None` for a kind that there is not.
+    pub fn parse(kind: &str, id: String) -> Option<Self> {
+        Some(match kind {
+            "event" => Self::Event(EventId::new(id)),
+            "claim" => Self::Claim(ClaimId::new(id)),
+            "invoice" => Self::Superseded(InvoiceId::new(id)),
+            "review" => Self::Review(ReviewId::new(id)),
+            "customer" => Self::Customer(StripeCustomerId::new(id)),
+            "promoter" => Self::Promoter(PromoterId::new(id)),
+            _ => return None,
+        })
+    }
+}
+
+/// The words of the API: the id of the cause, after `superseded by` for another invoice.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Superseded(invoice) => write!(f, "superseded by {invoice}"),
+            Self::Event(_) | Self::Claim(_) | Self::Review(_) | Self::Customer(_) | Self::Promoter(_) => {
+                f.write_str(self.id())
+            }
         }
     }
 }
@@ -140,8 +179,8 @@ pub struct PostedEntry {
     pub currency: Currency,
     /// From when on it may be paid out.
     pub available_at: Timestamp,
-    /// The event or claim that it follows from.
-    pub cause: String,
+    /// What it follows from.
+    pub cause: Cause,
     /// When it was posted.
     pub posted_at: Timestamp,
 }
@@ -161,5 +200,23 @@ impl Balance {
     /// What may be paid out now: earned, less the part that is held.
     pub const fn available_minor(&self) -> i64 {
         self.earned_minor.saturating_sub(self.held_minor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cause_is_read_as_it_was_written(kind in "[a-z]{1,9}|event|claim|invoice|review|customer|promoter", id in ".{1,40}") {
+            if let Some(cause) = Cause::parse(&kind, id.clone()) {
+                prop_assert_eq!((cause.kind(), cause.id()), (kind.as_str(), id.as_str()));
+            } else {
+                prop_assert!(!["event", "claim", "invoice", "review", "customer", "promoter"].contains(&kind.as_str()));
+            }
+        }
     }
 }

@@ -1,8 +1,10 @@
-//! Names of things. A payment id cannot be passed where an invoice id is wanted.
+//! Names of things. A payment id cannot be passed where an invoice id is wanted. A copy shares the text of its original: a unit
+//! of work copies the names of an event some twenty times.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::time::Timestamp;
 
@@ -10,12 +12,12 @@ macro_rules! ids {
     ($($(#[$doc:meta])+ $name:ident;)+) => {$(
         $(#[$doc])+
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps a name that was checked where it came in.
-            pub fn new(name: impl Into<String>) -> Self {
-                Self(name.into())
+            pub fn new(name: impl AsRef<str>) -> Self {
+                Self(Arc::from(name.as_ref()))
             }
 
             /// The name as it is stored and shown.
@@ -23,9 +25,9 @@ macro_rules! ids {
                 &self.0
             }
 
-            /// The name itself, without a copy.
+            /// The name as a text of its own.
             pub fn into_string(self) -> String {
-                self.0
+                self.0.as_ref().to_owned()
             }
         }
 
@@ -40,23 +42,23 @@ macro_rules! ids {
 /// A referral code as it is shown, compared without case: two codes that differ only so are the same code.
 #[derive(Debug, Clone)]
 pub struct Code {
-    shown: String,
-    folded: String,
+    shown: Arc<str>,
+    folded: Arc<str>,
 }
 
 impl Code {
     /// A code as a person wrote it; checked and trimmed where it came in.
-    pub fn new(shown: impl Into<String>) -> Self {
-        let shown = shown.into();
-        let folded =
+    pub fn new(shown: impl AsRef<str>) -> Self {
+        let shown = shown.as_ref();
+        let folded: String =
             if shown.is_ascii() { shown.to_ascii_lowercase() } else { shown.chars().map(fold).collect() };
-        Self { shown, folded }
+        Self { shown: Arc::from(shown), folded: folded.into() }
     }
 
     /// A promotion code of Stripe (`promo_…`), whose case counts: claims name it in the place of a code.
-    pub fn promotion(id: impl Into<String>) -> Self {
-        let shown = id.into();
-        Self { folded: shown.clone(), shown }
+    pub fn promotion(id: impl AsRef<str>) -> Self {
+        let shown: Arc<str> = Arc::from(id.as_ref());
+        Self { folded: Arc::clone(&shown), shown }
     }
 
     /// A code as it was made, or as a claim names it.
@@ -64,9 +66,9 @@ impl Code {
         &self.shown
     }
 
-    /// The code itself, without a copy.
+    /// The code as a text of its own.
     pub fn into_string(self) -> String {
-        self.shown
+        self.shown.as_ref().to_owned()
     }
 
     /// What codes are compared by, and stored under.
@@ -127,12 +129,12 @@ const TEST_BUTTON: &str = "evt_00000000000000";
 impl EventId {
     /// True for the one id that Stripe gives to many different events: those are told apart by their bodies.
     pub fn is_of_the_test_button(&self) -> bool {
-        self.0 == TEST_BUTTON
+        *self.0 == *TEST_BUTTON
     }
 
     /// The id under which a signed body without a usable id of its own is kept.
     pub fn of_body(body_sha256: &[u8; 32]) -> Self {
-        Self(format!("body_{}", hex::encode(body_sha256)))
+        Self(format!("body_{}", hex::encode(body_sha256)).into())
     }
 }
 

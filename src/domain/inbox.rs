@@ -49,14 +49,35 @@ pub struct NewEvent {
     pub created_at: Option<Timestamp>,
     /// SHA-256 of the raw body.
     pub body_sha256: [u8; 32],
-    /// The raw body, compressed.
-    pub body_zstd: Vec<u8>,
+    /// The raw body.
+    pub body: PackedBody,
+}
+
+/// The longest raw body in bytes that `http.body_limit_bytes` can allow.
+pub const MAX_BODY_BYTES: usize = 16_777_216;
+
+/// A raw body as it is kept: `store::packing` packs and unpacks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedBody {
+    /// The id of the dictionary without which it cannot be unpacked; 0 for none.
+    pub dictionary: i32,
+    /// A zstd frame; empty once the body was dropped.
+    pub zstd: Vec<u8>,
+}
+
+impl PackedBody {
+    /// True once the body was dropped because of its age.
+    pub const fn is_dropped(&self) -> bool {
+        self.zstd.is_empty()
+    }
 }
 
 /// A telling of an event in the inbox, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvent {
-    /// Its key.
+    /// Its number, in the order of commits: its place in lists.
+    pub number: i64,
+    /// Which event it is.
     pub telling: Telling,
     /// `event.type`; empty when the body has none.
     pub event_type: String,
@@ -71,13 +92,3 @@ pub struct KeptEvent {
     /// The payment whose invoice settles it.
     pub waits_for: Option<PaymentId>,
 }
-
-impl KeptEvent {
-    /// Its place in the order of arrival.
-    pub fn arrival(&self) -> Arrival {
-        (self.received_at, self.telling.clone())
-    }
-}
-
-/// A place in the inbox in the order of arrival.
-pub type Arrival = (Timestamp, Telling);

@@ -12,29 +12,31 @@ use super::{health, webhook};
 pub fn routes(config: &mut ServiceConfig) {
     config
         .app_data(page::query_config())
-        .service(at(&["/webhooks/stripe", "/webhooks/stripe/"]).post(webhook::receive))
-        .service(at(&["/healthz"]).get(health::healthz))
-        .service(at(&["/readyz"]).get(health::readyz))
-        .service(at(&["/v1/referrals"]).get(referrals::list).post(referrals::create))
-        .service(at(&["/v1/referrals/{id}"]).get(referrals::show).patch(referrals::update))
-        .service(at(&["/v1/users/{user_id}/referrer"]).get(referrals::of_user))
-        .service(at(&["/v1/codes"]).get(codes::list).post(codes::create))
-        .service(at(&["/v1/codes/{code}"]).get(codes::show).patch(codes::update))
-        .service(at(&["/v1/codes/{code}/validity"]).get(codes::validity))
-        .service(at(&["/v1/codes/{code}/clicks"]).post(codes::click))
-        .service(at(&["/v1/commissions"]).get(commissions::list))
-        .service(at(&["/v1/commissions/{invoice_id}"]).get(commissions::show))
-        .service(at(&["/v1/promoters/{id}"]).patch(promoters::update))
-        .service(at(&["/v1/promoters/{id}/balance"]).get(promoters::balance))
-        .service(at(&["/v1/entries"]).get(entries::list))
-        .service(at(&["/v1/events"]).get(events::list))
-        .service(at(&["/v1/events/{id}"]).get(events::show))
+        // Each path by itself: several of one resource are matched by regular expressions, and most requests are these.
+        .service(at("/webhooks/stripe").post(webhook::receive))
+        .service(at("/webhooks/stripe/").post(webhook::receive))
+        .service(at("/healthz").get(health::healthz))
+        .service(at("/readyz").get(health::readyz))
+        .service(at("/v1/referrals").get(referrals::list).post(referrals::create))
+        .service(at("/v1/referrals/{id}").get(referrals::show).patch(referrals::update))
+        .service(at("/v1/users/{user_id}/referrer").get(referrals::of_user))
+        .service(at("/v1/codes").get(codes::list).post(codes::create))
+        .service(at("/v1/codes/{code}").get(codes::show).patch(codes::update))
+        .service(at("/v1/codes/{code}/validity").get(codes::validity))
+        .service(at("/v1/codes/{code}/clicks").post(codes::click))
+        .service(at("/v1/commissions").get(commissions::list))
+        .service(at("/v1/commissions/{invoice_id}").get(commissions::show))
+        .service(at("/v1/promoters/{id}").patch(promoters::update))
+        .service(at("/v1/promoters/{id}/balance").get(promoters::balance))
+        .service(at("/v1/entries").get(entries::list))
+        .service(at("/v1/events").get(events::list))
+        .service(at("/v1/events/{id}").get(events::show))
         .default_service(web::to(|| async { Err::<HttpResponse, Problem>(no_such_route()) }));
 }
 
-/// A resource that answers 405 to every method that it was not given. The first of its paths is the one in the log.
-fn at(paths: &'static [&'static str]) -> Methods {
-    Methods { resource: web::resource(paths.to_vec()), allowed: Vec::new() }
+/// A resource that answers 405 to every method that it was not given.
+fn at(path: &'static str) -> Methods {
+    Methods { resource: web::resource(path), allowed: Vec::new() }
 }
 
 struct Methods {

@@ -10,6 +10,7 @@ use tokio::task::JoinError;
 
 use super::clicks::ClickLimit;
 use crate::intake::Intake;
+use crate::service::tally::Tally;
 use crate::settings::Settings;
 use crate::store::Database;
 use crate::stripe::Verifier;
@@ -27,6 +28,8 @@ pub struct HttpState {
     pub(super) lookback_s: i64,
     /// Bounds of a request.
     pub(super) limits: Limits,
+    /// Counts what became of events.
+    pub(super) tally: Arc<Tally>,
     /// How many clicks are still counted.
     pub(super) clicks: ClickLimit,
     db: Database,
@@ -59,11 +62,17 @@ impl HttpState {
                 body_timeout: Duration::from_millis(settings.http.body_timeout_ms),
                 retry_after_s: settings.intake.retry_after_s,
             },
+            tally: Arc::new(Tally::default()),
             clicks: ClickLimit::per_minute(settings.api.clicks_per_minute),
             db,
             draining: Arc::new(AtomicBool::new(false)),
             runtime,
         }
+    }
+
+    /// Where answers to events are counted.
+    pub const fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 
     /// From now on `/readyz` says that no new work should come.

@@ -27,6 +27,7 @@ pub async fn receive(
     let event = state.verifier.verify(signature.as_deref(), body, clock::now()).map_err(refuse)?;
     let accepted = state.intake.accept(&event).await;
     let answer = accepted.map_err(|error| come_again(error, state.limits.retry_after_s))?;
+    state.tally.count(&answer);
     log(&answer);
     Ok(HttpResponse::Ok().json(json!({ "received": true, "outcome": answer.as_str() })))
 }
@@ -37,13 +38,14 @@ fn signature(request: &HttpRequest) -> Option<Vec<u8>> {
     values.map(<[u8]>::to_vec).reduce(|list, value| [list, value].join(&b','))
 }
 
+/// The usual is told by event at debug only; at info it is summed up every minute.
 fn log(answer: &Answer) {
     match answer {
         Answer::New(Outcome::Quarantined(reason)) => {
             tracing::warn!(outcome = answer.as_str(), reason, "event committed, but quarantined");
         }
-        Answer::New(outcome) => tracing::info!(%outcome, "event committed"),
-        Answer::Duplicate => tracing::info!(outcome = "duplicate", "event committed before"),
+        Answer::New(outcome) => tracing::debug!(%outcome, "event committed"),
+        Answer::Duplicate => tracing::debug!(outcome = "duplicate", "event committed before"),
     }
 }
 

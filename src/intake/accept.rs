@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::Span;
 use tracing::field::display;
+use tracing::{Level, Span};
 
 use super::queue::{IntakeError, Waiting};
 use super::writer::{self, Watch};
+use crate::domain::Outcome;
 use crate::handlers::Policy;
 use crate::service::inbound::InboundEvent;
 use crate::service::post_events::Answer;
@@ -51,7 +52,15 @@ impl Intake {
             tracing::error!(%error, "an event could not be compressed");
             IntakeError::Unavailable
         })?;
-        Span::current().record("event_id", display(&inbound.event.telling.id));
+        let event = Arc::clone(&inbound.event);
+        let answer = self.post(inbound).await;
+        if tells(&answer) {
+            Span::current().record("event_id", display(&event.telling.id));
+        }
+        answer
+    }
+
+    async fn post(&self, inbound: InboundEvent) -> Result<Answer, IntakeError> {
         let answer = self.enqueue(inbound)?;
         match tokio::time::timeout(self.answer_within, answer).await {
             Ok(Ok(answer)) => answer,
@@ -74,4 +83,9 @@ impl Intake {
         })?;
         Ok(answer)
     }
+}
+
+/// True when a line of the log follows that must name the event: naming it in the span takes as long as reading it.
+fn tells(answer: &Result<Answer, IntakeError>) -> bool {
+    matches!(answer, Err(_) | Ok(Answer::New(Outcome::Quarantined(_)))) || tracing::enabled!(Level::DEBUG)
 }

@@ -1,5 +1,6 @@
 //! Retention: payloads of events are dropped when they are old, in small batches, so that nobody waits for it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::batches::in_batches;
@@ -39,8 +40,14 @@ impl Job for Retention {
     }
 
     async fn run(self, stop: Stop) -> Result<(), RoundError> {
-        let batch = || drop_payloads(&self.db, self.payload_days, clock::now());
-        let (dropped, ended) = in_batches(stop, batch).await;
+        let dropped = AtomicU64::new(0);
+        let batch = || async {
+            let swept = drop_payloads(&self.db, self.payload_days, clock::now()).await?;
+            dropped.fetch_add(swept.dropped, Ordering::Relaxed);
+            Ok(swept.events.saturating_add(swept.dropped))
+        };
+        let (_, ended) = in_batches(stop, batch).await;
+        let dropped = dropped.into_inner();
         if dropped > 0 {
             let payload_days = self.payload_days;
             tracing::info!(dropped, payload_days, "old payloads were dropped; what they said is kept");

@@ -15,5 +15,6 @@ pub mod redrive;
 pub mod referrals;
 pub mod replay;
 pub mod retention;
+pub mod tally;
 
 pub use error::ServiceError;

@@ -38,7 +38,8 @@ pub struct Replayed {
 /// Runs events again, each in a transaction of its own, and tells `report` of each. Returns how many there were.
 ///
 /// # Errors
-/// [`ServiceError`] when the database is away, or an event cannot be posted; what was replayed before stays.
+/// [`ServiceError`] when the database is away, an event cannot be posted, or only a newer version can read it; what was
+/// replayed before stays.
 pub async fn replay(
     db: &Database,
     which: &Which,
@@ -46,20 +47,20 @@ pub async fn replay(
     now: Timestamp,
     mut report: impl FnMut(&Replayed),
 ) -> Result<u64, ServiceError> {
-    let (mut replayed, mut after) = (0_u64, None);
+    let (mut replayed, mut after) = (0_u64, 0);
     loop {
         let page = match which {
             Which::One(id) => events::tellings(db.reader(), id).await?,
-            Which::With(outcome) => events::stored_with(db.reader(), outcome, after.as_ref(), PAGE).await?,
+            Which::With(outcome) => events::stored_with(db.reader(), outcome, after, PAGE).await?,
         };
         for event in &page {
             report(&replay_one(db, event, policy, now).await?);
             replayed = replayed.saturating_add(1);
         }
-        after = page.into_iter().last().map(|event| event.kept.arrival());
-        if after.is_none() || matches!(which, Which::One(_)) {
+        let Some(last) = page.last().filter(|_| matches!(which, Which::With(_))) else {
             return Ok(replayed);
-        }
+        };
+        after = last.kept.number;
     }
 }
 
@@ -71,7 +72,7 @@ async fn replay_one(
 ) -> Result<Replayed, ServiceError> {
     let replayed =
         |now| Replayed { telling: event.kept.telling.clone(), before: event.kept.outcome.clone(), now };
-    let extracted = match extract_stored(event, policy) {
+    let extracted = match extract_stored(event, policy)? {
         Ok(extracted) => extracted,
         // It says no more than before, perhaps for another reason; the row keeps the first.
         Err(outcome) => return Ok(replayed(outcome)),

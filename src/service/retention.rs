@@ -2,21 +2,18 @@
 
 use super::error::ServiceError;
 use crate::domain::Timestamp;
-use crate::store::{Database, events};
+use crate::store::Database;
+use crate::store::payloads::{self, Swept};
 
 /// Payloads dropped in one transaction: some 0.5 MB.
 const BATCH: u64 = 250;
 
-/// Drops one batch of payloads that are older than so many days. Those of parked and quarantined events stay: they may
-/// have to be run again. Returns how many were dropped.
+/// Goes by one batch of events that are older than so many days, and drops their payloads. Those of parked and quarantined
+/// events stay, because they may have to be run again, and are dropped later. There is no more to do when it has neither gone
+/// by an event nor dropped a payload.
 ///
 /// # Errors
 /// [`ServiceError`] when the database is away.
-pub async fn drop_payloads(db: &Database, payload_days: u16, now: Timestamp) -> Result<u64, ServiceError> {
-    let before = now.minus_days(payload_days);
-    let old = events::with_old_payload(db.reader(), before, BATCH).await?;
-    if old.is_empty() {
-        return Ok(0);
-    }
-    Ok(events::drop_payloads(db, &old, before).await?)
+pub async fn drop_payloads(db: &Database, payload_days: u16, now: Timestamp) -> Result<Swept, ServiceError> {
+    Ok(payloads::sweep(db, now.minus_days(payload_days), now, BATCH).await?)
 }

@@ -8,6 +8,7 @@ use super::{
     AttributionSettings, DatabaseSettings, HttpSettings, IntakeSettings, LogSettings, RedriveSettings,
     Settings, SettingsError, durability,
 };
+use crate::domain::inbox::MAX_BODY_BYTES;
 
 /// Stripe allows 50 metadata keys of 40 characters on an object.
 const METADATA_KEYS_MAX: usize = 20;
@@ -47,7 +48,7 @@ impl Settings {
 
 impl HttpSettings {
     fn validate(&self) -> Result<(), SettingsError> {
-        within("http.body_limit_bytes", self.body_limit_bytes, 1_024, 16_777_216)?;
+        within("http.body_limit_bytes", self.body_limit_bytes, 1_024, MAX_BODY_BYTES)?;
         within("http.body_timeout_ms", self.body_timeout_ms, 1, HOUR_MS)?;
         within("http.header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS)?;
         within("http.keep_alive_s", self.keep_alive_s, 1, HOUR_S)?;

@@ -100,14 +100,14 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
     batch.rows::<promotion_code::Entity>(carried, OnConflict::Refuse);
     let uses = changes.code_uses.iter();
     let uses = uses.map(|(code, uses)| vec![i64::from(*uses).into(), code.folded().into()]);
-    batch.update::<code::Entity>(&[code::Column::Uses, code::Column::Key], uses.collect());
+    batch.update::<code::Entity>(&[code::Column::Uses], &[code::Column::Key], uses.collect());
     let limits = catalog.code_limits.iter();
     let limits: Vec<Vec<Value>> =
         limits.map(|(code, max)| vec![max.map(i64::from).into(), code.folded().into()]).collect();
     if !limits.is_empty() {
         // The same code may have been redeemed just now.
         batch.end_statement();
-        batch.update::<code::Entity>(&[code::Column::MaxUses, code::Column::Key], limits);
+        batch.update::<code::Entity>(&[code::Column::MaxUses], &[code::Column::Key], limits);
     }
 }
 

@@ -18,7 +18,7 @@ use super::select::one_of;
 use super::values::currency;
 use crate::domain::entries::{Balance, PostedEntry};
 use crate::domain::ledger::{Changes, Fetched, Needs};
-use crate::domain::{InvoiceId, Kind, LedgerEntry, PromoterId, Timestamp, UserId};
+use crate::domain::{Cause, InvoiceId, Kind, LedgerEntry, PromoterId, Timestamp, UserId};
 
 /// Invoice, promoter, currency, kind, `available_at`, and the sum of these entries.
 type PostedSum = (String, String, String, String, i64, i64);
@@ -87,7 +87,8 @@ fn row(entry: &LedgerEntry, id: i64, posted_at: Timestamp) -> ledger_entry::Mode
         amount_minor: entry.amount_minor,
         currency: entry.currency.to_string(),
         available_at: entry.available_at.unix(),
-        cause: entry.cause.to_text(),
+        cause_kind: entry.cause.kind().to_owned(),
+        cause_id: entry.cause.id().to_owned(),
         posted_at: posted_at.unix(),
     }
 }
@@ -197,6 +198,7 @@ fn entry_view(
 ) -> Result<PostedEntry, StoreError> {
     let promoter = PromoterId::new(row.promoter_id);
     let user = users.get(&promoter).cloned();
+    let cause = Cause::parse(&row.cause_kind, row.cause_id);
     Ok(PostedEntry {
         promoter_user: user.ok_or_else(|| corrupt("ledger_entry", &row.id, "a promoter that is gone"))?,
         promoter,
@@ -206,7 +208,7 @@ fn entry_view(
         invoice: row.invoice_id.map(InvoiceId::new),
         amount_minor: row.amount_minor,
         available_at: Timestamp::from_unix(row.available_at),
-        cause: row.cause,
+        cause: cause.ok_or_else(|| corrupt("ledger_entry", &row.id, &row.cause_kind))?,
         posted_at: Timestamp::from_unix(row.posted_at),
     })
 }

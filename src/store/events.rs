@@ -1,6 +1,6 @@
-//! Reading stored events, and the bookkeeping about them: lookups of parked events, and payloads that are old.
+//! Reading stored events, and the bookkeeping about parked ones.
 
-use entity::event;
+use entity::{event, ledger_head};
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder,
@@ -10,22 +10,20 @@ use sea_orm::{
 use super::database::Database;
 use super::error::StoreError;
 use super::inbox::telling;
-use super::select::one_of;
-use crate::domain::inbox::{Arrival, KeptEvent, Telling};
+use crate::domain::inbox::{KeptEvent, PackedBody, Telling};
 use crate::domain::{EventId, PaymentId, Timestamp};
 
 // Only with these very words, and not with a parameter, does a planner see that a partial index fits.
 const IS_PARKED: &str = "outcome = 'parked'";
 const IS_OPEN: &str = "outcome IN ('parked', 'quarantined')";
-const HAS_DROPPABLE_PAYLOAD: &str = "has_payload AND outcome IN ('posted', 'recorded', 'ignored')";
 
 /// A telling of an event in the inbox, with its body.
 #[derive(Debug, Clone)]
 pub struct StoredEvent {
     /// What is kept of it for good.
     pub kept: KeptEvent,
-    /// The raw body, compressed; empty once it was dropped.
-    pub body_zstd: Vec<u8>,
+    /// Its raw body.
+    pub body: PackedBody,
 }
 
 /// A parked event about whose payment Stripe may be asked.
@@ -45,7 +43,7 @@ pub struct Parked {
 /// [`StoreError`] when the database is away.
 pub async fn tellings(db: &impl ConnectionTrait, id: &EventId) -> Result<Vec<StoredEvent>, StoreError> {
     let rows = event::Entity::find().filter(event::Column::Id.eq(id.as_str()));
-    let rows = rows.order_by_asc(event::Column::ReceivedAt).order_by_asc(event::Column::ApiVersion);
+    let rows = rows.order_by_asc(event::Column::Number);
     Ok(rows.all(db).await?.into_iter().map(stored_event).collect())
 }
 
@@ -55,98 +53,64 @@ pub async fn tellings(db: &impl ConnectionTrait, id: &EventId) -> Result<Vec<Sto
 /// [`StoreError`] when the database is away.
 pub async fn kept_tellings(db: &impl ConnectionTrait, id: &EventId) -> Result<Vec<KeptEvent>, StoreError> {
     let rows = kept_columns(event::Entity::find()).filter(event::Column::Id.eq(id.as_str()));
-    let rows = rows.order_by_asc(event::Column::ReceivedAt).order_by_asc(event::Column::ApiVersion);
+    let rows = rows.order_by_asc(event::Column::Number);
     Ok(rows.into_tuple().all(db).await?.into_iter().map(kept_event).collect())
 }
 
-/// Events that are `parked`, or `quarantined`, with their bodies, in the order of arrival, at most `limit` after that one.
+/// Events that are `parked`, or `quarantined`, with their bodies, in the order of arrival, at most `limit` after the number
+/// `after`.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn stored_with(
     db: &impl ConnectionTrait,
     outcome: &str,
-    after: Option<&Arrival>,
+    after: i64,
     limit: u64,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let rows = event::Entity::find().filter(Expr::cust(IS_OPEN)).filter(event::Column::Outcome.eq(outcome));
-    let rows = match after {
-        Some(after) => rows.filter(arrived(after, Direction::Later)),
-        None => rows,
-    };
-    let rows = in_order(rows, Direction::Later).limit(limit).all(db).await?;
-    Ok(rows.into_iter().map(stored_event).collect())
+    use event::Column;
+    let rows = event::Entity::find().filter(Expr::cust(IS_OPEN)).filter(Column::Outcome.eq(outcome));
+    let rows = rows.filter(Column::Number.gt(after)).order_by_asc(Column::Number).limit(limit);
+    Ok(rows.all(db).await?.into_iter().map(stored_event).collect())
 }
 
-/// Events without their bodies, the newest first, at most `limit` before that one; only those with this outcome, which must
-/// be `parked` or `quarantined`: of these alone there is an index.
+/// Events without their bodies, the newest first, at most `limit` before the number `before`; only those with this outcome,
+/// which must be `parked` or `quarantined`: of these alone there is an index.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn newest(
     db: &impl ConnectionTrait,
     open: Option<&str>,
-    before: Option<&Arrival>,
+    before: Option<i64>,
     limit: u64,
 ) -> Result<Vec<KeptEvent>, StoreError> {
+    use event::Column;
     let mut rows = kept_columns(event::Entity::find());
     if let Some(outcome) = open {
-        rows = rows.filter(Expr::cust(IS_OPEN)).filter(event::Column::Outcome.eq(outcome));
+        rows = rows.filter(Expr::cust(IS_OPEN)).filter(Column::Outcome.eq(outcome));
     }
-    rows = rows.filter(match before {
-        Some(before) => arrived(before, Direction::Earlier),
-        // Without a condition on the time SQLite sorts all events for the first page.
-        None => event::Column::ReceivedAt.lte(i64::MAX),
-    });
-    let rows = in_order(rows, Direction::Earlier).limit(limit).into_tuple().all(db).await?;
+    if let Some(before) = before {
+        rows = rows.filter(Column::Number.lt(before));
+    }
+    let rows = rows.order_by_desc(Column::Number).limit(limit).into_tuple().all(db).await?;
     Ok(rows.into_iter().map(kept_event).collect())
 }
 
-/// Which way a list goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Later,
-    Earlier,
-}
-
-/// What arrived later, or earlier, than that one. The first condition is what an index finds; the rest sorts out one second.
-fn arrived((at, telling): &Arrival, direction: Direction) -> Expr {
-    use event::Column;
-    let (id, api_version) = (telling.id.as_str(), telling.api_version.as_str());
-    let same_id = Column::Id.eq(id);
-    match direction {
-        Direction::Later => {
-            let behind = Column::Id.gt(id).or(same_id.and(Column::ApiVersion.gt(api_version)));
-            Column::ReceivedAt.gte(at.unix()).and(Column::ReceivedAt.gt(at.unix()).or(behind))
-        }
-        Direction::Earlier => {
-            let behind = Column::Id.lt(id).or(same_id.and(Column::ApiVersion.lt(api_version)));
-            Column::ReceivedAt.lte(at.unix()).and(Column::ReceivedAt.lt(at.unix()).or(behind))
-        }
-    }
-}
-
-fn in_order(rows: Select<event::Entity>, direction: Direction) -> Select<event::Entity> {
-    use event::Column;
-    let key = [Column::ReceivedAt, Column::Id, Column::ApiVersion];
-    key.into_iter().fold(rows, |rows, column| match direction {
-        Direction::Later => rows.order_by_asc(column),
-        Direction::Earlier => rows.order_by_desc(column),
-    })
-}
-
 /// A row without its body, which is most of it.
-type KeptRow = (String, String, String, Option<i64>, i64, String, Option<String>, Option<String>);
+type KeptRow = (i64, String, String, String, Option<i64>, i64, String, Option<String>, Option<String>);
 
 fn kept_columns(rows: Select<event::Entity>) -> Select<event::Entity> {
     use event::Column;
-    let columns = [Column::Id, Column::ApiVersion, Column::EventType, Column::CreatedAt, Column::ReceivedAt];
-    rows.select_only().columns(columns).columns([Column::Outcome, Column::Reason, Column::WaitsFor])
+    let columns = [Column::Number, Column::Id, Column::ApiVersion, Column::EventType, Column::CreatedAt];
+    let rows = rows.select_only().columns(columns).column(Column::ReceivedAt);
+    rows.columns([Column::Outcome, Column::Reason, Column::WaitsFor])
 }
 
 fn kept_event(row: KeptRow) -> KeptEvent {
-    let (id, api_version, event_type, created_at, received_at, outcome, reason, waits_for) = row;
+    let (number, id, api_version, event_type, created_at, received_at, outcome, reason, waits_for) = row;
     KeptEvent {
+        number,
         telling: telling(id, api_version),
         event_type,
         created_at: created_at.map(Timestamp::from_unix),
@@ -158,10 +122,11 @@ fn kept_event(row: KeptRow) -> KeptEvent {
 }
 
 fn stored_event(row: event::Model) -> StoredEvent {
-    let event::Model { id, api_version, event_type, created_at, received_at, .. } = row;
+    let event::Model { number, id, api_version, event_type, created_at, received_at, .. } = row;
     let (outcome, reason, waits_for) = (row.outcome, row.reason, row.waits_for);
-    let kept = (id, api_version, event_type, created_at, received_at, outcome, reason, waits_for);
-    StoredEvent { kept: kept_event(kept), body_zstd: row.body_zstd }
+    let kept = (number, id, api_version, event_type, created_at, received_at, outcome, reason, waits_for);
+    let body = PackedBody { dictionary: row.body_dictionary, zstd: row.body_zstd };
+    StoredEvent { kept: kept_event(kept), body }
 }
 
 /// Parked events that are to be looked up now, those that wait longest for their turn first: received up to
@@ -186,7 +151,7 @@ pub async fn due_for_lookup(
         .filter(Column::ReceivedAt.lte(received_before.unix()))
         .filter(Column::LookupAt.is_null().or(Column::LookupAt.lte(now.unix())))
         .order_by_asc(Expr::expr(turn))
-        .order_by_asc(Column::Id)
+        .order_by_asc(Column::Number)
         .limit(u64::from(limit));
     let rows = rows.into_tuple::<(String, String, String, i32)>().all(db).await?;
     let parked = rows.into_iter().map(|(id, api_version, payment, lookups)| Parked {
@@ -232,7 +197,7 @@ pub async fn parked_since(
     let rows = rows.columns([Column::Id, Column::ApiVersion, Column::WaitsFor]);
     let rows = rows.filter(Expr::cust(IS_OPEN)).filter(Column::Outcome.eq("parked"));
     let rows = rows.filter(Column::ReceivedAt.lte(received_before.unix()));
-    let rows = rows.order_by_asc(Column::ReceivedAt).limit(limit);
+    let rows = rows.order_by_asc(Column::Number).limit(limit);
     let rows = rows.into_tuple::<(String, String, String)>().all(db).await?;
     let parked = rows.into_iter();
     Ok(parked.map(|(id, api_version, payment)| (telling(id, api_version), PaymentId::new(payment))).collect())
@@ -248,56 +213,13 @@ pub async fn count_parked(db: &impl ConnectionTrait, received_before: Timestamp)
     Ok(parked.filter(event::Column::ReceivedAt.lte(received_before.unix())).count(db).await?)
 }
 
-/// Events received before then whose payload may be dropped: not parked, not quarantined, oldest first.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn with_old_payload(
-    db: &impl ConnectionTrait,
-    received_before: Timestamp,
-    limit: u64,
-) -> Result<Vec<EventId>, StoreError> {
-    use event::Column;
-    let rows =
-        event::Entity::find().select_only().column(Column::Id).filter(Expr::cust(HAS_DROPPABLE_PAYLOAD));
-    let rows = rows.filter(Column::ReceivedAt.lt(received_before.unix())).order_by_asc(Column::ReceivedAt);
-    let ids = rows.limit(limit).into_tuple::<String>().all(db).await?;
-    Ok(ids.into_iter().map(EventId::new).collect())
-}
-
-/// Drops the payloads of these events, as far as [`with_old_payload`] finds them; everything else about them stays.
-///
-/// # Errors
-/// [`StoreError`] when the database is away.
-pub async fn drop_payloads(
-    db: &Database,
-    ids: &[EventId],
-    received_before: Timestamp,
-) -> Result<u64, StoreError> {
-    let dropped = event::Entity::update_many()
-        .col_expr(event::Column::BodyZstd, Expr::value(Vec::<u8>::new()))
-        .col_expr(event::Column::HasPayload, Expr::value(false))
-        .filter(one_of(db.reader(), event::Column::Id, ids.iter().map(EventId::as_str)))
-        // Another telling of the same event may be younger, or parked.
-        .filter(Expr::cust(HAS_DROPPABLE_PAYLOAD))
-        .filter(event::Column::ReceivedAt.lt(received_before.unix()));
-    db.bookkeep(dropped.build(db.backend())).await
-}
-
 /// True when events came in, but none of `refund.created`, `refund.updated` and `refund.failed`.
 ///
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn lacks_refund_events(db: &impl ConnectionTrait) -> Result<bool, StoreError> {
-    if event::Entity::find()
-        .select_only()
-        .column(event::Column::Id)
-        .limit(1)
-        .into_tuple::<String>()
-        .one(db)
-        .await?
-        .is_none()
-    {
+    let head = ledger_head::Entity::find_by_id(1).one(db).await?;
+    if head.is_none_or(|head| head.last_event_number == 0) {
         return Ok(false);
     }
     // Raw SQL: only with these very words, and not with parameters, does a planner see that the partial index fits.

@@ -3,7 +3,7 @@
 //!
 //! - Lock: nobody else changes the ledger meanwhile, so what is loaded stays true and nothing is tried again.
 //! - Fence: while the head says what this process wrote last, nobody else has written since, and what it remembers is true.
-//! - Clock: numbers of entries, and the times at which they are posted, are given under it, in the order of commits.
+//! - Clock: numbers of events and entries, and the times at which entries are posted, are given under it, in the order of commits.
 
 use std::sync::Arc;
 
@@ -81,6 +81,7 @@ impl Next {
             seq: head.seq.saturating_add(1),
             writer: writer.to_owned(),
             last_entry_id: head.last_entry_id,
+            last_event_number: head.last_event_number,
             last_posted_at: head.last_posted_at.max(now.unix()),
         };
         Self { head: next, now }
@@ -95,6 +96,12 @@ impl Next {
     pub(super) const fn next_entry_id(&mut self) -> i64 {
         self.head.last_entry_id = self.head.last_entry_id.saturating_add(1);
         self.head.last_entry_id
+    }
+
+    /// The number of the next event.
+    pub(super) const fn next_event_number(&mut self) -> i64 {
+        self.head.last_event_number = self.head.last_event_number.saturating_add(1);
+        self.head.last_event_number
     }
 
     /// The head itself, which is written last.

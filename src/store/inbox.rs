@@ -1,4 +1,5 @@
-//! The inbox: one row an event telling. Its key is the check that an event counts once.
+//! The inbox: one row an event telling, numbered under the head of the ledger. That id and API version are unique is the
+//! check that an event counts once.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +8,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, Column as BatchColumn, OnConflict, Selection};
 use super::error::StoreError;
+use super::head::Next;
 use super::select::one_of;
 use crate::domain::inbox::{NewEvent, Telling};
 use crate::domain::ledger::{Changes, Fetched, Needs};
@@ -62,13 +64,16 @@ impl Selected {
 }
 
 /// Adds new events with their outcomes, and new outcomes of earlier ones.
-pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, received_at: Timestamp) {
+pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next) {
     use event::Column;
     let outcomes = changes.outcomes.iter().map(|(telling, outcome)| new_outcome(telling, outcome)).collect();
-    let columns = [Column::Outcome, Column::Reason, Column::WaitsFor, Column::Id, Column::ApiVersion];
-    batch.update::<event::Entity>(&columns, outcomes);
-    let events = changes.events.iter().map(|(event, outcome)| row(event, outcome, received_at));
-    batch.rows::<event::Entity>(events, OnConflict::Refuse);
+    let set = [Column::Outcome, Column::Reason, Column::WaitsFor];
+    batch.update::<event::Entity>(&set, &[Column::Id, Column::ApiVersion], outcomes);
+    let received_at = next.stamp().now;
+    let events = changes.events.iter();
+    let events: Vec<_> =
+        events.map(|(event, outcome)| row(event, outcome, next.next_event_number(), received_at)).collect();
+    batch.rows::<event::Entity>(events.into_iter(), OnConflict::Refuse);
 }
 
 fn new_outcome(telling: &Telling, outcome: &Outcome) -> Vec<Value> {
@@ -81,8 +86,9 @@ fn new_outcome(telling: &Telling, outcome: &Outcome) -> Vec<Value> {
     ]
 }
 
-fn row(event: &NewEvent, outcome: &Outcome, received_at: Timestamp) -> event::Model {
+fn row(event: &NewEvent, outcome: &Outcome, number: i64, received_at: Timestamp) -> event::Model {
     event::Model {
+        number,
         id: event.telling.id.to_string(),
         api_version: event.telling.api_version.clone(),
         event_type: event.event_type.clone(),
@@ -92,10 +98,12 @@ fn row(event: &NewEvent, outcome: &Outcome, received_at: Timestamp) -> event::Mo
         reason: outcome.reason().map(ToOwned::to_owned),
         waits_for: outcome.waits_for().map(ToString::to_string),
         body_sha256: event.body_sha256.to_vec(),
-        body_zstd: event.body_zstd.clone(),
+        body_dictionary: event.body.dictionary,
+        body_zstd: event.body.zstd.clone(),
         lookups: 0,
         lookup_at: None,
         has_payload: true,
+        passed_over: false,
     }
 }
 

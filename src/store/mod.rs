@@ -20,6 +20,8 @@ pub mod inbox;
 mod invoices;
 pub mod lookups;
 pub mod memory;
+pub mod packing;
+pub mod payloads;
 mod payments;
 mod postgres;
 pub mod programs;

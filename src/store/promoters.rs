@@ -90,7 +90,7 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, at: Timestamp) 
     batch.rows::<promoter_email::Entity>(emails, OnConflict::Keep);
     let present = catalog.promoter_emails.iter();
     let present = present.map(|(promoter, email)| vec![email.as_str().into(), promoter.as_str().into()]);
-    batch.update::<promoter::Entity>(&[promoter::Column::Email, promoter::Column::Id], present.collect());
+    batch.update::<promoter::Entity>(&[promoter::Column::Email], &[promoter::Column::Id], present.collect());
 }
 
 /// The promoter of this id, or of this user of the host.

@@ -121,8 +121,8 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes) {
         let merged = changes.merged.iter();
         let merged =
             merged.map(|(id, into)| vec![None::<String>.into(), into.as_str().into(), id.as_str().into()]);
-        let columns = [Column::Customer, Column::MergedInto, Column::Id];
-        batch.update::<referral::Entity>(&columns, merged.collect());
+        let set = [Column::Customer, Column::MergedInto];
+        batch.update::<referral::Entity>(&set, &[Column::Id], merged.collect());
         batch.end_statement();
     }
     batch.rows::<referral::Entity>(changes.referrals.iter().map(row), OnConflict::Overwrite);

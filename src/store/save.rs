@@ -31,12 +31,12 @@ async fn write(mut txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError> 
 
 /// Adds the upserts of all families, and the raised head.
 pub(super) fn collect(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next) {
-    let Stamp { now, at, .. } = next.stamp();
+    let Stamp { at, .. } = next.stamp();
     // What later rows of other tables refer to comes first.
     programs::upsert(batch, changes, at);
     promoters::upsert(batch, changes, at);
     codes::upsert(batch, changes);
-    inbox::upsert(batch, changes, now);
+    inbox::upsert(batch, changes, next);
     invoices::upsert(batch, changes);
     payments::upsert(batch, changes);
     customers::upsert(batch, changes);

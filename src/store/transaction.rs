@@ -43,7 +43,8 @@ impl Txn {
     ) -> Result<(Self, Option<ledger_head::Model>), StoreError> {
         let txn = pool.begin().await?;
         let sql = format!(
-            "SELECT id, seq, writer, last_entry_id, last_posted_at, {PLANNER} FROM ledger_head WHERE id = 1 FOR UPDATE"
+            "SELECT id, seq, writer, last_entry_id, last_event_number, last_posted_at, {PLANNER} \
+             FROM ledger_head WHERE id = 1 FOR UPDATE"
         );
         let lock = Statement::from_string(DatabaseBackend::Postgres, sql);
         let head = ledger_head::Model::find_by_statement(lock).one(&txn).await?;

@@ -6,7 +6,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::{Error, HttpMessage};
-use tracing::{Span, field};
+use tracing::{Level, Span, field};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 /// The span of one HTTP request. It holds what tells requests apart and nothing that a client wrote freely: the route is
@@ -40,6 +40,9 @@ impl RootSpanBuilder for DaemonRootSpan {
             Ok(response) => (response.status(), response.request().extensions().get::<Arrived>().copied()),
             Err(error) => (error.as_response_error().status_code(), None),
         };
+        if !tracing::enabled!(Level::DEBUG) {
+            return;
+        }
         span.record("status", status.as_u16());
         let duration_us = arrived.and_then(|Arrived(at)| u64::try_from(at.elapsed().as_micros()).ok());
         tracing::debug!(parent: &span, status = status.as_u16(), duration_us, "request answered");

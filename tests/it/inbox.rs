@@ -229,6 +229,9 @@ on_both_databases! {
         assert_eq!(seen.len(), 22);
         let times: Vec<i64> = seen.iter().map(|event| event["received_at"].as_i64().unwrap()).collect();
         assert!(times.is_sorted_by(|one, next| one >= next), "{times:?}");
+        let told: Vec<&str> = seen.iter().rev().map(id).collect();
+        let in_order: Vec<&str> = sent.iter().map(|(_, event)| id(event)).collect();
+        assert_eq!(told[..sent.len()], in_order, "by number, not by time");
         let mut ids: Vec<&str> = seen.iter().map(id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -257,7 +260,7 @@ on_both_databases! {
         for (query, code) in [
             ("/v1/events?outcome=lost", (400, "invalid_query")),
             ("/v1/events?cursor=zz", (400, "invalid_query")),
-            ("/v1/events?cursor=7878", (400, "invalid_query")),
+            ("/v1/events?cursor=1_0", (400, "invalid_query")),
             ("/v1/events?limit=0", (400, "invalid_query")),
             ("/v1/events?nothing=1", (400, "invalid_query")),
             ("/v1/events/evt_nowhere", (404, "unknown_event")),

@@ -28,8 +28,8 @@ async fn tampered(world: &World, sql: &str) -> String {
 fn forged_entry(invoice: &str) -> String {
     format!(
         "INSERT INTO ledger_entry \
-         (id, promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause, posted_at) \
-         SELECT 99, id, '{invoice}', 'commission', 100, 'usd', 0, 'by hand', 0 FROM promoter"
+         (id, promoter_id, invoice_id, kind, amount_minor, currency, available_at, cause_kind, cause_id, posted_at) \
+         SELECT 99, id, '{invoice}', 'commission', 100, 'usd', 0, 'event', 'evt_forged', 0 FROM promoter"
     )
 }
 
@@ -99,12 +99,14 @@ mod both {
             for (table, column, value) in [
                 ("ledger_entry", "amount_minor", "1"),
                 ("ledger_entry", "promoter_id", "promoter_id"),
-                ("ledger_entry", "cause", "'x'"),
+                ("ledger_entry", "cause_kind", "'claim'"),
+                ("ledger_entry", "cause_id", "'x'"),
                 ("ledger_entry", "available_at", "0"),
                 ("claim", "code", "'BERT'"),
                 ("claim", "claimed_at", "0"),
                 ("claim", "stripe_customer_id", "'cus_2'"),
                 ("program_version", "rate_bps", "10000"),
+                ("event", "number", "number + 100"),
                 ("event", "id", "'evt_x'"),
                 ("event", "event_type", "'x'"),
                 ("event", "created_at", "0"),
@@ -120,7 +122,8 @@ mod both {
         async fn there_is_no_way_around_the_refusal(world: World) {
             a_sale(&world).await;
             let replace = "INSERT OR REPLACE INTO ledger_entry \
-                SELECT id, promoter_id, invoice_id, kind, 1, currency, available_at, cause, posted_at FROM ledger_entry";
+                SELECT id, promoter_id, invoice_id, kind, 1, currency, available_at, cause_kind, cause_id, posted_at \
+                FROM ledger_entry";
             let ways = if world.url.starts_with("sqlite:") { [replace, replace] } else {
                 ["TRUNCATE ledger_entry", "TRUNCATE event, claim CASCADE"]
             };

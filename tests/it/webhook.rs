@@ -3,6 +3,7 @@
 use crate::support::events::*;
 use crate::support::{Daemon, SECRET, World, client, now, post_event, post_raw};
 use referrald::domain::Timestamp;
+use referrald::store::packing::unpack;
 use referrald::stripe::sign;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -87,7 +88,7 @@ on_both_databases! {
         assert_eq!(send_raw(&world, body.as_bytes()).await, "ignored");
         assert_eq!(world.kept(&id).await, "ignored(unhandled_type)");
         let (stored, sha256) = world.body_of(&id).await;
-        assert_eq!(zstd::bulk::decompress(&stored, body.len()).unwrap(), body.as_bytes());
+        assert_eq!(unpack(&stored).unwrap(), body.as_bytes());
         assert_eq!(sha256, Sha256::digest(body.as_bytes()).as_slice());
     }
 

@@ -236,7 +236,7 @@ fn wrong_cause(
             Cause::Superseded(invoice.clone())
         };
         if entry.cause != expected {
-            return Some(format!("{entry:?} should have the cause {}", expected.to_text()));
+            return Some(format!("{entry:?} should have the cause {expected}"));
         }
     }
     None

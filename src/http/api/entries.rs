@@ -63,7 +63,7 @@ impl From<PostedEntry> for EntryBody {
             kind: entry.kind.as_str(),
             amount: entry.amount_minor,
             currency: entry.currency.to_string(),
-            cause: entry.cause,
+            cause: entry.cause.to_string(),
             available_at: entry.available_at.unix(),
             posted_at: entry.posted_at.unix(),
         }

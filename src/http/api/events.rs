@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path, Query};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::page::{Page, page_limit};
+use super::page::{Page, number, page_limit};
 use crate::domain::Outcome;
 use crate::http::auth::Admin;
 use crate::http::problem::Problem;
@@ -29,13 +29,12 @@ pub async fn list(_: Admin, query: Query<Filter>, state: Data<HttpState>) -> Res
     let Filter { outcome, r#type: event_type, cursor, limit } = query.into_inner();
     let limit = page_limit(limit.as_deref())?;
     check_outcome(outcome.as_deref())?;
-    let malformed = || Problem::invalid_query("cursor: the next_cursor of the page before");
-    let before = cursor.map(|text| events::parse_cursor(&text).ok_or_else(malformed)).transpose()?;
+    let before = number("cursor", cursor.as_deref())?;
     let filter = EventFilter { outcome, event_type };
     let page = state.uncancelled(|db| async move { events::list(&db, &filter, before, limit).await });
     let (found, next) = page.await??;
     let data: Vec<EventBody> = found.into_iter().map(EventBody::from).collect();
-    let next_cursor = next.as_ref().map(events::cursor);
+    let next_cursor = next.map(|number| number.to_string());
     Ok(HttpResponse::Ok().json(Page { data, has_more: next_cursor.is_some(), next_cursor }))
 }
 

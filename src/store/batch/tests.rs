@@ -13,7 +13,7 @@ use super::{BatchSelect, BatchUpsert, json};
 use crate::domain::catalog::{NewCode, NewPromoter};
 use crate::domain::codes::CodeVersion;
 use crate::domain::entries::{Cause, Earner};
-use crate::domain::inbox::{NewEvent, Telling};
+use crate::domain::inbox::{NewEvent, PackedBody, Telling};
 use crate::domain::ledger::{CatalogChanges, Changes, Needs};
 use crate::domain::lines::UnreadDiscounts;
 use crate::domain::{
@@ -180,7 +180,7 @@ fn event() -> NewEvent {
         event_type: "invoice.paid".to_owned(),
         created_at: None,
         body_sha256: [0; 32],
-        body_zstd: Vec::new(),
+        body: PackedBody { dictionary: 0, zstd: Vec::new() },
     }
 }
 
@@ -257,7 +257,14 @@ fn select_on(backend: DatabaseBackend) -> String {
 
 fn upsert_on(backend: DatabaseBackend) -> String {
     let mut batch = BatchUpsert::new(backend);
-    let head = Head { id: 1, seq: 1, writer: String::new(), last_entry_id: 0, last_posted_at: 0 };
+    let head = Head {
+        id: 1,
+        seq: 1,
+        writer: String::new(),
+        last_entry_id: 0,
+        last_event_number: 0,
+        last_posted_at: 0,
+    };
     collect(&mut batch, &every_change(), &mut Next::after(&head, "writer", AT));
     let statements = batch.into_statements().into_iter();
     if backend == Sqlite {

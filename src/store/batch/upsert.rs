@@ -2,7 +2,7 @@
 
 use entity::ledger_head;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, DatabaseBackend, EntityTrait, IntoActiveModel, Iterable, Value,
+    ActiveModelTrait, ActiveValue, DatabaseBackend, EntityTrait, IdenStatic, IntoActiveModel, Iterable, Value,
 };
 
 use super::column::{Column, columns, key};
@@ -26,7 +26,7 @@ pub struct Write {
     pub table: &'static str,
     /// The columns of `rows`.
     pub columns: Vec<Column>,
-    /// Those of its key.
+    /// Those of its key, or by which rows are found.
     pub key: Vec<&'static str>,
     /// What is done.
     pub step: Step,
@@ -71,27 +71,36 @@ impl BatchUpsert {
         E::Model: IntoActiveModel<E::ActiveModel>,
     {
         let rows = rows.map(|row| values::<E>(row, E::Column::iter())).collect();
-        self.add::<E>(&columns::<E>(), Step::Insert(on_conflict), rows);
+        self.add::<E>(&columns::<E>(), &key::<E>(), Step::Insert(on_conflict), rows);
     }
 
-    /// Adds new values of some columns, the last of which are the key. One statement of PostgreSQL may touch a row once:
-    /// whoever writes it again ends the statement between.
-    pub fn update<E: EntityTrait>(&mut self, columns: &[E::Column], rows: Vec<Vec<Value>>) {
-        let columns: Vec<Column> = columns.iter().map(Column::of).collect();
-        self.add::<E>(&columns, Step::Update, rows);
+    /// Adds new values of the columns `set`, of the one row that the columns `key` name; a row of `rows` has first these, then
+    /// those. One statement of PostgreSQL may touch a row once: whoever writes it again ends the statement between.
+    pub fn update<E: EntityTrait>(&mut self, set: &[E::Column], key: &[E::Column], rows: Vec<Vec<Value>>) {
+        let columns: Vec<Column> = set.iter().chain(key).map(Column::of).collect();
+        let key: Vec<&str> = key.iter().map(IdenStatic::as_str).collect();
+        self.add::<E>(&columns, &key, Step::Update, rows);
     }
 
     /// Writes the head of the ledger.
     pub fn head(&mut self, head: ledger_head::Model) {
         use ledger_head::{Column, Entity};
-        let columns = [Column::Seq, Column::Writer, Column::LastEntryId, Column::LastPostedAt, Column::Id];
-        self.update::<Entity>(&columns, vec![values::<Entity>(head, columns.into_iter())]);
+        let set =
+            [Column::Seq, Column::Writer, Column::LastEntryId, Column::LastEventNumber, Column::LastPostedAt];
+        let values = values::<Entity>(head, set.into_iter().chain([Column::Id]));
+        self.update::<Entity>(&set, &[Column::Id], vec![values]);
     }
 
-    fn add<E: EntityTrait>(&mut self, columns: &[Column], step: Step, mut rows: Vec<Vec<Value>>) {
+    fn add<E: EntityTrait>(
+        &mut self,
+        columns: &[Column],
+        key: &[&'static str],
+        step: Step,
+        mut rows: Vec<Vec<Value>>,
+    ) {
         while !rows.is_empty() {
             let later = rows.split_off(rows.len().min(KEYS_PER_STATEMENT));
-            let (table, key, columns) = (E::default().as_str(), key::<E>(), columns.to_vec());
+            let (table, key, columns) = (E::default().as_str(), key.to_vec(), columns.to_vec());
             let is_full = rows.len() == KEYS_PER_STATEMENT;
             self.writes.push(Write { table, columns, key, step, rows });
             if is_full {

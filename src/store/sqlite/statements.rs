@@ -14,7 +14,7 @@ use crate::store::error::StoreError;
 impl Open {
     /// The head of the ledger, if there is one.
     pub(super) fn head(&self) -> Result<Option<ledger_head::Model>, StoreError> {
-        let sql = "SELECT id, seq, writer, last_entry_id, last_posted_at FROM ledger_head WHERE id = 1";
+        let sql = "SELECT id, seq, writer, last_entry_id, last_event_number, last_posted_at FROM ledger_head WHERE id = 1";
         let mut statement = self.connection()?.prepare_cached(sql)?;
         let head = statement.query_row([], |row| {
             Ok(ledger_head::Model {
@@ -22,7 +22,8 @@ impl Open {
                 seq: row.get(1)?,
                 writer: row.get(2)?,
                 last_entry_id: row.get(3)?,
-                last_posted_at: row.get(4)?,
+                last_event_number: row.get(4)?,
+                last_posted_at: row.get(5)?,
             })
         });
         Ok(head.optional()?)

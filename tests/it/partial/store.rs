@@ -6,7 +6,7 @@ use std::sync::Arc;
 use referrald::domain::attribution::Review;
 use referrald::domain::catalog::{NewCode, NewPromoter};
 use referrald::domain::codes::CodeVersion;
-use referrald::domain::inbox::{NewEvent, Telling};
+use referrald::domain::inbox::{NewEvent, PackedBody, Telling};
 use referrald::domain::ledger::{Loaded, Needs, Stamp, State, UnitOfWork};
 use referrald::domain::{
     Code, CodeFacts, Customer, EventId, Extracted, InvoiceId, ProgramKey, PromoterId, ReviewId, TermsVersion,
@@ -44,7 +44,7 @@ impl Whole {
         for entry in unit.entries() {
             let (kind, amount, currency) = (entry.kind.as_str(), entry.amount_minor, entry.currency);
             let (invoice, promoter, at) = (&entry.invoice, &entry.promoter, entry.available_at.unix());
-            let cause = entry.cause.to_text();
+            let cause = &entry.cause;
             self.posted.push(format!("{invoice} {promoter} {kind} {amount} {currency} at {at} by {cause}"));
         }
         self.state = unit.state().clone();
@@ -81,7 +81,7 @@ fn of_telling(telling: Telling, extracted: Extracted) -> InboundEvent {
         event_type: "of.the.test".to_owned(),
         created_at: None,
         body_sha256: [0; 32],
-        body_zstd: vec![0],
+        body: PackedBody { dictionary: 0, zstd: vec![0] },
     };
     InboundEvent { event: Arc::new(event), extraction: Ok(extracted), body_bytes: 1 }
 }

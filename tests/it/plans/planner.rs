@@ -8,7 +8,7 @@ use super::{GROWING, names};
 use crate::support::World;
 
 /// Reading on along an index without a key is right here: words of the statement, steps of its plans, and why.
-const WALKS: [(&str, [&str; 2], &str); 6] = [
+const WALKS: [(&str, [&str; 2], &str); 7] = [
     (
         r#"FROM "commission" ORDER BY "commission"."invoice_id" ASC LIMIT"#,
         ["USING COVERING INDEX sqlite_autoindex_commission_1", "Index Only Scan using commission_pkey"],
@@ -25,14 +25,19 @@ const WALKS: [(&str, [&str; 2], &str); 6] = [
         "the first page of an index that has the held referrals only",
     ),
     (
-        r#"SELECT "event"."id" FROM "event" LIMIT"#,
-        ["USING COVERING INDEX sqlite_autoindex_event_1", "Index Only Scan using event_pkey"],
-        "any event, to know that there is one",
-    ),
-    (
         "SELECT 1 AS seen FROM event WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed') LIMIT 1",
         ["USING INDEX event_refund", "using event_refund"],
         "any of an index that has no other events",
+    ),
+    (
+        r#"FROM "event" ORDER BY "event"."number" DESC"#,
+        ["SCAN event", "Index Scan Backward using event_pkey"],
+        "the first page of a list",
+    ),
+    (
+        "WHERE (passed_over) AND",
+        ["USING INDEX event_passed_over", "using event_passed_over"],
+        "an index that has nothing but what is to be looked at again",
     ),
     (
         "FROM commission c WHERE c.unseen_lines",

@@ -275,8 +275,6 @@ impl Story {
     async fn lists(&mut self) {
         let anna = self.promoter("anna");
         let anna = anna.as_str();
-        // The place in the inbox of an event that comes in 2100.
-        let cursor = hex::encode("4102444800\nevt_late\n");
         let lists: [(&str, &[(&str, &str)]); 6] = [
             (
                 "/v1/referrals",
@@ -297,7 +295,7 @@ impl Story {
                 ],
             ),
             ("/v1/entries", &[("promoter", anna), ("cursor", "1")]),
-            ("/v1/events", &[("outcome", "parked"), ("type", "invoice.paid"), ("cursor", cursor.as_str())]),
+            ("/v1/events", &[("outcome", "parked"), ("type", "invoice.paid"), ("cursor", "1000000")]),
             ("/v1/events", &[("outcome", "ignored")]),
         ];
         for (list, filters) in lists {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use referrald::domain::inbox::PackedBody;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, QueryResult, Statement};
 
 use super::World;
@@ -59,10 +60,23 @@ impl World {
         rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
     }
 
-    /// The compressed body of an event, and its SHA-256.
-    pub async fn body_of(&self, event: &str) -> (Vec<u8>, Vec<u8>) {
-        let rows = self.rows(&format!("SELECT body_zstd, body_sha256 FROM event WHERE id = '{event}'")).await;
-        (rows[0].try_get_by_index(0).unwrap(), rows[0].try_get_by_index(1).unwrap())
+    /// The packed body of an event, and the SHA-256 of the raw one.
+    pub async fn body_of(&self, event: &str) -> (PackedBody, Vec<u8>) {
+        let columns = "body_dictionary, body_zstd, body_sha256";
+        let rows = self.rows(&format!("SELECT {columns} FROM event WHERE id = '{event}'")).await;
+        let [dictionary, zstd] = [0, 1];
+        let dictionary = rows[0].try_get_by_index(dictionary).unwrap();
+        let zstd = rows[0].try_get_by_index(zstd).unwrap();
+        (PackedBody { dictionary, zstd }, rows[0].try_get_by_index(2).unwrap())
+    }
+
+    /// As if another version had packed the body of an event: an older one, which knew no dictionary, or a newer one.
+    pub async fn repack(&self, event: &str, body: &PackedBody) {
+        let PackedBody { dictionary, zstd } = body;
+        let hex = hex::encode(zstd);
+        let zstd = if self.is_sqlite() { format!("x'{hex}'") } else { format!("'\\x{hex}'::bytea") };
+        let packed = format!("body_dictionary = {dictionary}, body_zstd = {zstd}");
+        self.sql(&format!("UPDATE event SET {packed} WHERE id = '{event}'")).await;
     }
 
     pub async fn type_of(&self, event: &str) -> String {
@@ -72,6 +86,11 @@ impl World {
     /// Events that have their payload.
     pub async fn payloads(&self) -> i64 {
         self.count("event WHERE length(body_zstd) > 0").await
+    }
+
+    /// 1 when this event has its payload.
+    pub async fn payloads_of(&self, event: &str) -> i64 {
+        self.count(&format!("event WHERE id = '{event}' AND length(body_zstd) > 0")).await
     }
 
     /// How often Stripe was asked for what an event of this payment waits for.
@@ -105,23 +124,49 @@ impl World {
         rows
     }
 
-    /// As if the daemon had run so many days ago: nobody may change when an event was received, so it is stored anew,
-    /// as `evt_old_…`.
+    /// As if the daemon had run so many days ago, too: all events are stored a second time, as `evt_old_…`, before them.
     pub async fn make_events_old(&self, days: i64) {
+        let shift = i64::from(u16::MAX);
+        self.unguarded(&format!(
+            "UPDATE event SET number = number + {shift};
+             UPDATE ledger_head SET last_event_number = last_event_number + {shift}"
+        ))
+        .await;
         let received_at = super::now().unix() - days * 86_400;
         let columns =
-            "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_zstd";
-        let insert = format!("INSERT INTO event (id, received_at, {columns})");
-        self.sql(&format!("{insert} SELECT 'evt_old_' || id, {received_at}, {columns} FROM event")).await;
+            "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_dictionary, body_zstd";
+        let insert = format!("INSERT INTO event (number, id, received_at, {columns})");
+        let old = format!("SELECT number - {shift}, 'evt_old_' || id, {received_at}, {columns} FROM event");
+        self.sql(&format!("{insert} {old}")).await;
+    }
+
+    /// As if the clock had been so many seconds behind, or ahead, when this event was received.
+    pub async fn receive_by_a_wrong_clock(&self, event: &str, ahead_s: i64) {
+        let at = super::now().unix() + ahead_s;
+        self.unguarded(&format!("UPDATE event SET received_at = {at} WHERE id = '{event}'")).await;
+    }
+
+    /// Changes what nobody may change of events.
+    async fn unguarded(&self, sql: &str) {
+        if self.is_sqlite() {
+            let made = "SELECT sql FROM sqlite_master WHERE name = 'event_no_update'";
+            let made = self.text(made).await;
+            self.sql(&format!("DROP TRIGGER event_no_update; {sql}; {made}")).await;
+        } else {
+            let [off, on] =
+                ["DISABLE", "ENABLE"].map(|word| format!("ALTER TABLE event {word} TRIGGER USER"));
+            self.sql(&format!("{off}; {sql}; {on}")).await;
+        }
     }
 
     /// An event that has waited for this payment for two hours.
     pub async fn park_an_old_event(&self, payment: &str) {
         let received_at = super::now().unix() - 7_200;
         self.sql(&format!(
-            "INSERT INTO event \
-             (id, api_version, event_type, received_at, outcome, reason, waits_for, body_sha256, body_zstd) VALUES \
-             ('evt_{payment}', '', 'charge.refunded', {received_at}, 'parked', 'invoice_unknown', '{payment}', '', '')"
+            "UPDATE ledger_head SET last_event_number = last_event_number + 1; INSERT INTO event \
+             (number, id, api_version, event_type, received_at, outcome, reason, waits_for, body_sha256, body_zstd) \
+             SELECT last_event_number, 'evt_{payment}', '', 'charge.refunded', {received_at}, 'parked', \
+             'invoice_unknown', '{payment}', '', '' FROM ledger_head"
         ))
         .await;
     }

@@ -6,7 +6,7 @@ use super::words;
 use crate::domain::entries::PostedEntry;
 use crate::domain::inbox::KeptEvent;
 use crate::domain::ledger::Needs;
-use crate::domain::{Customer, EventId, Extracted, Fact, InvoiceId, Outcome};
+use crate::domain::{Cause, Customer, EventId, Extracted, Fact, InvoiceId, Outcome};
 use crate::handlers::Policy;
 use crate::service::ServiceError;
 use crate::service::inbound::extract_stored;
@@ -29,14 +29,14 @@ pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec
     }
     let (mut told, mut entries) = (Vec::new(), BTreeMap::new());
     for event in &tellings {
-        let extracted = extract_stored(event, policy);
+        let extracted = extract_stored(event, policy)?;
         tell_one(event, &extracted, &mut told);
         if let Ok(extracted) = &extracted {
             let caused = entries_of(db, &id, extracted).await?;
             entries.extend(caused.into_iter().map(|entry| (entry.id, entry)));
         }
     }
-    if tellings.iter().all(|event| event.body_zstd.is_empty()) {
+    if tellings.iter().all(|event| event.body.is_dropped()) {
         told.push("What it posted stands with its invoices, whose ids are gone with its payload.".to_owned());
     } else if entries.is_empty() && tellings.iter().any(|event| event.kept.outcome == "posted") {
         told.push("No entry names it: what it changed was posted when something else happened.".to_owned());
@@ -92,10 +92,10 @@ async fn entries_of(
     needs.all_invoices_of.extend(claimed);
     let state = snapshot.load(needs).await?;
     let invoices: Vec<InvoiceId> = state.invoice_ids().cloned().collect();
-    let mut caused = Vec::new();
+    let (cause, mut caused) = (Cause::Event(id.clone()), Vec::new());
     for some in invoices.chunks(INVOICES_AT_A_TIME) {
         let entries = entries::of_invoices(&snapshot.txn, some, u64::MAX >> 1).await?;
-        caused.extend(entries.into_iter().filter(|entry| entry.cause == id.as_str()));
+        caused.extend(entries.into_iter().filter(|entry| entry.cause == cause));
     }
     snapshot.end().await?;
     caused.sort_by_key(|entry| entry.id);

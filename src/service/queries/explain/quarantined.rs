@@ -2,7 +2,7 @@
 
 use crate::service::ServiceError;
 use crate::store::events::{self, StoredEvent};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, payload};
 
 /// Quarantined events whose bodies are read; there are few, or something is wrong at large.
 const SEARCHED: usize = 1_000;
@@ -18,18 +18,18 @@ const PREFIXES: [&str; 14] = [
 /// The quarantined events whose body has `id` as a text, in sentences.
 ///
 /// # Errors
-/// [`ServiceError`] when the database is away.
+/// [`ServiceError`] when the database is away, or a body cannot be read.
 pub async fn naming(db: &Database, id: &str) -> Result<Vec<String>, ServiceError> {
     if !PREFIXES.iter().any(|prefix| id.starts_with(prefix)) {
         return Ok(Vec::new());
     }
     let quoted = format!("\"{id}\"");
     let (mut told, mut found, mut searched) = (Vec::new(), 0_usize, 0_usize);
-    let mut after = None;
+    let mut after = 0;
     'pages: loop {
-        let page = events::stored_with(db.reader(), "quarantined", after.as_ref(), PAGE).await?;
+        let page = events::stored_with(db.reader(), "quarantined", after, PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = Some(last.kept.arrival());
+        after = last.kept.number;
         for event in &page {
             if searched == SEARCHED {
                 told.push(format!(
@@ -53,12 +53,7 @@ pub async fn naming(db: &Database, id: &str) -> Result<Vec<String>, ServiceError
 }
 
 fn names(event: &StoredEvent, quoted: &str) -> Result<bool, ServiceError> {
-    let body = zstd::stream::decode_all(event.body_zstd.as_slice());
-    let body = body.map_err(|error| StoreError::Corrupt {
-        table: "event",
-        id: event.kept.telling.to_string(),
-        value: error.to_string(),
-    })?;
+    let body = packing::unpack(&event.body).map_err(|error| error.of(&event.kept.telling))?;
     Ok(String::from_utf8_lossy(&body).contains(quoted))
 }
 
