@@ -35,7 +35,7 @@ const OF_NOTHING: [&str; 13] = [
     "url_token",
 ];
 
-/// Numbers that look random and follow from the first one (SplitMix64).
+/// Numbers that look random and follow from the first one (`SplitMix64`).
 pub struct Draw(u64);
 
 impl Draw {

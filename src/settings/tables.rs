@@ -38,7 +38,7 @@ pub struct DatabaseSettings {
     pub url: SecretString,
     /// Whether `serve` applies migrations first.
     pub migrate_on_start: bool,
-    /// Connections of the PostgreSQL pool; unused on SQLite.
+    /// Connections to PostgreSQL, of which one changes the ledger; unused on SQLite.
     pub max_connections: u32,
     /// Read-only connections to SQLite beside the one writer; unused on PostgreSQL.
     pub read_connections: u32,

@@ -61,7 +61,7 @@ impl HttpSettings {
 
 impl DatabaseSettings {
     fn validate(&self) -> Result<(), SettingsError> {
-        within("database.max_connections", self.max_connections, 1, 10_000)?;
+        within("database.max_connections", self.max_connections, 2, 10_000)?;
         within("database.read_connections", self.read_connections, 1, 1_000)?;
         within("database.acquire_timeout_ms", self.acquire_timeout_ms, 1, HOUR_MS)?;
         within("database.lock_timeout_ms", self.lock_timeout_ms, 1, HOUR_MS)?;

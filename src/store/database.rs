@@ -1,6 +1,7 @@
 //! The database: how it is connected, and what is asked of it beside the transactions of the ledger (`head.rs`).
 //!
-//! SQLite: one connection that writes, in a thread of its own, and a pool of read-only ones. PostgreSQL: one pool.
+//! SQLite: one connection that writes, in a thread of its own, and a pool of read-only ones. PostgreSQL: one connection that
+//! changes the ledger, with a thread of its own, too, and a pool for all else.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 use super::error::{StoreError, connection_error};
 use super::memory::Memory;
 use super::postgres;
-use super::sqlite::{SqliteTxn, Writer};
+use super::sqlite::{self, SqliteTxn};
 use super::storage::Storage;
 use super::transaction::Txn;
 use crate::settings::DatabaseSettings;
@@ -61,13 +62,18 @@ pub struct Database {
 #[derive(Debug, Clone)]
 enum Connections {
     Sqlite {
-        writer: Writer,
+        writer: sqlite::Writer,
         /// Where the log is written back. It cannot change anything.
         checkpointer: DatabaseConnection,
         /// For what is done before anybody serves: migrations.
         options: Box<SqliteConnectOptions>,
     },
-    Postgres(DatabaseConnection),
+    Postgres {
+        /// For reading and bookkeeping.
+        pool: DatabaseConnection,
+        /// What changes the ledger.
+        writer: postgres::Writer,
+    },
 }
 
 impl Database {
@@ -81,11 +87,11 @@ impl Database {
             // Turning on WAL does not wait for another process that does the same at this moment.
             return retrying(async || Self::connect_sqlite(url, settings)).await;
         }
-        let pool = postgres::connect(url, settings).await?;
+        let (pool, writer) = postgres::connect(url, settings).await?;
         if !settings.accept_loss_of_acknowledged_events {
             postgres::check_durability(&pool).await?;
         }
-        Ok(Self::of(Connections::Postgres(pool.clone()), pool, settings))
+        Ok(Self::of(Connections::Postgres { pool: pool.clone(), writer }, pool, settings))
     }
 
     /// Connects to a database that is there already: what only reads must not make an empty ledger and praise it.
@@ -113,7 +119,7 @@ impl Database {
             .statement_cache_capacity(STATEMENTS_KEPT)
             .log_statements(LOG_LEVEL)
             .log_slow_statements(LevelFilter::Off, Duration::MAX);
-        let writer = Writer::open(options.get_filename(), busy)?;
+        let writer = sqlite::Writer::open(options.get_filename(), busy)?;
         let pool = |size, options: SqliteConnectOptions| {
             let pool = SqlitePoolOptions::new()
                 .max_connections(size)
@@ -172,15 +178,11 @@ impl Database {
         self.reader.get_database_backend()
     }
 
-    /// Runs work that writes in the thread where SQLite is called; on PostgreSQL in one that sleeps until the database has
-    /// answered: a task would be handed from thread to thread with every answer, which takes longer than most answers do.
+    /// Runs work that writes in the thread where SQLite is called, or which PostgreSQL's answers wake.
     pub fn spawn_writer(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         match &self.connections {
             Connections::Sqlite { writer, .. } => writer.runtime().spawn(work),
-            Connections::Postgres(_) => {
-                let runtime = tokio::runtime::Handle::current();
-                tokio::task::spawn_blocking(move || runtime.block_on(work))
-            }
+            Connections::Postgres { writer, .. } => writer.runtime().spawn(work),
         }
     }
 
@@ -200,7 +202,7 @@ impl Database {
     pub(super) async fn begin(&self) -> Result<(Txn, Option<ledger_head::Model>), StoreError> {
         match &self.connections {
             Connections::Sqlite { writer, .. } => Txn::on_sqlite(writer).await,
-            Connections::Postgres(pool) => Txn::on_postgres(pool).await,
+            Connections::Postgres { writer, .. } => Txn::on_postgres(writer).await,
         }
     }
 
@@ -220,12 +222,7 @@ impl Database {
                 txn.commit().await?;
                 Ok(rows)
             }
-            Connections::Postgres(pool) => {
-                let txn = pool.begin().await?;
-                let rows = txn.execute_raw(statement).await?.rows_affected();
-                txn.commit().await?;
-                Ok(rows)
-            }
+            Connections::Postgres { pool, .. } => Ok(pool.execute_raw(statement).await?.rows_affected()),
         }
     }
 
@@ -247,7 +244,7 @@ impl Database {
                 connection.close().await?;
                 applied
             }
-            Connections::Postgres(pool) => apply_migrations(pool).await,
+            Connections::Postgres { pool, .. } => apply_migrations(pool).await,
         }
     }
 
@@ -280,7 +277,7 @@ impl Database {
                 // The last one to close writes the log back.
                 writer.close().await
             }
-            Connections::Postgres(pool) => Ok(pool.close().await?),
+            Connections::Postgres { writer, .. } => writer.close().await,
         }
     }
 }

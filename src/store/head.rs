@@ -136,6 +136,13 @@ impl LedgerTxn {
         }
     }
 
+    /// Ends a transaction of which a write was refused. Should that fail, the connection goes with it.
+    pub(super) async fn undo(self) {
+        if let Err(error) = self.txn.rollback().await {
+            tracing::warn!(?error, "a transaction could not be rolled back in order");
+        }
+    }
+
     /// Ends a transaction that has written nothing.
     ///
     /// # Errors

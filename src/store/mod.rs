@@ -33,10 +33,12 @@ mod select;
 pub mod snapshot;
 mod sqlite;
 mod storage;
+mod thread;
 mod transaction;
 mod values;
 
 pub use database::Database;
 pub use error::StoreError;
 pub use fetch::load;
+pub use postgres::PLANNER;
 pub use save::commit;

@@ -25,8 +25,13 @@ pub async fn commit(txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError>
 async fn write(mut txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError> {
     let mut batch = BatchUpsert::new(txn.txn.backend());
     collect(&mut batch, changes, &mut txn.next);
-    txn.txn.write(batch).await?;
-    txn.commit(changes).await
+    match txn.txn.write(batch).await {
+        Ok(()) => txn.commit(changes).await,
+        Err(error) => {
+            txn.undo().await;
+            Err(error)
+        }
+    }
 }
 
 /// Adds the upserts of all families, and the raised head.

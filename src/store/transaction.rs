@@ -2,68 +2,49 @@
 //! PostgreSQL, `BEGIN IMMEDIATE` on SQLite.
 
 use entity::ledger_head;
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, FromQueryResult, Statement,
-    TransactionTrait,
-};
+use sea_orm::DatabaseBackend;
 
-use super::batch::{Answers, BatchSelect, BatchUpsert, json};
+use super::batch::{Answers, BatchSelect, BatchUpsert};
 use super::error::StoreError;
 use super::fetch::Source;
-use super::sqlite::{SqliteTxn, Writer};
-
-/// What a transaction reads, it reads by key. PostgreSQL, when it has not analyzed a table yet, takes it for small, and
-/// keeps a plan that looks at all of its rows, or joins all of them with the rows of a batch, long after it has grown; and
-/// it would plan each statement anew, five times or for ever. These settings end with the transaction.
-const PLANNER: &str = "set_config('enable_seqscan', 'off', TRUE), set_config('enable_hashjoin', 'off', TRUE), \
-     set_config('enable_mergejoin', 'off', TRUE), set_config('plan_cache_mode', 'force_generic_plan', TRUE), \
-     set_config('jit', 'off', TRUE)";
+use super::postgres::{self, PostgresTxn};
+use super::sqlite::{self, SqliteTxn};
 
 /// A transaction that may write. It ends by [`Self::commit`]; dropped, it rolls back.
 #[derive(Debug)]
 pub enum Txn {
     /// On the one connection that writes SQLite.
     Sqlite(SqliteTxn),
-    /// On a connection of the pool.
-    Postgres(DatabaseTransaction),
+    /// On the one connection that changes the ledger on PostgreSQL.
+    Postgres(PostgresTxn),
 }
 
 impl Txn {
     /// Begins on SQLite, with its write lock, and reads the head; `None` before the first migration.
-    pub(super) async fn on_sqlite(writer: &Writer) -> Result<(Self, Option<ledger_head::Model>), StoreError> {
+    pub(super) async fn on_sqlite(
+        writer: &sqlite::Writer,
+    ) -> Result<(Self, Option<ledger_head::Model>), StoreError> {
         let txn = SqliteTxn::begin(writer).await?;
         let head = txn.head().await?;
         Ok((Self::Sqlite(txn), head))
     }
 
-    /// Begins on PostgreSQL, and locks and reads the head, in a statement of its own: PostgreSQL shows a statement what was
-    /// committed when it began, but for the row that it locks.
+    /// Begins on PostgreSQL, and locks and reads the head; `None` before the first migration.
     pub(super) async fn on_postgres(
-        pool: &DatabaseConnection,
+        writer: &postgres::Writer,
     ) -> Result<(Self, Option<ledger_head::Model>), StoreError> {
-        let txn = pool.begin().await?;
-        let sql = format!(
-            "SELECT id, seq, writer, last_entry_id, last_event_number, last_posted_at, {PLANNER} \
-             FROM ledger_head WHERE id = 1 FOR UPDATE"
-        );
-        let lock = Statement::from_string(DatabaseBackend::Postgres, sql);
-        let head = ledger_head::Model::find_by_statement(lock).one(&txn).await?;
+        let (txn, head) = PostgresTxn::begin(writer).await?;
         Ok((Self::Postgres(txn), head))
     }
 
-    /// Makes the writes: in one statement on PostgreSQL, unless some depend on others.
+    /// Makes the writes.
     ///
     /// # Errors
     /// [`StoreError`] when the database is away or refuses a row; the transaction must then be rolled back.
     pub async fn write(&self, batch: BatchUpsert) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(txn) => txn.write(batch).await,
-            Self::Postgres(txn) => {
-                for writes in batch.into_statements() {
-                    txn.execute_raw(json::writing(&writes)?).await?;
-                }
-                Ok(())
-            }
+            Self::Postgres(txn) => txn.write(batch).await,
         }
     }
 
@@ -74,7 +55,7 @@ impl Txn {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(txn) => txn.commit().await,
-            Self::Postgres(txn) => Ok(txn.commit().await?),
+            Self::Postgres(txn) => txn.commit().await,
         }
     }
 
@@ -85,7 +66,7 @@ impl Txn {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(txn) => txn.rollback().await,
-            Self::Postgres(txn) => Ok(txn.rollback().await?),
+            Self::Postgres(txn) => txn.rollback().await,
         }
     }
 }
@@ -101,7 +82,7 @@ impl Source for Txn {
     async fn answer(&self, batch: BatchSelect) -> Result<Answers, StoreError> {
         match self {
             Self::Sqlite(txn) => txn.select(batch).await,
-            Self::Postgres(txn) => txn.answer(batch).await,
+            Self::Postgres(txn) => txn.select(batch).await,
         }
     }
 }

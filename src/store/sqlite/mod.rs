@@ -1,7 +1,5 @@
 //! The one connection that writes SQLite, and its thread. Whoever writes in that thread calls SQLite directly: from any other
 //! thread each step is handed over, and handing over takes longer than most steps do.
-//!
-//! The thread runs a runtime of its own, so that the writer of the intake lives in it as a task, beside the steps of others.
 
 pub mod rows;
 pub mod statements;
@@ -9,16 +7,15 @@ mod transaction;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
 
 pub use transaction::SqliteTxn;
 
 use super::error::StoreError;
+use super::thread::WriterThread;
 
 /// Prepared statements that the connection keeps: all that the store has.
 const STATEMENTS_KEPT: usize = 512;
@@ -33,10 +30,7 @@ pub struct Writer(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     connection: Mutex<Open>,
-    thread: ThreadId,
-    runtime: Handle,
-    /// The thread ends when this is dropped.
-    _running: oneshot::Sender<()>,
+    thread: WriterThread,
 }
 
 /// The connection, and the number of the transaction that was begun last: nobody can end another one's.
@@ -68,20 +62,14 @@ impl Writer {
     }
 
     fn start(connection: Connection) -> Result<Self, StoreError> {
-        let runtime = Builder::new_current_thread().enable_time().build().map_err(StoreError::Thread)?;
-        let handle = runtime.handle().clone();
-        let (running, ended) = oneshot::channel::<()>();
-        let thread = thread::Builder::new().name("ledger-writer".to_owned());
-        // Ends in an error once the other side is dropped: that is the sign.
-        let thread = thread.spawn(move || runtime.block_on(async { drop(ended.await) }));
-        let thread = thread.map_err(StoreError::Thread)?.thread().id();
+        let thread = WriterThread::start(Builder::new_current_thread().enable_time())?;
         let connection = Mutex::new(Open { connection: Some(connection), transaction: 0 });
-        Ok(Self(Arc::new(Inner { connection, thread, runtime: handle, _running: running })))
+        Ok(Self(Arc::new(Inner { connection, thread })))
     }
 
     /// The runtime of the writer's thread: what is spawned there calls SQLite directly.
     pub fn runtime(&self) -> &Handle {
-        &self.0.runtime
+        self.0.thread.runtime()
     }
 
     /// Does something with the connection in its thread, at once when this is that thread. It is done to its end, whatever
@@ -91,22 +79,22 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Open) -> Result<T, StoreError> + Send + 'static,
     {
-        if thread::current().id() == self.0.thread {
+        if self.0.thread.is_current() {
             return act(&mut self.open_connection());
         }
         let writer = self.clone();
-        let done = self.0.runtime.spawn(async move { act(&mut writer.open_connection()) });
+        let done = self.runtime().spawn(async move { act(&mut writer.open_connection()) });
         done.await.map_err(|gone| StoreError::Thread(gone.into()))?
     }
 
     /// Like [`Self::run`] for whoever cannot wait.
     fn run_later(&self, act: impl FnOnce(&mut Open) + Send + 'static) {
-        if thread::current().id() == self.0.thread {
+        if self.0.thread.is_current() {
             act(&mut self.open_connection());
             return;
         }
         let writer = self.clone();
-        self.0.runtime.spawn(async move { act(&mut writer.open_connection()) });
+        self.runtime().spawn(async move { act(&mut writer.open_connection()) });
     }
 
     /// What a panic has left behind is rolled back by the next transaction.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
+use referrald::store::PLANNER;
+
 use super::{GROWING, names};
 use crate::support::World;
 
@@ -47,11 +49,7 @@ const WALKS: [(&str, [&str; 2], &str); 7] = [
 ];
 
 /// Where these statements read all of a growing table, as their database plans them: the step of the plan and the statement.
-pub async fn scans(
-    world: &World,
-    logged: &BTreeSet<String>,
-    statements: &BTreeSet<String>,
-) -> Vec<(String, String)> {
+pub async fn scans(world: &World, statements: &BTreeSet<String>) -> Vec<(String, String)> {
     let options = ConnectOptions::new(&world.url).max_connections(1).sqlx_logging(false).to_owned();
     let db = Database::connect(options).await.unwrap();
     if world.is_sqlite() {
@@ -59,8 +57,10 @@ pub async fn scans(
         // tells of that scan. Parents of ours are never deleted.
         db.execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
     } else {
-        // With the settings of the planner under which the daemon does its work.
-        db.execute_unprepared(&format!("BEGIN; {}", lock(logged))).await.unwrap();
+        // With the settings of the connection that changes the ledger.
+        for (name, value) in PLANNER {
+            db.execute_unprepared(&format!("SET {name} = {value}")).await.unwrap();
+        }
     }
     let first_columns = if world.is_sqlite() { BTreeMap::new() } else { first_columns(&db).await };
     let mut found = Vec::new();
@@ -79,11 +79,6 @@ pub async fn scans(
 
 fn is_a_walk(sql: &str, step: &str) -> bool {
     WALKS.iter().any(|(words, walks, _)| sql.contains(words) && walks.iter().any(|walk| step.contains(walk)))
-}
-
-/// The statement that locks the ledger, and sets up the planner for what follows it (`store/head.rs`).
-fn lock(logged: &BTreeSet<String>) -> &str {
-    logged.iter().find(|sql| sql.ends_with("FROM ledger_head WHERE id = 1 FOR UPDATE")).unwrap()
 }
 
 /// `SCAN table` reads all of it, also `USING INDEX`; an automatic index is made of all of it each time.

@@ -133,8 +133,7 @@ impl World {
         ))
         .await;
         let received_at = super::now().unix() - days * 86_400;
-        let columns =
-            "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_dictionary, body_zstd";
+        let columns = "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_dictionary, body_zstd";
         let insert = format!("INSERT INTO event (number, id, received_at, {columns})");
         let old = format!("SELECT number - {shift}, 'evt_old_' || id, {received_at}, {columns} FROM event");
         self.sql(&format!("{insert} {old}")).await;

@@ -2,7 +2,7 @@
 
 use crate::service::ServiceError;
 use crate::store::events::{self, StoredEvent};
-use crate::store::{Database, payload};
+use crate::store::{Database, packing};
 
 /// Quarantined events whose bodies are read; there are few, or something is wrong at large.
 const SEARCHED: usize = 1_000;

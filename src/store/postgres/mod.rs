@@ -1,5 +1,10 @@
-//! The pool of PostgreSQL. A connection that comes back to it is rolled back first: `begin()` of sqlx 0.9.0, dropped half-way,
-//! leaves its connection inside a transaction, in which the next writer's work would be acknowledged and lost.
+//! PostgreSQL: a pool for whoever reads and for bookkeeping, and the one connection that changes the ledger ([`writer`]).
+//!
+//! A connection that comes back to the pool is rolled back first: `begin()` of sqlx 0.9.0, dropped half-way, leaves its
+//! connection inside a transaction, in which what is written later would be lost.
+
+mod transaction;
+pub mod writer;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,21 +14,35 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, SqlxPostgresConnector, Statement};
 
+pub use transaction::PostgresTxn;
+pub use writer::Writer;
+
+use self::writer::IDLE_UNTESTED;
 use super::database::{LOG_LEVEL, STATEMENTS_KEPT};
 use super::error::{StoreError, connection_error};
 use crate::settings::DatabaseSettings;
 
 /// How long the first connection may take at start.
 const FIRST_CONNECTION: Duration = Duration::from_secs(10);
-/// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
-/// gone, the next statement says so.
-const IDLE_UNTESTED: Duration = Duration::from_secs(1);
+/// What changes the ledger reads by key. PostgreSQL, when it has not analyzed a table yet, takes it for small, and keeps a plan
+/// that looks at all of its rows, or joins all of them with the rows of a batch, long after it has grown; and it would plan
+/// each statement anew, five times or for ever. The connection that changes the ledger has these settings from its start.
+pub const PLANNER: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+];
 
-/// Connects.
+/// Connects: the pool, and what changes the ledger.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when the server cannot be reached.
-pub async fn connect(url: &str, settings: &DatabaseSettings) -> Result<DatabaseConnection, StoreError> {
+pub async fn connect(
+    url: &str,
+    settings: &DatabaseSettings,
+) -> Result<(DatabaseConnection, Writer), StoreError> {
     let timeout = settings.statement_timeout_ms.to_string();
     let lock_timeout = settings.lock_timeout_ms.to_string();
     let options = PgConnectOptions::from_str(url)
@@ -43,9 +62,12 @@ pub async fn connect(url: &str, settings: &DatabaseSettings) -> Result<DatabaseC
     let first = tokio::time::timeout(FIRST_CONNECTION, options.connect()).await;
     let first = first.map_err(|_elapsed| connection_error(sqlx::Error::PoolTimedOut))?;
     first.map_err(connection_error)?.close().await.map_err(connection_error)?;
+    let acquire_timeout = Duration::from_millis(settings.acquire_timeout_ms);
+    let writer = Writer::start(options.clone().options(PLANNER), acquire_timeout)?;
     let pool = PgPoolOptions::new()
-        .max_connections(settings.max_connections)
-        .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+        // One more changes the ledger.
+        .max_connections(settings.max_connections.saturating_sub(1))
+        .acquire_timeout(acquire_timeout)
         .test_before_acquire(false)
         .before_acquire(|connection, about| {
             Box::pin(async move { Ok(about.idle_for < IDLE_UNTESTED || connection.ping().await.is_ok()) })
@@ -56,7 +78,7 @@ pub async fn connect(url: &str, settings: &DatabaseSettings) -> Result<DatabaseC
         .connect_with(options)
         .await
         .map_err(connection_error)?;
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+    Ok((SqlxPostgresConnector::from_sqlx_postgres_pool(pool), writer))
 }
 
 /// Refuses a server that may lose what it has acknowledged, or that lacks what the ledger needs.
