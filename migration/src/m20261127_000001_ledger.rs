@@ -1,11 +1,13 @@
-//! The first schema: what operators set up, attribution, the inbox, the facts, and the ledger. Every index has a reader.
+//! The first schema: what operators set up, attribution, the inbox, the facts, and the ledger. Above each table stands who reads
+//! each of its indexes, by function of the store or by route; `tests/it/plans` fails for an index that no statement uses.
 //!
 //! Plain SQL, because the rules of the ledger (checks, triggers, partial indexes) are the point of it.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DatabaseBackend;
 
-use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, spell};
+use crate::dialect::spell;
+
+mod guards;
 
 /// The migration of this file.
 #[derive(Debug, DeriveMigrationName)]
@@ -54,7 +56,8 @@ const STATEMENTS: [&str; 32] = [
         known_since BIGINT NOT NULL,
         PRIMARY KEY (promoter_id, email)
     )",
-    // Readers of the indexes: lists of codes by promoter and by program; the claims of a program's codes.
+    // code_promoter: `codes::list` (`GET /v1/codes?promoter=`, a promoter's page).
+    // code_program: `codes::list` (`?program=`); `claims::select`, the claims that a change of a program concerns.
     "CREATE TABLE code (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         code TEXT NOT NULL CHECK (code <> ''),
@@ -78,13 +81,13 @@ const STATEMENTS: [&str; 32] = [
         expires_at BIGINT,
         PRIMARY KEY (code_key, version)
     )",
-    // Reader of the index: what a code carries, to show it and to judge the claims that wait for it.
+    // promotion_code_code: `codes::list` and `codes::one`, what a code carries; `claims::select`, the claims that wait for that.
     "CREATE TABLE promotion_code (
         id TEXT PRIMARY KEY CHECK (id <> ''),
         code_key TEXT NOT NULL REFERENCES code (key)
     );
     CREATE INDEX promotion_code_code ON promotion_code (code_key)",
-    // Readers of the indexes: the customers of a user, and the accounts of a customer.
+    // stripe_customer_user, stripe_customer_alias: `customers::select`, the customers of a user and the accounts of a customer.
     "CREATE TABLE stripe_customer (
         id TEXT PRIMARY KEY,
         user_id TEXT CHECK (user_id <> ''),
@@ -99,7 +102,8 @@ const STATEMENTS: [&str; 32] = [
         told_by TEXT NOT NULL CHECK (told_by <> ''),
         PRIMARY KEY (customer, email_hash)
     ){narrow}",
-    // Readers of the indexes: the claims about a customer, and those that a change of a code or a program concerns.
+    // claim_stripe_customer, claim_user: `claims::select`, the claims about a customer, by either name.
+    // claim_code: `claims::select`, those that a change of a code or a program concerns.
     "CREATE TABLE claim (
         id TEXT PRIMARY KEY,
         stripe_customer_id TEXT,
@@ -136,7 +140,7 @@ const STATEMENTS: [&str; 32] = [
         last BIGINT NOT NULL CHECK (last > 0),
         PRIMARY KEY (promoter_id, program_key)
     ){narrow}",
-    // Reader of the index: what was said of a customer, for every event about it.
+    // review_customer: `claims::select`, what was said of a customer.
     "CREATE TABLE review (
         id TEXT PRIMARY KEY,
         customer TEXT NOT NULL,
@@ -150,8 +154,11 @@ const STATEMENTS: [&str; 32] = [
         CHECK (decision = 'released' OR NOT (covers_user OR covers_email))
     );
     CREATE INDEX review_customer ON review (customer)",
-    // Readers of the indexes: the referrals of a promoter, and of a program; those that wait for an operator; who competes
-    // for reward slots.
+    // UNIQUE (customer): `referrals::select`, `referrals::of_customer`.
+    // referral_promoter: `referrals::select`, the customers of a promoter; `referrals::list` (`GET /v1/referrals?promoter=`).
+    // referral_program: `referrals::list` (`?program=`); new rows come at its end, because ids tell the time.
+    // referral_held: `referrals::list` (`?status=held`); held rows only.
+    // referral_slot: `referrals::rivals`, who competes for reward slots.
     "CREATE TABLE referral (
         id TEXT PRIMARY KEY,
         customer TEXT UNIQUE,
@@ -177,7 +184,9 @@ const STATEMENTS: [&str; 32] = [
     CREATE INDEX referral_held ON referral (id) WHERE held;
     CREATE INDEX referral_slot ON referral (promoter_id, program_key, qualified_at, qualified_by)
         WHERE qualified_at IS NOT NULL",
-    // Reader of the index: `explain` of a subscription.
+    // The key: `customers::select`; `customers::subscriptions`, of which the status of a referral is made.
+    // subscription_id: `customers::of_subscription` (`explain sub_…`). A sale touches it once a subscription, when that is told
+    // first, and at its end, because Stripe's ids tell the time; to key the table by id would cost the same two trees.
     "CREATE TABLE subscription (
         stripe_customer_id TEXT NOT NULL,
         id TEXT NOT NULL,
@@ -185,8 +194,8 @@ const STATEMENTS: [&str; 32] = [
         PRIMARY KEY (stripe_customer_id, id)
     ){narrow};
     CREATE INDEX subscription_id ON subscription (id)",
-    // `number` is the order of commits: lists, cursors and retention go by it, and need no index by time. UNIQUE is the check that
-    // an event counts once.
+    // `number` is the order of commits: lists, cursors and retention go by it, and need no index by time. UNIQUE is the check
+    // that an event counts once.
     "CREATE TABLE event (
         number {number} CHECK (number > 0),
         id TEXT NOT NULL,
@@ -208,9 +217,13 @@ const STATEMENTS: [&str; 32] = [
         CHECK ((outcome IN ('ignored', 'parked', 'quarantined')) = (reason IS NOT NULL)),
         CHECK ((outcome = 'parked' OR (outcome = 'ignored' AND reason = 'no_invoice')) = (waits_for IS NOT NULL))
     )",
-    // A sale that is posted is in none of these. Readers: what an invoice of a payment settles; what is looked up next; what
-    // `replay` runs again, has waited for too long, and is listed for the operator; whether refunds are ever told by id, which
-    // only their events pay for; payloads that retention has passed over and must come back for.
+    // A sale is in none of these.
+    // event_waits: `inbox::select`, what an invoice of a payment settles.
+    // event_lookup: `events::due_for_lookup`, what Stripe is asked about next.
+    // event_open: `events::stored_with` (`replay`, `explain`), `newest` (`GET /v1/events?outcome=`), `parked_since`,
+    // `count_parked`.
+    // event_refund: `events::lacks_refund_events`, whether refunds are ever told by id.
+    // event_passed_over: `payloads::sweep`, payloads that it must come back for.
     "CREATE INDEX event_waits ON event (waits_for) WHERE waits_for IS NOT NULL;
     CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE outcome = 'parked';
     CREATE INDEX event_open ON event (outcome, number, received_at) WHERE outcome IN ('parked', 'quarantined');
@@ -220,7 +233,7 @@ const STATEMENTS: [&str; 32] = [
     // Up to which event retention has come. One row.
     "CREATE TABLE payload_sweep (id INTEGER PRIMARY KEY CHECK (id = 1), through BIGINT NOT NULL);
     INSERT INTO payload_sweep (id, through) VALUES (1, 0)",
-    // Reader of the index: all invoices of a customer, where its terms count them or its referral changes.
+    // invoice_stripe_customer: `invoices::select`, all invoices of a customer, where terms count them or its referral changes.
     "CREATE TABLE invoice (
         id TEXT PRIMARY KEY,
         event_id TEXT NOT NULL,
@@ -240,7 +253,7 @@ const STATEMENTS: [&str; 32] = [
         lines_read BOOLEAN NOT NULL
     );
     CREATE INDEX invoice_stripe_customer ON invoice (stripe_customer_id)",
-    // Reader of the index: what is to be read next.
+    // unread_discounts_turn: `lookups::due_discounts`, what is read from Stripe next.
     "CREATE TABLE unread_discounts (
         invoice_id TEXT NOT NULL,
         event_id TEXT NOT NULL,
@@ -259,7 +272,7 @@ const STATEMENTS: [&str; 32] = [
         lookups INTEGER NOT NULL CHECK (lookups >= 0),
         lookup_at BIGINT NOT NULL
     )",
-    // Reader of the index: the charges of a payment intent.
+    // payment_intent: `payments::select`, the charges of a payment intent.
     "CREATE TABLE payment (
         id TEXT PRIMARY KEY,
         payment_intent TEXT,
@@ -271,7 +284,7 @@ const STATEMENTS: [&str; 32] = [
         CHECK ((released_minor IS NULL) = (released_captured_minor IS NULL))
     );
     CREATE INDEX payment_intent ON payment (payment_intent) WHERE payment_intent IS NOT NULL",
-    // Reader of the index: what a payment pays.
+    // payment_link_payment: `payments::select`, what a payment pays.
     "CREATE TABLE payment_link (
         invoice_id TEXT NOT NULL,
         payment_id TEXT NOT NULL,
@@ -279,7 +292,7 @@ const STATEMENTS: [&str; 32] = [
         PRIMARY KEY (invoice_id, payment_id)
     ){narrow};
     CREATE INDEX payment_link_payment ON payment_link (payment_id)",
-    // Readers of the next three indexes: what takes from a payment, and from an invoice.
+    // refund_payment, dispute_payment, credit_note_invoice: `payments::select`, what takes from a payment, and from an invoice.
     "CREATE TABLE refund (
         id TEXT PRIMARY KEY,
         payment_id TEXT NOT NULL,
@@ -306,7 +319,9 @@ const STATEMENTS: [&str; 32] = [
         void BOOLEAN NOT NULL
     );
     CREATE INDEX credit_note_invoice ON credit_note (invoice_id)",
-    // Readers of the indexes: the commissions of a promoter, and of a program; those whose invoice has lines to be read.
+    // commission_promoter: `commissions::invoices` (`GET /v1/commissions?promoter=`).
+    // commission_program: `commissions::invoices` (`?program=`); new rows come at its end, because ids of invoices tell the time.
+    // commission_unseen: `lookups::due_lines`, invoices whose lines are read from Stripe next; those only.
     "CREATE TABLE commission (
         invoice_id TEXT PRIMARY KEY,
         referral_id TEXT,
@@ -329,7 +344,8 @@ const STATEMENTS: [&str; 32] = [
     CREATE INDEX commission_promoter ON commission (promoter_id, invoice_id) WHERE promoter_id IS NOT NULL;
     CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL;
     CREATE INDEX commission_unseen ON commission (invoice_id) WHERE unseen_lines",
-    // Readers of the indexes: what is posted for an invoice; the entries and the balance of a promoter.
+    // ledger_entry_invoice: `entries::select`, what is posted for an invoice; `entries::of_invoices`.
+    // ledger_entry_promoter: `entries::list` (`GET /v1/entries?promoter=`), `entries::balances`.
     "CREATE TABLE ledger_entry (
         id {number} CHECK (id > 0),
         promoter_id TEXT NOT NULL REFERENCES promoter (id),
@@ -349,23 +365,6 @@ const STATEMENTS: [&str; 32] = [
     CREATE INDEX ledger_entry_promoter ON ledger_entry (promoter_id, id)",
 ];
 
-/// Columns of an event that nobody may change; its outcome may.
-const EVENT_IDENTITY: [&str; 7] =
-    ["number", "id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
-
-/// Tables whose rows nobody may change or delete.
-const ONLY_INSERTED: [&str; 9] = [
-    "ledger_entry",
-    "claim",
-    "claim_used_up",
-    "code_version",
-    "program_version",
-    "promotion_code",
-    "redemption",
-    "referral_number",
-    "review",
-];
-
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -374,17 +373,8 @@ impl MigrationTrait for Migration {
         for statement in STATEMENTS {
             db.execute_unprepared(&spell(statement, backend)?).await?;
         }
-        if backend == DatabaseBackend::Postgres {
-            db.execute_unprepared(POSTGRES_REFUSE_CHANGE).await?;
-        }
-        let only_inserted = ONLY_INSERTED.map(|table| (table, [].as_slice()));
-        for (table, columns) in only_inserted.into_iter().chain([("event", EVENT_IDENTITY.as_slice())]) {
-            for statement in refuse_change(table, columns, backend) {
-                db.execute_unprepared(&statement).await?;
-            }
-        }
-        if backend == DatabaseBackend::Sqlite {
-            db.execute_unprepared(&refuse_replace("ledger_entry")).await?;
+        for statement in guards::statements(backend) {
+            db.execute_unprepared(&statement).await?;
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 //!
 //! - Lock: nobody else changes the ledger meanwhile, so what is loaded stays true and nothing is tried again.
 //! - Fence: while the head says what this process wrote last, nobody else has written since, and what it remembers is true.
-//! - Clock: numbers of events and entries, and the times at which entries are posted, are given under it, in the order of commits.
+//! - Clock: numbers of events and entries, and the times at which entries are posted, are given under it, in the order of
+//!   commits.
 
 use std::sync::Arc;
 

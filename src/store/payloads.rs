@@ -1,6 +1,6 @@
 //! Dropping old payloads: a sweep over the events in the order of their numbers, which needs no index by time. How far it has
-//! come is kept in `payload_sweep`, one row. What it leaves on its way, because the event is still open or a clock had dated it in
-//! the future, it marks as passed over, and comes back for it.
+//! come is kept in `payload_sweep`, one row. What it leaves on its way, because the event is still open or a clock had dated it
+//! in the future, it marks as passed over, and comes back for it.
 //!
 //! An event is only reached after all that came before it are old or passed over: one that a clock dated too early keeps its
 //! payload as long as its neighbours do.

@@ -12,10 +12,16 @@ use crate::store::batch::{Answers, BatchSelect, BatchUpsert, Column, Step, Table
 use crate::store::error::StoreError;
 
 impl Open {
+    /// A statement, which is told at `trace` as sqlx tells those of the other connections.
+    fn prepared(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        tracing::trace!(db.statement = sql);
+        Ok(self.connection()?.prepare_cached(sql)?)
+    }
+
     /// The head of the ledger, if there is one.
     pub(super) fn head(&self) -> Result<Option<ledger_head::Model>, StoreError> {
         let sql = "SELECT id, seq, writer, last_entry_id, last_event_number, last_posted_at FROM ledger_head WHERE id = 1";
-        let mut statement = self.connection()?.prepare_cached(sql)?;
+        let mut statement = self.prepared(sql)?;
         let head = statement.query_row([], |row| {
             Ok(ledger_head::Model {
                 id: row.get(0)?,
@@ -37,7 +43,7 @@ impl Open {
     }
 
     fn rows(&self, table: &Table, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.connection()?.prepare_cached(&selection(table))?;
+        let mut statement = self.prepared(&selection(table))?;
         // A statement names only some of the values, by their numbers.
         for (place, value) in (1..=statement.parameter_count()).zip(values) {
             if statement.parameter_name(place).is_some() {
@@ -57,7 +63,7 @@ impl Open {
     /// Makes all writes, in order.
     pub(super) fn write(&self, batch: BatchUpsert) -> Result<(), StoreError> {
         for write in batch.into_statements().iter().flatten() {
-            let mut statement = self.connection()?.prepare_cached(&writing(write))?;
+            let mut statement = self.prepared(&writing(write))?;
             for row in &write.rows {
                 bind(&mut statement, row)?;
                 statement.raw_execute()?;
@@ -68,7 +74,7 @@ impl Open {
 
     /// Runs one statement of SeaORM's. Returns how many rows it touched.
     pub(super) fn execute(&self, statement: &Statement) -> Result<u64, StoreError> {
-        let mut prepared = self.connection()?.prepare_cached(&statement.sql)?;
+        let mut prepared = self.prepared(&statement.sql)?;
         let values = statement.values.as_ref().map(|values| values.0.as_slice()).unwrap_or_default();
         bind(&mut prepared, values)?;
         Ok(u64::try_from(prepared.raw_execute()?).unwrap_or(u64::MAX))

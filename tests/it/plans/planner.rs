@@ -6,7 +6,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Sta
 
 use referrald::store::PLANNER;
 
-use super::{GROWING, names};
+use super::{GROWING, is_about_growing, names};
 use crate::support::World;
 
 /// Reading on along an index without a key is right here: words of the statement, steps of its plans, and why.
@@ -48,69 +48,92 @@ const WALKS: [(&str, [&str; 2], &str); 7] = [
     ),
 ];
 
-/// Where these statements read all of a growing table, as their database plans them: the step of the plan and the statement.
-pub async fn scans(world: &World, statements: &BTreeSet<String>) -> Vec<(String, String)> {
+/// What a database would do.
+#[derive(Debug, Default)]
+pub struct Plans {
+    /// Where a statement reads all of a growing table: the step of the plan and the statement.
+    pub scans: Vec<(String, String)>,
+    /// Indexes that no statement uses. Those of keys and of what is unique are there for more than reading.
+    pub unused: BTreeSet<String>,
+}
+
+/// Has each of these statements planned by its database.
+pub async fn plans(world: &World, logged: &BTreeSet<String>) -> Plans {
     let options = ConnectOptions::new(&world.url).max_connections(1).sqlx_logging(false).to_owned();
     let db = Database::connect(options).await.unwrap();
-    if world.is_sqlite() {
+    let indexes = if world.is_sqlite() {
         // A new parent is checked against its children only while a foreign key is violated (`FkIfZero`), yet the plan
         // tells of that scan. Parents of ours are never deleted.
         db.execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     } else {
         // With the settings of the connection that changes the ledger.
         for (name, value) in PLANNER {
             db.execute_unprepared(&format!("SET {name} = {value}")).await.unwrap();
         }
-    }
+        "SELECT CAST(CAST(indexrelid AS regclass) AS TEXT) FROM pg_index \
+         WHERE NOT indisunique AND CAST(CAST(indrelid AS regclass) AS TEXT) NOT LIKE 'pg_%'"
+    };
+    let unused = lines(&db, indexes, 0).await.into_iter().collect();
     let first_columns = if world.is_sqlite() { BTreeMap::new() } else { first_columns(&db).await };
-    let mut found = Vec::new();
-    for sql in statements {
-        let steps = if world.is_sqlite() {
-            on_sqlite(&db, sql).await
-        } else {
-            on_postgres(&db, &first_columns, sql).await
-        };
+    let mut plans = Plans { unused, ..Plans::default() };
+    for sql in logged.iter().filter(|sql| is_about_tables(sql)) {
+        let plan = plan(&db, world.is_sqlite(), sql).await;
+        let uses = |index: &str| plan.iter().any(|step| names(step, index));
+        plans.unused.retain(|index| !uses(index));
+        if !is_about_growing(sql) {
+            continue;
+        }
+        let steps = if world.is_sqlite() { on_sqlite(plan) } else { on_postgres(&first_columns, &plan) };
         let steps = steps.into_iter().filter(|step| !is_a_walk(sql, step));
-        found.extend(steps.map(|step| (step, sql.clone())));
+        plans.scans.extend(steps.map(|step| (step, sql.clone())));
     }
     db.close().await.unwrap();
-    found
+    plans
+}
+
+/// Whether a statement can be explained.
+fn is_about_tables(sql: &str) -> bool {
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|word| sql.starts_with(word))
 }
 
 fn is_a_walk(sql: &str, step: &str) -> bool {
     WALKS.iter().any(|(words, walks, _)| sql.contains(words) && walks.iter().any(|walk| step.contains(walk)))
 }
 
-/// `SCAN table` reads all of it, also `USING INDEX`; an automatic index is made of all of it each time.
-async fn on_sqlite(db: &DatabaseConnection, sql: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    // A batch that writes is several statements.
-    for one in sql.split("; ").filter(|one| !one.trim().is_empty()) {
-        for step in lines(db, &format!("EXPLAIN QUERY PLAN {one}"), 3).await {
-            let mut words = step.split_whitespace();
-            let (how, table) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            if GROWING.contains(&table) && (how == "SCAN" || step.contains("AUTOMATIC")) {
-                found.push(step);
-            }
+/// The steps by which a database would run a statement.
+async fn plan(db: &DatabaseConnection, is_sqlite: bool, sql: &str) -> Vec<String> {
+    let mut plan = Vec::new();
+    if is_sqlite {
+        // A batch that writes is several statements.
+        for one in sql.split("; ").filter(|one| !one.trim().is_empty()) {
+            plan.extend(lines(db, &format!("EXPLAIN QUERY PLAN {one}"), 3).await);
         }
+        return plan;
     }
-    found
-}
-
-/// `Seq Scan` reads all of it, and so does the scan of an index whose condition does not name its first column.
-async fn on_postgres(
-    db: &DatabaseConnection,
-    first_columns: &BTreeMap<String, String>,
-    sql: &str,
-) -> Vec<String> {
     let types: Vec<&str> = (1..=parameters(sql)).map(|number| type_of(sql, number)).collect();
     let (types, values) = (types.join(", "), vec!["NULL"; types.len()].join(", "));
     let [types, values] =
         [types, values].map(|list| if list.is_empty() { list } else { format!("({list})") });
     let prepared = db.execute_unprepared(&format!("PREPARE asked {types} AS {sql}")).await;
     prepared.unwrap_or_else(|error| panic!("{error}: {sql}"));
-    let plan = lines(db, &format!("EXPLAIN (COSTS OFF) EXECUTE asked {values}"), 0).await;
+    plan.extend(lines(db, &format!("EXPLAIN (COSTS OFF) EXECUTE asked {values}"), 0).await);
     db.execute_unprepared("DEALLOCATE asked").await.unwrap();
+    plan
+}
+
+/// `SCAN table` reads all of it, also `USING INDEX`; an automatic index is made of all of it each time.
+fn on_sqlite(plan: Vec<String>) -> Vec<String> {
+    let reads_all = |step: &String| {
+        let mut words = step.split_whitespace();
+        let (how, table) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        GROWING.contains(&table) && (how == "SCAN" || step.contains("AUTOMATIC"))
+    };
+    plan.into_iter().filter(reads_all).collect()
+}
+
+/// `Seq Scan` reads all of it, and so does the scan of an index whose condition does not name its first column.
+fn on_postgres(first_columns: &BTreeMap<String, String>, plan: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for (at, line) in plan.iter().enumerate() {
         let node = line.trim_start().trim_start_matches("->").trim_start();

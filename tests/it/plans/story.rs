@@ -15,7 +15,7 @@ use crate::support::scenarios::{Step, scenarios};
 use crate::support::{Daemon, World, command, eventually, now, post_event};
 
 /// Statements are logged at trace, and nothing else is.
-const LOG: (&str, &str) = ("REFERRALD_LOG__FILTER", "info,sqlx=trace");
+const LOG: (&str, &str) = ("REFERRALD_LOG__FILTER", "info,sqlx=trace,referrald::store::sqlite=trace");
 
 /// Every route of the daemon is called in the story.
 const ROUTES: &str = include_str!("../../../src/http/routes.rs");
@@ -66,7 +66,8 @@ async fn end(daemon: &mut Daemon) -> String {
 /// The statements in a log: a long one stands apart from its summary.
 fn statements(log: &str) -> BTreeSet<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let lines = lines.filter(|line| line["target"] == "sqlx::query");
+    let of_statements = ["sqlx::query", "referrald::store::sqlite::statements"];
+    let lines = lines.filter(|line| of_statements.iter().any(|target| line["target"] == *target));
     lines
         .map(|line| match line["db.statement"].as_str().map(str::trim) {
             Some(whole) if !whole.is_empty() => whole.to_owned(),
@@ -350,6 +351,7 @@ impl Story {
         for arguments in [
             ["explain", "in_n"].as_slice(),
             &["explain", "evt_told"],
+            &["explain", "sub_n"],
             &["explain", "cus_r"],
             &["explain", &anna],
             &["promoter", "show", "anna"],
