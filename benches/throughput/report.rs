@@ -95,7 +95,8 @@ fn parts(bench: &Bench, section: Section) -> Rows {
         .filter(|name| variants.iter().any(|variant| cpu_us(*variant, name).is_some_and(|us| us > 0.0)))
         .partition(|name| variants.iter().any(|variant| cpu_us(*variant, name).is_some_and(|us| us >= 0.5)));
     let rows = variants.iter().map(|variant| {
-        let rest: f64 = small.iter().filter_map(|name| cpu_us(*variant, name)).sum();
+        // A sum of nothing would be -0.
+        let rest = small.iter().filter_map(|name| cpu_us(*variant, name)).fold(0.0, |all, us| all + us);
         let all =
             median(bench, *variant, |sample| Some(sample.used.parts.all() * 1e6 / figure(sample.events)));
         let written =
