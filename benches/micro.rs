@@ -16,7 +16,7 @@ use referrald::domain::{
 };
 use referrald::handlers::{Policy, parse};
 use referrald::service::inbound::InboundEvent;
-use referrald::store::payload::{pack, unpack};
+use referrald::store::packing::{pack, unpack};
 use referrald::stripe::{SignedEvent, Verifier, sign};
 use secrecy::SecretString;
 use template::Template;

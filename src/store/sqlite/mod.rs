@@ -22,6 +22,8 @@ const STATEMENTS_KEPT: usize = 512;
 /// Pages of the log (64 MB) at which a transaction itself writes them back. Until then that is done beside it
 /// ([`super::Database::checkpoint`]): it takes longer than many a batch.
 const LOG_PAGES: u32 = 16_384;
+/// KiB of pages that the connection keeps: what a batch touches of a large ledger, so that it is read from the file once.
+const CACHE_KIB: u32 = 16_384;
 
 /// The connection that writes. Cheap to clone; its thread ends with the last clone.
 #[derive(Debug, Clone)]
@@ -56,7 +58,7 @@ impl Writer {
         // `temp_store`: what a statement of many rows may have to undo.
         connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {LOG_PAGES}"
+             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {LOG_PAGES}; PRAGMA cache_size = -{CACHE_KIB}"
         ))?;
         Self::start(connection)
     }
