@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::driver::{LOG_LEVEL, STATEMENTS_KEPT};
 use super::error::{StoreError, connection_error};
 use super::memory::Memory;
 use super::postgres;
@@ -32,15 +33,8 @@ use crate::settings::DatabaseSettings;
 /// How often a locked file of SQLite is tried again at start, and the pause between: ten seconds in all.
 const START_TRIES: u32 = 50;
 const START_PAUSE: Duration = Duration::from_millis(200);
-/// Prepared statements that a connection keeps. Those of a batch depend on which tables it touches and not on how many
-/// keys or rows (`store::batch`), so all of them fit.
-pub(super) const STATEMENTS_KEPT: usize = 512;
 /// After which somebody who waits for the lock of the ledger says so.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
-/// The text of a statement, never its values, is logged for whoever asks for `sqlx=trace`: the test of their plans does.
-/// Statements that are slow are told apart nowhere.
-pub(super) const LOG_LEVEL: LevelFilter = LevelFilter::Trace;
-
 /// The database of the daemon.
 #[derive(Debug, Clone)]
 pub struct Database {

@@ -1,38 +1,14 @@
 //! Fetching what [`Needs`] names: from memory, else from the database, all tables in one statement. Knows no rule.
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction};
-
-use super::batch::{Answers, BatchSelect, json};
+use super::batch::{Answers, BatchSelect};
 use super::error::StoreError;
 use super::memory::Memory;
 use super::select::KEYS_PER_STATEMENT;
+use super::source::Source;
 use super::{
     claims, codes, commissions, customers, entries, inbox, invoices, payments, programs, promoters, referrals,
 };
 use crate::domain::ledger::{Fetched, Needs, State};
-
-/// A transaction that can be asked.
-pub trait Source: Sync {
-    /// The database.
-    fn backend(&self) -> DatabaseBackend;
-
-    /// Answers selections.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is away.
-    fn answer(&self, batch: BatchSelect) -> impl Future<Output = Result<Answers, StoreError>> + Send;
-}
-
-impl Source for DatabaseTransaction {
-    fn backend(&self) -> DatabaseBackend {
-        self.get_database_backend()
-    }
-
-    async fn answer(&self, batch: BatchSelect) -> Result<Answers, StoreError> {
-        let Some(statement) = json::selection(batch) else { return Ok(Answers::Nothing) };
-        Ok(self.query_one_raw(statement).await?.map_or(Answers::Nothing, Answers::Json))
-    }
-}
 
 /// Loads what a state is known to need, and all that it depends on.
 ///

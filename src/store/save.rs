@@ -2,8 +2,8 @@
 
 use super::batch::BatchUpsert;
 use super::error::StoreError;
-use super::fetch::Source;
 use super::head::{LedgerTxn, Next};
+use super::source::Source;
 use super::{
     claims, codes, commissions, customers, entries, inbox, invoices, payments, programs, promoters, referrals,
 };

@@ -6,8 +6,8 @@ use sea_orm::DatabaseBackend;
 
 use super::batch::{Answers, BatchSelect, BatchUpsert};
 use super::error::StoreError;
-use super::fetch::Source;
 use super::postgres::{self, PostgresTxn};
+use super::source::Source;
 use super::sqlite::{self, SqliteTxn};
 
 /// A transaction that may write. It ends by [`Self::commit`]; dropped, it rolls back.

@@ -18,7 +18,7 @@ pub use transaction::PostgresTxn;
 pub use writer::Writer;
 
 use self::writer::IDLE_UNTESTED;
-use super::database::{LOG_LEVEL, STATEMENTS_KEPT};
+use super::driver::{LOG_LEVEL, STATEMENTS_KEPT};
 use super::error::{StoreError, connection_error};
 use crate::settings::DatabaseSettings;
 

@@ -5,8 +5,8 @@ use rusqlite::types::Value as Cell;
 use rusqlite::{CachedStatement, OptionalExtension};
 use sea_orm::{Statement, Value};
 
-use super::Open;
 use super::rows::{Parameter, Row};
+use super::writer::Open;
 use crate::store::batch::json::clause;
 use crate::store::batch::{Answers, BatchSelect, BatchUpsert, Column, Step, Table, Write};
 use crate::store::error::StoreError;

@@ -3,7 +3,7 @@
 use entity::ledger_head;
 use sea_orm::Statement;
 
-use super::{Open, Writer};
+use super::writer::{Open, Writer};
 use crate::store::batch::{Answers, BatchSelect, BatchUpsert};
 use crate::store::error::StoreError;
 

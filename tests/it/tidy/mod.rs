@@ -26,6 +26,7 @@ const ARROWS: &str = "
     stripe          → domain
     store           → entity domain
     store::database → settings migration
+    store::postgres → settings
     domain          →
     settings        → domain
     telemetry       → settings
