@@ -9,12 +9,26 @@ use super::error::StoreError;
 /// Bytes of that write: as much as a batch of events takes.
 const PROBE_BYTES: usize = 65_536;
 
+/// Connections that a server which has started anew may have left in the pool.
+const LOST_CONNECTIONS: u32 = 16;
+
 impl Database {
     /// True when the database answers, has every migration of this version, and can write as far as is known.
     ///
     /// # Errors
     /// [`StoreError`] when it does not answer, or cannot write.
     pub async fn is_ready(&self) -> Result<bool, StoreError> {
+        let mut tries = LOST_CONNECTIONS;
+        loop {
+            match self.is_ready_now().await {
+                // The connection was lost, and not the database: it is gone from the pool, and the next one tells.
+                Err(StoreError::Lost(_)) if tries > 0 => tries = tries.saturating_sub(1),
+                told => return told,
+            }
+        }
+    }
+
+    async fn is_ready_now(&self) -> Result<bool, StoreError> {
         let is_migrated = self.is_migrated().await?;
         if is_migrated {
             self.check_storage().await?;
