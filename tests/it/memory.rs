@@ -111,7 +111,7 @@ async fn held_by(world: &World) -> Held {
 on_both_databases! {
     async fn what_is_remembered_is_not_read_again_until_somebody_else_writes(world: World) {
         world.with_anna("10").await;
-        let daemon = Daemon::start(&world.url, &[("REFERRALD_LOG__FILTER", "info,sqlx=trace")]);
+        let daemon = Daemon::start(&world.url, &[("REFERRALD_LOG__FILTER", "info,sqlx=trace,referrald::store::sqlite=trace")]);
         let mut invoices = 0;
         let mut sale = async || {
             invoices += 1;
