@@ -322,10 +322,12 @@ const STATEMENTS: [&str; 32] = [
     // commission_promoter: `commissions::invoices` (`GET /v1/commissions?promoter=`).
     // commission_program: `commissions::invoices` (`?program=`); new rows come at its end, because ids of invoices tell the time.
     // commission_unseen: `lookups::due_lines`, invoices whose lines are read from Stripe next; those only.
+    // No foreign key to the promoter: a commission is worked out from its referral, which has one, as has each entry. PostgreSQL
+    // locks and writes the row of the promoter for each check.
     "CREATE TABLE commission (
         invoice_id TEXT PRIMARY KEY,
         referral_id TEXT,
-        promoter_id TEXT REFERENCES promoter (id),
+        promoter_id TEXT,
         program_key TEXT,
         currency TEXT NOT NULL CHECK (length(currency) = 3),
         base_minor BIGINT NOT NULL,
