@@ -216,7 +216,12 @@ impl Database {
                 txn.commit().await?;
                 Ok(rows)
             }
-            Connections::Postgres { pool, .. } => Ok(pool.execute_raw(statement).await?.rows_affected()),
+            Connections::Postgres { pool, .. } => {
+                let txn = pool.begin().await?;
+                let rows = txn.execute_raw(statement).await?.rows_affected();
+                txn.commit().await?;
+                Ok(rows)
+            }
         }
     }
 
