@@ -21,7 +21,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two checkpoints of SQLite's log: many batches then share the pages that they changed.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(200);
 /// Between two checkpoints that may wait for readers, while nobody writes.
-const WAIT_INTERVAL: Duration = Duration::from_secs(2);
+const WAIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Posts what comes through the queue until it is closed and empty. It takes whatever has arrived as one batch. Runs where the
 /// database wants to be written ([`Database::spawn_writer`]).

@@ -38,7 +38,7 @@ const NOTICE_AFTER: Duration = Duration::from_secs(1);
 /// Pages of SQLite's log (128 MB) beyond which it is emptied, where it has not begun anew by itself.
 const LOG_PAGES_LIMIT: i64 = 32_768;
 /// How long that waits for those who read the log.
-const READERS_END: Duration = Duration::from_millis(250);
+const READERS_END: Duration = Duration::from_millis(500);
 
 /// The database of the daemon.
 #[derive(Debug, Clone)]
