@@ -20,6 +20,8 @@ const SLOW_BATCH: Duration = Duration::from_secs(5);
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two checkpoints of SQLite's log: many batches then share the pages that they changed.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(200);
+/// Between two checkpoints that may wait for readers, while nobody writes.
+const WAIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Posts what comes through the queue until it is closed and empty. It takes whatever has arrived as one batch. Runs where the
 /// database wants to be written ([`Database::spawn_writer`]).
@@ -105,25 +107,31 @@ struct Checkpointer {
     /// The runtime beside the writer's: the log is written back while the next batch is posted.
     beside: Handle,
     since: Instant,
+    /// When one may have waited.
+    waited: Instant,
 }
 
 impl Checkpointer {
     /// What a process before this one has left in the log is moved first.
     fn start(db: &Database, watch: &Watch) -> Self {
-        let beside = watch.beside.clone();
-        Self { running: beside.spawn(checkpoint(db.clone())), beside, since: Instant::now() }
+        let (beside, now) = (watch.beside.clone(), Instant::now());
+        Self { running: beside.spawn(checkpoint(db.clone(), true)), beside, since: now, waited: now }
     }
 
     fn checkpoint_when_due(&mut self, db: &Database) {
         if self.since.elapsed() > CHECKPOINT_INTERVAL && self.running.is_finished() {
-            self.running = self.beside.spawn(checkpoint(db.clone()));
+            let may_wait = self.waited.elapsed() > WAIT_INTERVAL;
+            self.running = self.beside.spawn(checkpoint(db.clone(), may_wait));
             self.since = Instant::now();
+            if may_wait {
+                self.waited = self.since;
+            }
         }
     }
 }
 
-async fn checkpoint(db: Database) {
-    if let Err(error) = db.checkpoint().await {
+async fn checkpoint(db: Database, may_wait: bool) {
+    if let Err(error) = db.checkpoint(may_wait).await {
         tracing::warn!(
             ?error,
             "the log of the database could not be written back; it will be with a later batch"

@@ -35,6 +35,11 @@ const START_TRIES: u32 = 50;
 const START_PAUSE: Duration = Duration::from_millis(200);
 /// After which somebody who waits for the lock of the ledger says so.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
+/// Pages of SQLite's log (128 MB) beyond which it is emptied, where it has not begun anew by itself.
+const LOG_PAGES_LIMIT: i64 = 32_768;
+/// How long that waits for those who read the log.
+const READERS_END: Duration = Duration::from_millis(500);
+
 /// The database of the daemon.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -124,7 +129,7 @@ impl Database {
             SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.connect_lazy_with(options))
         };
         // It still writes the log back, but no row.
-        let checkpointer = pool(1, options.clone().pragma("query_only", "ON"));
+        let checkpointer = pool(1, options.clone().busy_timeout(READERS_END).pragma("query_only", "ON"));
         let reader = pool(settings.read_connections, options.clone().read_only(true));
         let connections = Connections::Sqlite { writer, checkpointer, options: Box::new(options) };
         Ok(Self::of(connections, reader, settings))
@@ -183,11 +188,20 @@ impl Database {
     /// Writes what was committed from the log of SQLite back to its pages, beside those who read and write. PostgreSQL does
     /// that by itself.
     ///
+    /// The log begins anew by itself only where nobody reads it at that moment. One that has grown because readers follow
+    /// each other without a gap is emptied when this `may_wait`: for [`READERS_END`] at most, and whoever writes waits, too.
+    ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the file cannot be written.
-    pub async fn checkpoint(&self) -> Result<(), StoreError> {
-        if let Connections::Sqlite { checkpointer, .. } = &self.connections {
-            checkpointer.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
+    /// [`StoreError::Unavailable`] when the file cannot be written, [`StoreError::Busy`] when the ledger is not had in time.
+    pub async fn checkpoint(&self, may_wait: bool) -> Result<(), StoreError> {
+        let Connections::Sqlite { checkpointer, .. } = &self.connections else { return Ok(()) };
+        let passive = Statement::from_string(self.backend(), "PRAGMA wal_checkpoint(PASSIVE)");
+        let row = checkpointer.query_one_raw(passive).await?;
+        let pages: i64 = row.map(|row| row.try_get_by_index(1)).transpose()?.unwrap_or_default();
+        if may_wait && pages > LOG_PAGES_LIMIT {
+            let queue = tokio::time::timeout(self.lock_timeout, self.memory.lock());
+            let _turn = queue.await.map_err(|_elapsed| StoreError::Busy(None))?;
+            checkpointer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
         }
         Ok(())
     }

@@ -27,6 +27,8 @@ async fn write(mut txn: LedgerTxn, changes: &Changes) -> Result<(), StoreError> 
     collect(&mut batch, changes, &mut txn.next);
     match txn.txn.write(batch).await {
         Ok(()) => txn.commit(changes).await,
+        // Dropped, the transaction takes the connection with it.
+        Err(error @ StoreError::Lost(_)) => Err(error),
         Err(error) => {
             txn.undo().await;
             Err(error)

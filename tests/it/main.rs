@@ -41,6 +41,7 @@ mod codes;
 mod connected;
 mod connections;
 mod crash;
+mod cut;
 mod explain;
 mod filters;
 mod footprint;

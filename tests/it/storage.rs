@@ -1,9 +1,14 @@
 //! A disk without room: nothing is acknowledged, `/readyz` says so, and the daemon goes on by itself once there is room.
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::support::events::*;
 use crate::support::{Daemon, REFERRALD, World, command, eventually, post_event};
+use referrald::settings::Settings;
+use referrald::store::Database;
+use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
 use serde_json::{Value, json};
 
 /// Bytes up to which the daemon of the test may write a file. Below what its large event takes, above the index of SQLite's
@@ -64,4 +69,37 @@ async fn while_nothing_can_be_committed_readyz_says_so_and_recovers_by_itself() 
     eventually("it is ready again", is_ready).await;
     assert_eq!(post_event(&world.client, &daemon, &sale).await.0, 200);
     assert_eq!(world.sums("in_1").await, (1_000, 0));
+}
+
+/// Reads what is newest; of some that do so there is always one in the middle of it.
+async fn read_again_and_again(db: Database) {
+    loop {
+        let txn = db.reader().begin().await.unwrap();
+        let head = Statement::from_string(db.backend(), "SELECT seq FROM ledger_head");
+        txn.query_one_raw(head).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        txn.rollback().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_of_sqlite_stays_small_where_readers_follow_each_other_without_a_gap() {
+    const MB: u64 = 1_048_576;
+    let world = World::sqlite();
+    let environment = [("DATABASE_URL".to_owned(), world.url.clone())];
+    let db = Database::connect(&Settings::load_from(None, environment).unwrap().database).await.unwrap();
+    let log = world.url.trim_start_matches("sqlite://").split('?').next().unwrap().to_owned() + "-wal";
+    let readers: Vec<_> = (0..3).map(|_| tokio::spawn(read_again_and_again(db.clone()))).collect();
+    let sql = "INSERT INTO write_probe (id, bytes) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes";
+    let mut largest = 0;
+    for round in 0..100_u8 {
+        let bytes = vec![round; 4 * 1_048_576];
+        db.bookkeep(Statement::from_sql_and_values(db.backend(), sql, [bytes.into()])).await.unwrap();
+        db.checkpoint(true).await.unwrap();
+        largest = largest.max(Path::new(&log).metadata().unwrap().len() / MB);
+    }
+    for reader in readers {
+        reader.abort();
+    }
+    assert!(largest < 200, "{largest} MB");
 }

@@ -62,12 +62,11 @@ pub async fn connect(
     let first = tokio::time::timeout(FIRST_CONNECTION, options.connect()).await;
     let first = first.map_err(|_elapsed| connection_error(sqlx::Error::PoolTimedOut))?;
     first.map_err(connection_error)?.close().await.map_err(connection_error)?;
-    let acquire_timeout = Duration::from_millis(settings.acquire_timeout_ms);
-    let writer = Writer::start(options.clone().options(PLANNER), acquire_timeout)?;
+    let writer = Writer::start(options.clone().options(PLANNER), settings)?;
     let pool = PgPoolOptions::new()
         // One more changes the ledger.
         .max_connections(settings.max_connections.saturating_sub(1))
-        .acquire_timeout(acquire_timeout)
+        .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
         .test_before_acquire(false)
         .before_acquire(|connection, about| {
             Box::pin(async move { Ok(about.idle_for < IDLE_UNTESTED || connection.ping().await.is_ok()) })

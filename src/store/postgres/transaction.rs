@@ -33,7 +33,7 @@ impl PostgresTxn {
     /// [`StoreError::Busy`] when another process holds the lock for too long, else as the server answers.
     pub async fn begin(writer: &Writer) -> Result<(Self, Option<ledger_head::Model>), StoreError> {
         let mut connected = writer.take().await?;
-        let rows = connected.connection.fetch_all(sqlx::raw_sql(BEGIN)).await.map_err(driver_error)?;
+        let rows = writer.answer(connected.connection.fetch_all(sqlx::raw_sql(BEGIN))).await?;
         let head = rows.into_iter().next().map(|row| ledger_head::Model::from_query_result(&row.into(), ""));
         let txn = Self { writer: writer.clone(), connection: Mutex::new(connected) };
         Ok((txn, head.transpose()?))
@@ -48,7 +48,7 @@ impl PostgresTxn {
         let query = bound(statement)?;
         let row: Option<PgRow> = {
             let mut connected = self.connection.lock().await;
-            connected.connection.fetch_optional(query).await.map_err(driver_error)?
+            self.writer.answer(connected.connection.fetch_optional(query)).await?
         };
         Ok(row.map_or(Answers::Nothing, |row| Answers::Json(row.into())))
     }
@@ -61,7 +61,7 @@ impl PostgresTxn {
         for writes in batch.into_statements() {
             let query = bound(json::writing(&writes)?)?;
             let mut connected = self.connection.lock().await;
-            connected.connection.execute(query).await.map_err(driver_error)?;
+            self.writer.answer(connected.connection.execute(query)).await?;
         }
         Ok(())
     }
@@ -84,7 +84,7 @@ impl PostgresTxn {
 
     async fn end(self, word: &'static str) -> Result<(), StoreError> {
         let mut connected = self.connection.into_inner();
-        connected.connection.execute(word).await.map_err(driver_error)?;
+        self.writer.answer(connected.connection.execute(word)).await?;
         self.writer.give_back(connected);
         Ok(())
     }

@@ -1,19 +1,24 @@
 //! The one connection that changes the ledger on PostgreSQL, and its thread. It is none of the pool's: whoever comes back to the
 //! pool is rolled back, asked whether it still lives and handed over by another task, and this one comes back with every batch.
 
+use std::io::{Error as IoError, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
+use sea_orm::{DbErr, RuntimeErr};
 use tokio::runtime::{Builder, Handle};
 
+use crate::settings::DatabaseSettings;
 use crate::store::error::{StoreError, connection_error};
 use crate::store::thread::WriterThread;
 
 /// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
 /// gone, the next statement says so.
 pub const IDLE_UNTESTED: Duration = Duration::from_secs(1);
+/// The server gives up a statement by itself after `database.statement_timeout_ms`; this much later its word must be here.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
 /// A connection older than this is replaced: what its server process has cached goes with it.
 const AGE_LIMIT: Duration = Duration::from_mins(30);
 
@@ -25,6 +30,7 @@ pub struct Writer(Arc<Inner>);
 struct Inner {
     options: PgConnectOptions,
     acquire_timeout: Duration,
+    answer_timeout: Duration,
     idle: Mutex<Option<Idle>>,
     thread: WriterThread,
 }
@@ -48,9 +54,22 @@ impl Writer {
     ///
     /// # Errors
     /// [`StoreError::Thread`] when the system gives no thread.
-    pub fn start(options: PgConnectOptions, acquire_timeout: Duration) -> Result<Self, StoreError> {
+    pub fn start(options: PgConnectOptions, settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let thread = WriterThread::start(Builder::new_current_thread().enable_all())?;
-        Ok(Self(Arc::new(Inner { options, acquire_timeout, idle: Mutex::new(None), thread })))
+        let acquire_timeout = Duration::from_millis(settings.acquire_timeout_ms);
+        let answer_timeout = Duration::from_millis(settings.statement_timeout_ms).saturating_add(ON_THE_WAY);
+        Ok(Self(Arc::new(Inner { options, acquire_timeout, answer_timeout, idle: Mutex::new(None), thread })))
+    }
+
+    /// Waits for what the server answers, and not for ever: of a connection that was cut without a word nothing is ever heard.
+    /// Elapsed, it counts as lost, and must not be asked again.
+    pub(super) async fn answer<T>(
+        &self,
+        asked: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        let answered = tokio::time::timeout(self.0.answer_timeout, asked).await;
+        let answered = answered.unwrap_or_else(|_elapsed| Err(IoError::from(ErrorKind::TimedOut).into()));
+        answered.map_err(|error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(error.into())).into())
     }
 
     /// The runtime of the writer's thread, which sleeps until the database has answered: in any other one a task is handed
