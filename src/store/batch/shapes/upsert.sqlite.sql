@@ -9,11 +9,8 @@ INSERT INTO promotion_code (id, code_key) VALUES (?, ?)
 UPDATE code SET uses = ? WHERE key = ?
 UPDATE code SET max_uses = ? WHERE key = ?
 UPDATE event SET outcome = ?, reason = ?, waits_for = ? WHERE id = ? AND api_version = ?
-<<<<<<< HEAD
-INSERT INTO event (number, id, api_version, event_type, created_at, received_at, outcome, reason, waits_for, body_sha256, body_zstd, lookups, lookup_at, has_payload, passed_over) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-=======
-INSERT INTO event (id, api_version, event_type, created_at, received_at, outcome, reason, waits_for, body_sha256, body_dictionary, body_zstd, lookups, lookup_at, has_payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
->>>>>>> dict
+INSERT INTO event (number, id, api_version, event_type, created_at, received_at, outcome, reason, waits_for, lookups, lookup_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO event_payload (number, dictionary, zstd) VALUES (?, ?, ?)
 INSERT INTO invoice (id, event_id, api_version, stripe_customer_id, currency, amount_paid_minor, total_minor, total_excluding_tax_minor, tax_minor, shipping_minor, shipping_tax_minor, paid_at, conflict, lines, more_lines, lines_read) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET event_id = excluded.event_id, api_version = excluded.api_version, stripe_customer_id = excluded.stripe_customer_id, currency = excluded.currency, amount_paid_minor = excluded.amount_paid_minor, total_minor = excluded.total_minor, total_excluding_tax_minor = excluded.total_excluding_tax_minor, tax_minor = excluded.tax_minor, shipping_minor = excluded.shipping_minor, shipping_tax_minor = excluded.shipping_tax_minor, paid_at = excluded.paid_at, conflict = excluded.conflict, lines = excluded.lines, more_lines = excluded.more_lines, lines_read = excluded.lines_read
 INSERT INTO unread_discounts (invoice_id, event_id, stripe_customer_id, told_at, lookups, lookup_at, is_read) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (invoice_id, event_id) DO NOTHING
 INSERT INTO payment (id, payment_intent, captured_minor, amount_refunded_minor, released_minor, released_captured_minor, no_invoice) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET payment_intent = excluded.payment_intent, captured_minor = excluded.captured_minor, amount_refunded_minor = excluded.amount_refunded_minor, released_minor = excluded.released_minor, released_captured_minor = excluded.released_captured_minor, no_invoice = excluded.no_invoice
