@@ -86,7 +86,7 @@ fn state() -> State {
 fn posted(state: &State, events: &[InboundEvent]) -> usize {
     let mut unit = UnitOfWork::over(state, Stamp { now: NOW, at: NOW, seq: 1 });
     for event in events {
-        unit.receive(&event.event, black_box(&event.extraction)).unwrap();
+        unit.receive(&event.event, black_box(&event.extraction), || event.body_id()).unwrap();
     }
     unit.into_changes().entries.len()
 }
@@ -110,7 +110,7 @@ fn edges(criterion: &mut Criterion) {
     });
     let (event, policy) = (signed(body.clone()), policy());
     group.bench_function("parse", |bencher| {
-        bencher.iter(|| parse(black_box(event.body()), &[0; 32], &policy));
+        bencher.iter(|| parse(black_box(event.body()), &policy));
     });
     group.bench_function("pack", |bencher| bencher.iter(|| pack(black_box(event.body()))));
     let packed = pack(event.body()).unwrap();

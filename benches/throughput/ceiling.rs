@@ -67,7 +67,7 @@ async fn receive(
     let header = request.headers().get("stripe-signature").map(HeaderValue::as_bytes);
     let event = state.verifier.verify(header, body, clock::now());
     let event = event.map_err(actix_web::error::ErrorBadRequest)?;
-    let parsed = parse(event.body(), &[0; 32], &state.policy);
+    let parsed = parse(event.body(), &state.policy);
     if tracing::enabled!(tracing::Level::DEBUG) {
         Span::current().record("event_id", tracing::field::display(&parsed.id));
     }

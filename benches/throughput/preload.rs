@@ -212,9 +212,15 @@ fn tables(words: &Words) -> Vec<Rows> {
                 ("created_at", of_invoice.clone()),
                 ("received_at", of_invoice.clone()),
                 ("outcome", outcome),
-                ("body_sha256", words.hash(&event, 32)),
-                ("body_dictionary", words.dictionary.to_string()),
-                ("body_zstd", words.body.clone()),
+            ],
+        },
+        Rows {
+            table: "event_payload",
+            from: sales.clone(),
+            columns: vec![
+                ("number", text("i + 1")),
+                ("dictionary", words.dictionary.to_string()),
+                ("zstd", words.body.clone()),
             ],
         },
         Rows {

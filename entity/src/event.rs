@@ -26,23 +26,11 @@ pub struct Model {
     /// The payment, as the event named it, whose invoice a parked event waits for, and settles one that was ignored for
     /// want of an invoice.
     pub waits_for: Option<String>,
-    /// SHA-256 of the raw body.
-    #[sea_orm(column_type = "VarBinary(StringLen::None)")]
-    pub body_sha256: Vec<u8>,
-    /// The id of the dictionary without which `body_zstd` cannot be unpacked; 0 for none, and once the body was dropped.
-    pub body_dictionary: i32,
-    /// The raw body, compressed with zstd.
-    #[sea_orm(column_type = "VarBinary(StringLen::None)")]
-    pub body_zstd: Vec<u8>,
     /// How often Stripe was asked about the payment while the event was parked. Written by the redrive job.
     pub lookups: i32,
     /// The earliest time of the next such question, Unix seconds; none when the age of the event decides. Written by
     /// the redrive job.
     pub lookup_at: Option<i64>,
-    /// False once the payload was dropped because of its age; `body_zstd` is then empty.
-    pub has_payload: bool,
-    /// True while retention has come by and left the payload: the event was open, or dated in the future.
-    pub passed_over: bool,
 }
 
 /// Relations are followed by key in the store's statements; none is declared.

@@ -25,6 +25,7 @@ pub mod credit_note;
 pub mod customer_email;
 pub mod dispute;
 pub mod event;
+pub mod event_payload;
 pub mod invoice;
 pub mod ledger_entry;
 pub mod ledger_head;

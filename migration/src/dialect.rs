@@ -25,14 +25,9 @@ pub fn spell(sql: &str, backend: DatabaseBackend) -> Result<String, DbErr> {
 /// The statements that make the database refuse to delete rows of `table`, or to change these columns of it (all
 /// of them when none is named): a rule that holds even for someone at the SQL prompt.
 pub fn refuse_change(table: &str, columns: &[&str], backend: DatabaseBackend) -> Vec<String> {
-    let of = if columns.is_empty() { String::new() } else { format!(" OF {}", columns.join(", ")) };
-    let body = if backend == DatabaseBackend::Sqlite {
-        format!("FOR EACH ROW BEGIN SELECT RAISE(ABORT, 'rows of {table} are only ever inserted'); END")
-    } else {
-        "FOR EACH ROW EXECUTE FUNCTION refuse_change()".to_owned()
-    };
+    let body = refusal(table, backend);
     let mut statements = vec![
-        format!("CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON {table} {body}"),
+        refuse_update(table, columns, backend),
         format!("CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {body}"),
     ];
     if backend == DatabaseBackend::Postgres {
@@ -42,6 +37,22 @@ pub fn refuse_change(table: &str, columns: &[&str], backend: DatabaseBackend) ->
         ));
     }
     statements
+}
+
+/// The statement that makes the database refuse to change these columns of `table` (all of them when none is named), whose
+/// rows may be deleted.
+pub fn refuse_update(table: &str, columns: &[&str], backend: DatabaseBackend) -> String {
+    let of = if columns.is_empty() { String::new() } else { format!(" OF {}", columns.join(", ")) };
+    let body = refusal(table, backend);
+    format!("CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON {table} {body}")
+}
+
+fn refusal(table: &str, backend: DatabaseBackend) -> String {
+    if backend == DatabaseBackend::Sqlite {
+        format!("FOR EACH ROW BEGIN SELECT RAISE(ABORT, 'rows of {table} are only ever inserted'); END")
+    } else {
+        "FOR EACH ROW EXECUTE FUNCTION refuse_change()".to_owned()
+    }
 }
 
 /// SQLite's `INSERT OR REPLACE` deletes without asking the trigger for deletes; this one refuses it before.

@@ -14,7 +14,7 @@ mod guards;
 pub struct Migration;
 
 /// The head stands before the migrations: whoever migrates holds its row (`Database::migrate`).
-const STATEMENTS: [&str; 32] = [
+const STATEMENTS: [&str; 33] = [
     "CREATE TABLE program (
         key TEXT PRIMARY KEY CHECK (key <> ''),
         created_at BIGINT NOT NULL
@@ -206,13 +206,8 @@ const STATEMENTS: [&str; 32] = [
         outcome TEXT NOT NULL CHECK (outcome IN ('posted', 'recorded', 'ignored', 'parked', 'quarantined')),
         reason TEXT,
         waits_for TEXT,
-        body_sha256 {bytes} NOT NULL,
-        body_dictionary INTEGER NOT NULL DEFAULT 0 CHECK (body_dictionary >= 0),
-        body_zstd {bytes} NOT NULL,
         lookups INTEGER NOT NULL DEFAULT 0 CHECK (lookups >= 0),
         lookup_at BIGINT,
-        has_payload BOOLEAN NOT NULL DEFAULT TRUE,
-        passed_over BOOLEAN NOT NULL DEFAULT FALSE,
         UNIQUE (id, api_version),
         CHECK ((outcome IN ('ignored', 'parked', 'quarantined')) = (reason IS NOT NULL)),
         CHECK ((outcome = 'parked' OR (outcome = 'ignored' AND reason = 'no_invoice')) = (waits_for IS NOT NULL))
@@ -223,13 +218,19 @@ const STATEMENTS: [&str; 32] = [
     // event_open: `events::stored_with` (`replay`, `explain`), `newest` (`GET /v1/events?outcome=`), `parked_since`,
     // `count_parked`.
     // event_refund: `events::lacks_refund_events`, whether refunds are ever told by id.
-    // event_passed_over: `payloads::sweep`, payloads that it must come back for.
     "CREATE INDEX event_waits ON event (waits_for) WHERE waits_for IS NOT NULL;
     CREATE INDEX event_lookup ON event (lookups, lookup_at) WHERE outcome = 'parked';
     CREATE INDEX event_open ON event (outcome, number, received_at) WHERE outcome IN ('parked', 'quarantined');
     CREATE INDEX event_refund ON event (number)
-        WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed');
-    CREATE INDEX event_passed_over ON event (number) WHERE passed_over",
+        WHERE event_type IN ('refund.created', 'refund.updated', 'refund.failed')",
+    // The key: `payloads::of`, bodies for `replay` and `explain`; `payloads::sweep`, what is left behind it. A row has to be
+    // shorter than a fifth of a page of SQLite's, and would not be with the event in it. No foreign key: it is written with its
+    // event, which is never deleted, and PostgreSQL would lock and log the event's row once more for it.
+    "CREATE TABLE event_payload (
+        number {number} CHECK (number > 0),
+        dictionary INTEGER NOT NULL CHECK (dictionary >= 0),
+        zstd {bytes} NOT NULL CHECK (length(zstd) > 0)
+    )",
     // Up to which event retention has come. One row.
     "CREATE TABLE payload_sweep (id INTEGER PRIMARY KEY CHECK (id = 1), through BIGINT NOT NULL);
     INSERT INTO payload_sweep (id, through) VALUES (1, 0)",
@@ -342,7 +343,7 @@ const STATEMENTS: [&str; 32] = [
         CHECK ((referral_id IS NULL) = (program_key IS NULL)),
         CHECK (referral_id IS NOT NULL OR reason IS NOT NULL),
         CHECK (reason IS NULL OR amount_minor = 0)
-    );
+    ){narrow};
     CREATE INDEX commission_promoter ON commission (promoter_id, invoice_id) WHERE promoter_id IS NOT NULL;
     CREATE INDEX commission_program ON commission (program_key, invoice_id) WHERE program_key IS NOT NULL;
     CREATE INDEX commission_unseen ON commission (invoice_id) WHERE unseen_lines",

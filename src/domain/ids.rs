@@ -6,6 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::time::Timestamp;
 
 macro_rules! ids {
@@ -132,9 +134,9 @@ impl EventId {
         *self.0 == *TEST_BUTTON
     }
 
-    /// The id under which a signed body without a usable id of its own is kept.
-    pub fn of_body(body_sha256: &[u8; 32]) -> Self {
-        Self(format!("body_{}", hex::encode(body_sha256)).into())
+    /// The id under which a signed body without a usable id of its own is kept: the SHA-256 of the raw body.
+    pub fn of_body(body: &[u8]) -> Self {
+        Self(format!("body_{}", hex::encode(Sha256::digest(body))).into())
     }
 }
 

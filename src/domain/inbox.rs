@@ -47,8 +47,6 @@ pub struct NewEvent {
     pub event_type: String,
     /// `event.created`.
     pub created_at: Option<Timestamp>,
-    /// SHA-256 of the raw body.
-    pub body_sha256: [u8; 32],
     /// The raw body.
     pub body: PackedBody,
 }
@@ -61,15 +59,8 @@ pub const MAX_BODY_BYTES: usize = 16_777_216;
 pub struct PackedBody {
     /// The id of the dictionary without which it cannot be unpacked; 0 for none.
     pub dictionary: i32,
-    /// A zstd frame; empty once the body was dropped.
+    /// A zstd frame.
     pub zstd: Vec<u8>,
-}
-
-impl PackedBody {
-    /// True once the body was dropped because of its age.
-    pub const fn is_dropped(&self) -> bool {
-        self.zstd.is_empty()
-    }
 }
 
 /// A telling of an event in the inbox, without its body.

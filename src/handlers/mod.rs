@@ -69,8 +69,8 @@ pub struct ParsedEvent {
 }
 
 /// Parses the body of a signed event and extracts its facts.
-pub fn parse(body: &[u8], body_sha256: &[u8; 32], policy: &Policy) -> ParsedEvent {
-    match Envelope::read(body).map(|envelope| envelope.named_by(body_sha256)) {
+pub fn parse(body: &[u8], policy: &Policy) -> ParsedEvent {
+    match Envelope::read(body).map(|envelope| envelope.named_by(body)) {
         Ok(envelope) => ParsedEvent {
             id: envelope.id.clone(),
             event_type: envelope.event_type().unwrap_or_default(),
@@ -79,7 +79,7 @@ pub fn parse(body: &[u8], body_sha256: &[u8; 32], policy: &Policy) -> ParsedEven
             extraction: extract(&envelope, policy).map_err(Outcome::from),
         },
         Err(error) => ParsedEvent {
-            id: EventId::of_body(body_sha256),
+            id: EventId::of_body(body),
             event_type: String::new(),
             api_version: None,
             created_at: None,

@@ -13,7 +13,7 @@ use crate::store::Database;
 /// How often old payloads are looked for.
 const INTERVAL: Duration = Duration::from_hours(1);
 
-/// The job. A round empties `event.body_zstd` of all events that are old enough.
+/// The job. A round deletes the rows of `event_payload` of all events that are old enough.
 #[derive(Debug, Clone)]
 pub struct Retention {
     db: Database,

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use super::error::ServiceError;
 use crate::domain::inbox::{NewEvent, Telling};
-use crate::domain::{Extracted, Outcome};
+use crate::domain::{EventId, Extracted, Outcome};
 use crate::handlers::{ParsedEvent, Policy, parse};
 use crate::store::StoreError;
 use crate::store::events::StoredEvent;
@@ -29,14 +28,22 @@ impl InboundEvent {
     /// # Errors
     /// An I/O error of the compressor, which can only be a lack of memory.
     pub fn prepare(signed: &SignedEvent, policy: &Policy) -> std::io::Result<Self> {
-        let body_sha256: [u8; 32] = Sha256::digest(signed.body()).into();
         let body = packing::pack(signed.body())?;
         let body_bytes = u32::try_from(signed.body().len()).unwrap_or(u32::MAX);
         let ParsedEvent { id, event_type, api_version, created_at, extraction } =
-            parse(signed.body(), &body_sha256, policy);
+            parse(signed.body(), policy);
         let telling = Telling::new(id, api_version);
-        let event = NewEvent { telling, event_type, created_at, body_sha256, body };
+        let event = NewEvent { telling, event_type, created_at, body };
         Ok(Self { event: Arc::new(event), extraction, body_bytes })
+    }
+
+    /// The id under which it is kept when its own is that of another event.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when its body cannot be unpacked.
+    pub fn body_id(&self) -> Result<EventId, ServiceError> {
+        let body = packing::unpack(&self.event.body).map_err(|error| error.of(&self.event.telling))?;
+        Ok(EventId::of_body(&body))
     }
 }
 
@@ -51,15 +58,15 @@ pub fn extract_stored(
 ) -> Result<Result<Extracted, Outcome>, StoreError> {
     let telling = &event.kept.telling;
     let unusable = |reason: String| Ok(Err(Outcome::Quarantined(reason)));
-    if event.body.is_dropped() {
+    let Some(body) = &event.body else {
         return unusable("body: dropped after retention.payload_days; its facts are kept".to_owned());
-    }
-    let body = match packing::unpack(&event.body) {
+    };
+    let body = match packing::unpack(body) {
         Ok(body) => body,
         Err(error @ UnpackError::UnknownDictionary(_)) => return Err(error.of(telling)),
         Err(UnpackError::Unreadable(error)) => return unusable(format!("body: {error}")),
     };
-    let ParsedEvent { id, extraction, .. } = parse(&body, &Sha256::digest(&body).into(), policy);
+    let ParsedEvent { id, extraction, .. } = parse(&body, policy);
     if id != telling.id {
         return unusable(format!("id: {id} is kept apart from an event of that id"));
     }

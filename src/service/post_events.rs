@@ -64,8 +64,9 @@ async fn post_batch(
         }
     }
     ledger::change(db, &needs, now, |unit| {
-        let received = events.iter().map(|event| unit.receive(&event.event, &event.extraction));
-        let received: Vec<Received> = received.collect::<Result<_, _>>()?;
+        let received =
+            events.iter().map(|event| unit.receive(&event.event, &event.extraction, || event.body_id()));
+        let received: Vec<Received> = received.collect::<Result<_, ServiceError>>()?;
         Ok(received.into_iter().map(|received| answer(unit, &received)).collect())
     })
     .await

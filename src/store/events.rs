@@ -10,6 +10,7 @@ use sea_orm::{
 use super::database::Database;
 use super::error::StoreError;
 use super::inbox::telling;
+use super::payloads;
 use crate::domain::inbox::{KeptEvent, PackedBody, Telling};
 use crate::domain::{EventId, PaymentId, Timestamp};
 
@@ -22,8 +23,8 @@ const IS_OPEN: &str = "outcome IN ('parked', 'quarantined')";
 pub struct StoredEvent {
     /// What is kept of it for good.
     pub kept: KeptEvent,
-    /// Its raw body.
-    pub body: PackedBody,
+    /// Its raw body; none once it was dropped because of its age.
+    pub body: Option<PackedBody>,
 }
 
 /// A parked event about whose payment Stripe may be asked.
@@ -42,9 +43,7 @@ pub struct Parked {
 /// # Errors
 /// [`StoreError`] when the database is away.
 pub async fn tellings(db: &impl ConnectionTrait, id: &EventId) -> Result<Vec<StoredEvent>, StoreError> {
-    let rows = event::Entity::find().filter(event::Column::Id.eq(id.as_str()));
-    let rows = rows.order_by_asc(event::Column::Number);
-    Ok(rows.all(db).await?.into_iter().map(stored_event).collect())
+    with_bodies(db, kept_tellings(db, id).await?).await
 }
 
 /// All tellings of an event without their bodies, in the order of arrival.
@@ -69,9 +68,11 @@ pub async fn stored_with(
     limit: u64,
 ) -> Result<Vec<StoredEvent>, StoreError> {
     use event::Column;
-    let rows = event::Entity::find().filter(Expr::cust(IS_OPEN)).filter(Column::Outcome.eq(outcome));
+    let rows = kept_columns(event::Entity::find());
+    let rows = rows.filter(Expr::cust(IS_OPEN)).filter(Column::Outcome.eq(outcome));
     let rows = rows.filter(Column::Number.gt(after)).order_by_asc(Column::Number).limit(limit);
-    Ok(rows.all(db).await?.into_iter().map(stored_event).collect())
+    let kept = rows.into_tuple().all(db).await?.into_iter().map(kept_event).collect();
+    with_bodies(db, kept).await
 }
 
 /// Events without their bodies, the newest first, at most `limit` before the number `before`; only those with this outcome,
@@ -97,7 +98,7 @@ pub async fn newest(
     Ok(rows.into_iter().map(kept_event).collect())
 }
 
-/// A row without its body, which is most of it.
+/// What is read of a row.
 type KeptRow = (i64, String, String, String, Option<i64>, i64, String, Option<String>, Option<String>);
 
 fn kept_columns(rows: Select<event::Entity>) -> Select<event::Entity> {
@@ -121,12 +122,13 @@ fn kept_event(row: KeptRow) -> KeptEvent {
     }
 }
 
-fn stored_event(row: event::Model) -> StoredEvent {
-    let event::Model { number, id, api_version, event_type, created_at, received_at, .. } = row;
-    let (outcome, reason, waits_for) = (row.outcome, row.reason, row.waits_for);
-    let kept = (number, id, api_version, event_type, created_at, received_at, outcome, reason, waits_for);
-    let body = PackedBody { dictionary: row.body_dictionary, zstd: row.body_zstd };
-    StoredEvent { kept: kept_event(kept), body }
+async fn with_bodies(
+    db: &impl ConnectionTrait,
+    kept: Vec<KeptEvent>,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut bodies = payloads::of(db, kept.iter().map(|event| event.number)).await?;
+    let stored = kept.into_iter().map(|kept| StoredEvent { body: bodies.remove(&kept.number), kept });
+    Ok(stored.collect())
 }
 
 /// Parked events that are to be looked up now, those that wait longest for their turn first: received up to

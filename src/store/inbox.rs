@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::event;
+use entity::{event, event_payload};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Value};
 
 use super::batch::{Answers, BatchSelect, BatchUpsert, Column as BatchColumn, OnConflict, Selection};
@@ -71,9 +71,13 @@ pub(super) fn upsert(batch: &mut BatchUpsert, changes: &Changes, next: &mut Next
     batch.update::<event::Entity>(&set, &[Column::Id, Column::ApiVersion], outcomes);
     let received_at = next.stamp().now;
     let events = changes.events.iter();
-    let events: Vec<_> =
-        events.map(|(event, outcome)| row(event, outcome, next.next_event_number(), received_at)).collect();
+    let events = events.map(|(event, outcome)| {
+        let number = next.next_event_number();
+        (row(event, outcome, number, received_at), payload(event, number))
+    });
+    let (events, payloads): (Vec<_>, Vec<_>) = events.unzip();
     batch.rows::<event::Entity>(events.into_iter(), OnConflict::Refuse);
+    batch.rows::<event_payload::Entity>(payloads.into_iter(), OnConflict::Refuse);
 }
 
 fn new_outcome(telling: &Telling, outcome: &Outcome) -> Vec<Value> {
@@ -97,14 +101,13 @@ fn row(event: &NewEvent, outcome: &Outcome, number: i64, received_at: Timestamp)
         outcome: outcome.as_str().to_owned(),
         reason: outcome.reason().map(ToOwned::to_owned),
         waits_for: outcome.waits_for().map(ToString::to_string),
-        body_sha256: event.body_sha256.to_vec(),
-        body_dictionary: event.body.dictionary,
-        body_zstd: event.body.zstd.clone(),
         lookups: 0,
         lookup_at: None,
-        has_payload: true,
-        passed_over: false,
     }
+}
+
+fn payload(event: &NewEvent, number: i64) -> event_payload::Model {
+    event_payload::Model { number, dictionary: event.body.dictionary, zstd: event.body.zstd.clone() }
 }
 
 pub(super) fn telling(id: String, api_version: String) -> Telling {

@@ -99,11 +99,11 @@ impl<'e> Envelope<'e> {
 
     /// The same event under the hash of its body, if its id names many.
     #[must_use]
-    pub fn named_by(self, body_sha256: &[u8; 32]) -> Self {
+    pub fn named_by(self, body: &[u8]) -> Self {
         if !self.id.is_of_the_test_button() {
             return self;
         }
-        Self { id: EventId::of_body(body_sha256), ..self }
+        Self { id: EventId::of_body(body), ..self }
     }
 
     /// `event.type`, when it is a name.

@@ -33,13 +33,14 @@ const SALES: [Sale; 4] = [Sale::Unreferred, Sale::UnreferredAgain, Sale::Referre
 /// Rows that a sale adds, one of each of these tables.
 const fn rows(sale: Sale) -> &'static [&'static str] {
     match sale {
-        Sale::Unreferred => &["customer_email", "event", "invoice", "subscription"],
-        Sale::UnreferredAgain => &["event", "invoice"],
+        Sale::Unreferred => &["customer_email", "event", "event_payload", "invoice", "subscription"],
+        Sale::UnreferredAgain => &["event", "event_payload", "invoice"],
         Sale::Referred => &[
             "claim",
             "commission",
             "customer_email",
             "event",
+            "event_payload",
             "invoice",
             "ledger_entry",
             "redemption",
@@ -47,7 +48,7 @@ const fn rows(sale: Sale) -> &'static [&'static str] {
             "referral_number",
             "subscription",
         ],
-        Sale::ReferredAgain => &["commission", "event", "invoice", "ledger_entry"],
+        Sale::ReferredAgain => &["commission", "event", "event_payload", "invoice", "ledger_entry"],
     }
 }
 
@@ -58,6 +59,7 @@ const fn trees(sale: Sale) -> &'static [&'static str] {
         Sale::Unreferred => &[
             "customer_email",
             "event",
+            "event_payload",
             "invoice",
             "invoice_stripe_customer",
             "ledger_head",
@@ -68,6 +70,7 @@ const fn trees(sale: Sale) -> &'static [&'static str] {
         ],
         Sale::UnreferredAgain => &[
             "event",
+            "event_payload",
             "invoice",
             "invoice_stripe_customer",
             "ledger_head",
@@ -84,6 +87,7 @@ const fn trees(sale: Sale) -> &'static [&'static str] {
             "commission_promoter",
             "customer_email",
             "event",
+            "event_payload",
             "invoice",
             "invoice_stripe_customer",
             "ledger_entry",
@@ -98,7 +102,6 @@ const fn trees(sale: Sale) -> &'static [&'static str] {
             "referral_promoter",
             "referral_slot",
             "sqlite_autoindex_claim_1",
-            "sqlite_autoindex_commission_1",
             "sqlite_autoindex_event_1",
             "sqlite_autoindex_invoice_1",
             "sqlite_autoindex_referral_1",
@@ -111,13 +114,13 @@ const fn trees(sale: Sale) -> &'static [&'static str] {
             "commission_program",
             "commission_promoter",
             "event",
+            "event_payload",
             "invoice",
             "invoice_stripe_customer",
             "ledger_entry",
             "ledger_entry_invoice",
             "ledger_entry_promoter",
             "ledger_head",
-            "sqlite_autoindex_commission_1",
             "sqlite_autoindex_event_1",
             "sqlite_autoindex_invoice_1",
         ],

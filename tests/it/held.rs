@@ -262,7 +262,7 @@ on_both_databases! {
         let kept: Vec<&str> = promoters.split(' ').collect();
         assert!(!kept.is_empty() && kept.iter().all(|column| column.starts_with("promoter")), "{promoters}");
         let customers = world.where_is(canary).await;
-        assert!(["", "event.body_zstd"].contains(&customers.as_str()), "{customers}");
+        assert!(["", "event_payload.zstd"].contains(&customers.as_str()), "{customers}");
         assert_ne!(world.addresses().await, 0, "a hash of each");
         let told = [["explain", "cus_1"], ["explain", "in_1"], ["explain", "anna"], ["promoter", "list"]];
         let told: String = told.iter().map(|command| world.cli_ok(command)).collect();

@@ -5,7 +5,6 @@ use crate::support::events::{dispute, invoice_paid, invoice_payment};
 use referrald::domain::inbox::PackedBody;
 use referrald::store::packing::unpack;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 on_both_databases! {
     async fn a_replay_changes_nothing_and_repairs_what_an_older_version_ignored(world: World) {
@@ -35,10 +34,9 @@ on_both_databases! {
     async fn a_body_that_was_packed_without_a_dictionary_is_replayed(world: World) {
         let lost = a_lost_dispute(&world).await;
         let before = world.entries().await;
-        let (packed, sha256) = world.body_of(&lost).await;
+        let packed = world.body_of(&lost).await.unwrap();
         assert_eq!(packed.dictionary, 1);
         let raw = unpack(&packed).unwrap();
-        assert_eq!(Sha256::digest(&raw).as_slice(), sha256);
         let older = PackedBody { dictionary: 0, zstd: zstd::bulk::compress(&raw, 1).unwrap() };
         world.repack(&lost, &older).await;
         world.forget_the_dispute_of(&lost).await;
@@ -46,15 +44,14 @@ on_both_databases! {
         world.cli_ok(&["replay", &lost]);
         assert_eq!(world.entries().await, before);
         assert!(world.cli_ok(&["explain", &lost]).contains("It says that dispute du_1"));
-        let (kept, kept_sha256) = world.body_of(&lost).await;
-        assert_eq!((unpack(&kept).unwrap(), kept_sha256), (raw, sha256));
+        assert_eq!(world.body_of(&lost).await.unwrap(), older);
     }
 
     async fn a_body_that_only_a_newer_version_can_read_is_refused_and_its_outcome_stays(world: World) {
         let lost = a_lost_dispute(&world).await;
         world.send(&json!({ "id": "evt_broken", "object": "event", "type": "invoice.paid", "livemode": false })).await;
-        let (packed, _) = world.body_of(&lost).await;
-        let (broken, _) = world.body_of("evt_broken").await;
+        let packed = world.body_of(&lost).await.unwrap();
+        let broken = world.body_of("evt_broken").await.unwrap();
         for (event, body) in [(lost.as_str(), &packed), ("evt_broken", &broken)] {
             world.repack(event, &PackedBody { dictionary: 99, ..body.clone() }).await;
         }
@@ -66,10 +63,10 @@ on_both_databases! {
             let refused = world.cli(&command);
             let told = String::from_utf8_lossy(&refused.stderr);
             assert_eq!(refused.status.code(), Some(1), "{command:?}: {told}");
-            assert!(told.contains("\"body_dictionary 99\", which this version does not know"), "{told}");
+            assert!(told.contains("\"dictionary 99\", which this version does not know"), "{told}");
         }
         assert_eq!([world.kept(&lost).await, world.kept("evt_broken").await], outcomes);
-        assert_eq!(world.body_of(&lost).await.0.dictionary, 99);
+        assert_eq!(world.body_of(&lost).await.unwrap().dictionary, 99);
         // The version that knows it finds all as it was.
         world.repack(&lost, &packed).await;
         world.repack("evt_broken", &broken).await;

@@ -40,7 +40,7 @@ pub fn read(event: &Event) -> Extracted {
         metadata_keys: METADATA_KEYS.map(str::to_owned).to_vec(),
         lookback_s: LOOKBACK_S,
     };
-    match parse(&body(event), &[0; 32], &policy).extraction {
+    match parse(&body(event), &policy).extraction {
         Ok(extracted) => extracted,
         Err(Outcome::Ignored(_)) => Extracted::default(),
         Err(outcome) => panic!("{outcome:?} became of {event:?}"),

@@ -2,11 +2,10 @@
 
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace};
+use crate::dialect::{POSTGRES_REFUSE_CHANGE, refuse_change, refuse_replace, refuse_update};
 
 /// Columns of an event that nobody may change; its outcome may.
-const EVENT_IDENTITY: [&str; 7] =
-    ["number", "id", "event_type", "api_version", "created_at", "received_at", "body_sha256"];
+const EVENT_IDENTITY: [&str; 6] = ["number", "id", "event_type", "api_version", "created_at", "received_at"];
 
 /// Tables whose rows nobody may change or delete.
 const ONLY_INSERTED: [&str; 9] = [
@@ -31,6 +30,8 @@ pub fn statements(backend: DatabaseBackend) -> Vec<String> {
     for (table, columns) in only_inserted.into_iter().chain([("event", EVENT_IDENTITY.as_slice())]) {
         statements.extend(refuse_change(table, columns, backend));
     }
+    // Retention deletes payloads.
+    statements.push(refuse_update("event_payload", &[], backend));
     if backend == DatabaseBackend::Sqlite {
         statements.push(refuse_replace("ledger_entry"));
     }

@@ -19,18 +19,20 @@ impl UnitOfWork {
     /// Takes in a signed event with its facts, unless the inbox has it.
     ///
     /// Stripe's ids are unique: an event whose id and API version the inbox has with another type is kept under the hash of
-    /// its body for an operator, and not guessed about.
+    /// its body for an operator, and not guessed about. Only then `body_id` is asked, for [`EventId::of_body`] of its body.
     ///
     /// # Errors
-    /// [`MoneyError`] when an amount does not fit; the unit is then half-done and must be thrown away.
-    pub fn receive(
+    /// [`MoneyError`] when an amount does not fit, and what `body_id` returns; the unit is then half-done and must be thrown
+    /// away.
+    pub fn receive<E: From<MoneyError>>(
         &mut self,
         event: &Arc<NewEvent>,
         extraction: &Result<Extracted, Outcome>,
-    ) -> Result<Received, MoneyError> {
+        body_id: impl FnOnce() -> Result<EventId, E>,
+    ) -> Result<Received, E> {
         match self.state.inbox.get(&event.telling) {
             Some(Some(event_type)) if *event_type == event.event_type => Ok(Received::Duplicate),
-            Some(Some(_of_another_type)) => Ok(self.keep_apart(event)),
+            Some(Some(_of_another_type)) => Ok(self.keep_apart(event, body_id()?)),
             Some(None) | None => {
                 let outcome = match extraction {
                     Ok(extracted) => self.apply(&event.telling, extracted)?,
@@ -41,10 +43,10 @@ impl UnitOfWork {
         }
     }
 
-    fn keep_apart(&mut self, event: &NewEvent) -> Received {
+    fn keep_apart(&mut self, event: &NewEvent, body_id: EventId) -> Received {
         let Telling { id, api_version } = event.telling.clone();
         let reason = format!("id: {id} is already an event of another type");
-        let telling = Telling { id: EventId::of_body(&event.body_sha256), api_version };
+        let telling = Telling { id: body_id, api_version };
         let apart = NewEvent { telling, ..event.clone() };
         match self.state.inbox.get(&apart.telling) {
             None => {

@@ -86,7 +86,7 @@ fn statement(write: &Write, values: &mut Vec<Value>) -> Result<String, StoreErro
     values.push(rows.into());
     let rows = format!("${}", values.len());
     let mut piece = String::new();
-    if !bytes.is_empty() {
+    if columns.iter().any(|column| column.holds == Holds::Bytes) {
         values.push(bytes.into());
         piece = format!("${}", values.len());
     }

@@ -179,7 +179,6 @@ fn event() -> NewEvent {
         telling: Telling::from(EventId::new("evt_1")),
         event_type: "invoice.paid".to_owned(),
         created_at: None,
-        body_sha256: [0; 32],
         body: PackedBody { dictionary: 0, zstd: Vec::new() },
     }
 }

@@ -125,7 +125,7 @@ async fn difference(history: &History, seed: u64, batches: &[usize], is_postgres
             }
             whole.act(setup.now, |unit| {
                 for event in &batch {
-                    unit.receive(&event.event, &event.extraction).unwrap();
+                    unit.receive(&event.event, &event.extraction, || event.body_id()).unwrap();
                 }
             });
         } else if let Err(error) = act(db, &mut whole, setup, step).await {

@@ -80,7 +80,6 @@ fn of_telling(telling: Telling, extracted: Extracted) -> InboundEvent {
         telling,
         event_type: "of.the.test".to_owned(),
         created_at: None,
-        body_sha256: [0; 32],
         body: PackedBody { dictionary: 0, zstd: vec![0] },
     };
     InboundEvent { event: Arc::new(event), extraction: Ok(extracted), body_bytes: 1 }

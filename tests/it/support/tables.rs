@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use referrald::domain::inbox::PackedBody;
+use referrald::store::packing::unpack;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, QueryResult, Statement};
 
 use super::World;
@@ -22,6 +23,16 @@ const FACTS: [&str; 9] = [
     "commission",
     "ledger_entry",
 ];
+
+/// Events that have their payload.
+const WITH_PAYLOAD: &str = "event JOIN event_payload ON event_payload.number = event.number";
+
+/// The body in the first two columns, dictionary and frame.
+fn packed(row: &QueryResult) -> PackedBody {
+    let [dictionary, zstd] = [0, 1];
+    let dictionary = row.try_get_by_index(dictionary).unwrap();
+    PackedBody { dictionary, zstd: row.try_get_by_index(zstd).unwrap() }
+}
 
 impl World {
     /// Events kept, whatever became of them.
@@ -58,22 +69,18 @@ impl World {
         self.text(&kept).await
     }
 
-    /// Outcome and reason of every event that was kept of a body with this SHA-256.
-    pub async fn kept_of_body(&self, sha256: &[u8]) -> Vec<(String, String)> {
-        let hash = if self.is_sqlite() { "lower(hex(body_sha256))" } else { "encode(body_sha256, 'hex')" };
-        let kept = "SELECT outcome, COALESCE(reason, '') FROM event";
-        let rows = self.rows(&format!("{kept} WHERE {hash} = '{}'", hex::encode(sha256))).await;
-        rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
+    /// Outcome and reason of every event that was kept of this raw body.
+    pub async fn kept_of_body(&self, body: &[u8]) -> Vec<(String, String)> {
+        let columns = "dictionary, zstd, outcome, COALESCE(reason, '')";
+        let rows = self.rows(&format!("SELECT {columns} FROM {WITH_PAYLOAD}")).await;
+        let rows = rows.iter().filter(|row| unpack(&packed(row)).unwrap() == body);
+        rows.map(|row| (row.try_get_by_index(2).unwrap(), row.try_get_by_index(3).unwrap())).collect()
     }
 
-    /// The packed body of an event, and the SHA-256 of the raw one.
-    pub async fn body_of(&self, event: &str) -> (PackedBody, Vec<u8>) {
-        let columns = "body_dictionary, body_zstd, body_sha256";
-        let rows = self.rows(&format!("SELECT {columns} FROM event WHERE id = '{event}'")).await;
-        let [dictionary, zstd] = [0, 1];
-        let dictionary = rows[0].try_get_by_index(dictionary).unwrap();
-        let zstd = rows[0].try_get_by_index(zstd).unwrap();
-        (PackedBody { dictionary, zstd }, rows[0].try_get_by_index(2).unwrap())
+    /// The packed body of an event; none when it was dropped.
+    pub async fn body_of(&self, event: &str) -> Option<PackedBody> {
+        let body = format!("SELECT dictionary, zstd FROM {WITH_PAYLOAD} WHERE id = '{event}'");
+        self.rows(&body).await.first().map(packed)
     }
 
     /// As if another version had packed the body of an event: an older one, which knew no dictionary, or a newer one.
@@ -81,8 +88,9 @@ impl World {
         let PackedBody { dictionary, zstd } = body;
         let hex = hex::encode(zstd);
         let zstd = if self.is_sqlite() { format!("x'{hex}'") } else { format!("'\\x{hex}'::bytea") };
-        let packed = format!("body_dictionary = {dictionary}, body_zstd = {zstd}");
-        self.sql(&format!("UPDATE event SET {packed} WHERE id = '{event}'")).await;
+        let number = format!("SELECT number FROM event WHERE id = '{event}'");
+        let packed = format!("dictionary = {dictionary}, zstd = {zstd}");
+        self.unguarded(&format!("UPDATE event_payload SET {packed} WHERE number = ({number})")).await;
     }
 
     pub async fn type_of(&self, event: &str) -> String {
@@ -91,12 +99,12 @@ impl World {
 
     /// Events that have their payload.
     pub async fn payloads(&self) -> i64 {
-        self.count("event WHERE length(body_zstd) > 0").await
+        self.count("event_payload").await
     }
 
     /// 1 when this event has its payload.
     pub async fn payloads_of(&self, event: &str) -> i64 {
-        self.count(&format!("event WHERE id = '{event}' AND length(body_zstd) > 0")).await
+        self.count(&format!("{WITH_PAYLOAD} WHERE id = '{event}'")).await
     }
 
     /// How often Stripe was asked for what an event of this payment waits for.
@@ -135,14 +143,17 @@ impl World {
         let shift = i64::from(u16::MAX);
         self.unguarded(&format!(
             "UPDATE event SET number = number + {shift};
+             UPDATE event_payload SET number = number + {shift};
              UPDATE ledger_head SET last_event_number = last_event_number + {shift}"
         ))
         .await;
         let received_at = super::now().unix() - days * 86_400;
-        let columns = "event_type, api_version, created_at, outcome, reason, waits_for, body_sha256, body_dictionary, body_zstd";
+        let columns = "event_type, api_version, created_at, outcome, reason, waits_for";
         let insert = format!("INSERT INTO event (number, id, received_at, {columns})");
         let old = format!("SELECT number - {shift}, 'evt_old_' || id, {received_at}, {columns} FROM event");
-        self.sql(&format!("{insert} {old}")).await;
+        let payloads = "INSERT INTO event_payload (number, dictionary, zstd)";
+        let of_old = format!("SELECT number - {shift}, dictionary, zstd FROM event_payload");
+        self.sql(&format!("{insert} {old}; {payloads} {of_old}")).await;
     }
 
     /// As if the clock had been so many seconds behind, or ahead, when this event was received.
@@ -154,12 +165,16 @@ impl World {
     /// Changes what nobody may change of events.
     async fn unguarded(&self, sql: &str) {
         if self.is_sqlite() {
-            let made = "SELECT sql FROM sqlite_master WHERE name = 'event_no_update'";
+            let made = "SELECT GROUP_CONCAT(sql, '; ') FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'event%no_update'";
             let made = self.text(made).await;
-            self.sql(&format!("DROP TRIGGER event_no_update; {sql}; {made}")).await;
+            let off = "DROP TRIGGER event_no_update; DROP TRIGGER event_payload_no_update";
+            self.sql(&format!("{off}; {sql}; {made}")).await;
         } else {
-            let [off, on] =
-                ["DISABLE", "ENABLE"].map(|word| format!("ALTER TABLE event {word} TRIGGER USER"));
+            let [off, on] = ["DISABLE", "ENABLE"].map(|word| {
+                format!(
+                    "ALTER TABLE event {word} TRIGGER USER; ALTER TABLE event_payload {word} TRIGGER USER"
+                )
+            });
             self.sql(&format!("{off}; {sql}; {on}")).await;
         }
     }
@@ -169,9 +184,9 @@ impl World {
         let received_at = super::now().unix() - 7_200;
         self.sql(&format!(
             "UPDATE ledger_head SET last_event_number = last_event_number + 1; INSERT INTO event \
-             (number, id, api_version, event_type, received_at, outcome, reason, waits_for, body_sha256, body_zstd) \
+             (number, id, api_version, event_type, received_at, outcome, reason, waits_for) \
              SELECT last_event_number, 'evt_{payment}', '', 'charge.refunded', {received_at}, 'parked', \
-             'invoice_unknown', '{payment}', '', '' FROM ledger_head"
+             'invoice_unknown', '{payment}' FROM ledger_head"
         ))
         .await;
     }

@@ -36,7 +36,7 @@ pub async fn tell(db: &Database, id: &str, policy: &Policy) -> Result<Option<Vec
             entries.extend(caused.into_iter().map(|entry| (entry.id, entry)));
         }
     }
-    if tellings.iter().all(|event| event.body.is_dropped()) {
+    if tellings.iter().all(|event| event.body.is_none()) {
         told.push("What it posted stands with its invoices, whose ids are gone with its payload.".to_owned());
     } else if entries.is_empty() && tellings.iter().any(|event| event.kept.outcome == "posted") {
         told.push("No entry names it: what it changed was posted when something else happened.".to_owned());

@@ -53,7 +53,8 @@ pub async fn naming(db: &Database, id: &str) -> Result<Vec<String>, ServiceError
 }
 
 fn names(event: &StoredEvent, quoted: &str) -> Result<bool, ServiceError> {
-    let body = packing::unpack(&event.body).map_err(|error| error.of(&event.kept.telling))?;
+    let Some(body) = &event.body else { return Ok(false) };
+    let body = packing::unpack(body).map_err(|error| error.of(&event.kept.telling))?;
     Ok(String::from_utf8_lossy(&body).contains(quoted))
 }
 
