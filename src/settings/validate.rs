@@ -68,14 +68,17 @@ impl DatabaseSettings {
         within("database.memory_rows", self.memory_rows, 0, 10_000_000)?;
         within("database.statement_timeout_ms", self.statement_timeout_ms, 1, HOUR_MS)?;
         let url = self.url.expose_secret();
-        let danger = if let Some(rest) = url.strip_prefix("sqlite:") {
-            durability::danger_of_sqlite(rest)?
-        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            durability::danger_of_postgres(url)?
-        } else {
+        if let Some(rest) = url.strip_prefix("sqlite:") {
+            // The connection that writes and those that read must mean the same file.
+            return match durability::danger_of_sqlite(rest)? {
+                Some(danger) => refuse("database.url", &format!("{danger} is no ledger: name a file")),
+                None => Ok(()),
+            };
+        }
+        if !(url.starts_with("postgres:") || url.starts_with("postgresql:")) {
             return refuse("database.url", "must start with sqlite: or postgres: (postgresql:)");
-        };
-        match danger {
+        }
+        match durability::danger_of_postgres(url)? {
             Some(danger) if !self.accept_loss_of_acknowledged_events => refuse(
                 "database.url",
                 &format!("{danger} may lose acknowledged events; change it {OVERRIDE}"),

@@ -2,8 +2,23 @@
 
 use super::refusing::{refused, serve};
 
+/// Sets `database.accept_loss_of_acknowledged_events`.
+const ACCEPTED: (&str, &str) = ("REFERRALD_DATABASE__ACCEPT_LOSS_OF_ACKNOWLEDGED_EVENTS", "true");
+
 #[test]
 fn a_database_that_forgets_is_refused_unless_the_loss_is_accepted() {
+    for url in [
+        "postgres://canary@h/d?options[synchronous_commit]=off",
+        "postgres://canary@h/d?options=-c%20synchronous_commit%3Doff",
+        "postgresql://canary@h/d?options=--synchronous-commit%3Doff",
+    ] {
+        refused(&[("DATABASE_URL", url)], "database.url: ");
+        assert_eq!(serve(&[("DATABASE_URL", url), ACCEPTED]), None, "{url}");
+    }
+}
+
+#[test]
+fn sqlite_without_a_file_is_refused_whatever_is_accepted() {
     for url in [
         "sqlite::memory:",
         "sqlite://:memory:",
@@ -15,13 +30,9 @@ fn a_database_that_forgets_is_refused_unless_the_loss_is_accepted() {
         "sqlite://",
         "sqlite://?mode=rwc",
         "sqlite://some.db?vfs=memdb",
-        "postgres://canary@h/d?options[synchronous_commit]=off",
-        "postgres://canary@h/d?options=-c%20synchronous_commit%3Doff",
-        "postgresql://canary@h/d?options=--synchronous-commit%3Doff",
     ] {
         refused(&[("DATABASE_URL", url)], "database.url: ");
-        let accepted = ("REFERRALD_DATABASE__ACCEPT_LOSS_OF_ACKNOWLEDGED_EVENTS", "true");
-        assert_eq!(serve(&[("DATABASE_URL", url), accepted]), None, "{url}");
+        refused(&[("DATABASE_URL", url), ACCEPTED], "database.url: ");
     }
 }
 

@@ -73,12 +73,16 @@ impl SqliteTxn {
     /// # Errors
     /// [`StoreError`] when the connection is broken.
     pub async fn rollback(mut self) -> Result<(), StoreError> {
-        let done = self.run(|open| open.end("ROLLBACK")).await;
+        let number = self.number;
+        // SQLite may have done so by itself, and whoever began after it has.
+        let back = move |open: &mut Open| if open.transaction == number { open.roll_back() } else { Ok(()) };
+        let done = self.writer.run(back).await;
         self.is_open = done.is_err();
         done
     }
 
-    /// Does something within this transaction, and not within one that was begun after it.
+    /// Does something within this transaction, and neither within one that was begun after it nor within none: some errors,
+    /// a full disk for one, make SQLite roll back by itself, and what followed would be committed by itself.
     async fn run<T, F>(&self, act: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -86,7 +90,7 @@ impl SqliteTxn {
     {
         let number = self.number;
         self.writer
-            .run(move |open| if open.transaction == number { act(open) } else { Err(StoreError::Closed) })
+            .run(move |open| if open.is_in(number)? { act(open) } else { Err(StoreError::Closed) })
             .await
     }
 }
@@ -121,7 +125,44 @@ impl Open {
         Ok(())
     }
 
+    fn is_in(&self, number: u64) -> Result<bool, StoreError> {
+        Ok(self.transaction == number && !self.connection()?.is_autocommit())
+    }
+
     fn roll_back(&mut self) -> Result<(), StoreError> {
         if self.connection()?.is_autocommit() { Ok(()) } else { self.end("ROLLBACK") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sea_orm::DatabaseBackend;
+
+    use super::*;
+
+    fn sql(text: &str) -> Statement {
+        Statement::from_string(DatabaseBackend::Sqlite, text)
+    }
+
+    #[tokio::test]
+    async fn after_sqlite_has_rolled_back_by_itself_nothing_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::open(&directory.path().join("test.db"), Duration::ZERO).unwrap();
+        let txn = SqliteTxn::begin(&writer).await.unwrap();
+        txn.execute(sql("CREATE TABLE t (x INTEGER PRIMARY KEY)")).await.unwrap();
+        txn.commit().await.unwrap();
+
+        let txn = SqliteTxn::begin(&writer).await.unwrap();
+        txn.execute(sql("INSERT INTO t VALUES (1)")).await.unwrap();
+        // As it does by itself when the disk is full.
+        assert!(txn.execute(sql("INSERT OR ROLLBACK INTO t VALUES (1)")).await.is_err());
+        assert!(matches!(txn.execute(sql("INSERT INTO t VALUES (2)")).await, Err(StoreError::Closed)));
+        txn.rollback().await.unwrap();
+
+        let txn = SqliteTxn::begin(&writer).await.unwrap();
+        assert_eq!(txn.execute(sql("DELETE FROM t")).await.unwrap(), 0);
+        txn.commit().await.unwrap();
     }
 }
