@@ -23,10 +23,12 @@ pub(super) struct Selected {
 /// Selects who the customers that are needed are, their e-mails and subscriptions.
 pub(super) fn select(batch: &mut BatchSelect, needs: &Needs) -> Selected {
     let mut selected = Selected::default();
-    if !needs.subscriptions_of.is_empty() {
-        let customers = batch.texts(needs.subscriptions_of.iter().map(StripeCustomerId::as_str));
-        let column = subscription::Column::StripeCustomerId;
-        selected.subscriptions = Some(batch.rows_in::<subscription::Entity>(column, customers));
+    if !needs.subscriptions.is_empty() {
+        // Any of these customers with any of these subscriptions: one more than was asked for does no harm.
+        let customers = batch.texts(needs.subscriptions.iter().map(|(customer, _)| customer.as_str()));
+        let ids = batch.texts(needs.subscriptions.iter().map(|(_, id)| id.as_str()));
+        let is_of = [batch.is_in("stripe_customer_id", customers), batch.is_in("id", ids)].join(" AND ");
+        selected.subscriptions = Some(batch.rows::<subscription::Entity>(&is_of));
     }
     if needs.customers.is_empty() {
         return selected;

@@ -80,8 +80,8 @@ impl Needs {
             Fact::SameCustomer { account, stripe_customer } => {
                 self.customers.extend([account.clone(), stripe_customer.clone()].map(Customer::Stripe));
             }
-            Fact::Subscription { stripe_customer, .. } => {
-                self.subscriptions_of.insert(stripe_customer.clone());
+            Fact::Subscription { subscription, stripe_customer, .. } => {
+                self.subscriptions.insert((stripe_customer.clone(), subscription.clone()));
             }
             // Written without having been read: what was noted stays noted.
             Fact::UnreadDiscounts(_) => {}

@@ -6,7 +6,7 @@ use super::values::Group;
 use crate::domain::inbox::Telling;
 use crate::domain::{
     Claim, Code, CreditNoteId, Customer, DisputeId, InvoiceId, PaymentId, ProgramKey, PromoterId, RefundId,
-    StripeCustomerId, Timestamp, UserId,
+    StripeCustomerId, SubscriptionId, Timestamp, UserId,
 };
 
 /// Facts to fetch, by key.
@@ -28,8 +28,8 @@ pub struct Needs {
     pub postings: BTreeSet<InvoiceId>,
     /// Customers as named: who they are, claims, e-mails, redemptions, reviews, referral.
     pub customers: BTreeSet<Customer>,
-    /// Stripe customers as named, of whose subscriptions is told.
-    pub subscriptions_of: BTreeSet<StripeCustomerId>,
+    /// Subscriptions that are told of, with their Stripe customers as named.
+    pub subscriptions: BTreeSet<(StripeCustomerId, SubscriptionId)>,
     /// Customers as named, of whom every invoice is needed.
     pub all_invoices_of: BTreeSet<Customer>,
     /// Codes that claims name.
@@ -71,7 +71,7 @@ impl Needs {
         self.invoices.extend(other.invoices);
         self.postings.extend(other.postings);
         self.customers.extend(other.customers);
-        self.subscriptions_of.extend(other.subscriptions_of);
+        self.subscriptions.extend(other.subscriptions);
         self.all_invoices_of.extend(other.all_invoices_of);
         self.codes.extend(other.codes);
         self.promotion_codes.extend(other.promotion_codes);
@@ -108,7 +108,7 @@ impl Needs {
             invoices: take(&mut self.invoices, at_most),
             postings: take(&mut self.postings, at_most),
             customers: take(&mut self.customers, at_most),
-            subscriptions_of: take(&mut self.subscriptions_of, at_most),
+            subscriptions: take(&mut self.subscriptions, at_most),
             all_invoices_of: take(&mut self.all_invoices_of, at_most),
             codes: take(&mut self.codes, at_most),
             promotion_codes: take(&mut self.promotion_codes, at_most),
@@ -140,7 +140,7 @@ impl Needs {
         retain(&mut self.invoices, &fetched.invoices);
         retain(&mut self.postings, &fetched.postings);
         retain(&mut self.customers, &fetched.customers);
-        retain(&mut self.subscriptions_of, &fetched.subscriptions_of);
+        retain(&mut self.subscriptions, &fetched.subscriptions);
         retain(&mut self.all_invoices_of, &fetched.all_invoices_of);
         retain(&mut self.codes, &fetched.codes);
         retain(&mut self.promotion_codes, &fetched.promotion_codes);

@@ -43,7 +43,7 @@ fn every_need() -> Needs {
         invoices: [InvoiceId::new("in_1")].into(),
         postings: [InvoiceId::new("in_1")].into(),
         customers: customers.clone().into(),
-        subscriptions_of: [StripeCustomerId::new("cus_1")].into(),
+        subscriptions: [(StripeCustomerId::new("cus_1"), SubscriptionId::new("sub_1"))].into(),
         all_invoices_of: customers.into(),
         codes: [Code::new("ANNA")].into(),
         promotion_codes: [Code::promotion("promo_1")].into(),
