@@ -44,6 +44,9 @@ impl State {
             is_equal
                 && match self.judge(known, &customer) {
                     Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
+                    // It was valid when it came, and what was said at the same moment was left out beside it: told again, by
+                    // another telling of the event, that is left out as well.
+                    Judged::Refused(NoCommission::CodeUsedUp) if known.claimed_at == claim.claimed_at => true,
                     Judged::Refused(_) | Judged::NoReason if known.is_reference() == claim.is_reference() => {
                         waiting = waiting.saturating_add(1);
                         waits && waiting >= WAITING_LIMIT
