@@ -140,6 +140,16 @@ impl EventId {
     }
 }
 
+impl ClaimId {
+    /// The event that made the claim; none for a claim of the API.
+    pub fn event(&self) -> Option<&str> {
+        // `clm_<event>_<precedence>_<of which code>`
+        let (of_event, _of_code) = self.0.strip_prefix("clm_")?.rsplit_once('_')?;
+        let (event, _precedence) = of_event.rsplit_once('_')?;
+        Some(event)
+    }
+}
+
 /// Crockford's alphabet in lower case: 32 letters whose order is that of their values.
 const BASE32: [char; 32] = [
     '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j', 'k', 'm',

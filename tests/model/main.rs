@@ -47,6 +47,9 @@ fn from_environment(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name}={value} is not a number")))
 }
 
+/// Histories that showed an error once.
+const FOUND: [u64; 1] = [1_795_828_334];
+
 /// How many histories ended with something, by what it is.
 struct Tally {
     ends_with: BTreeMap<&'static str, usize>,
@@ -87,7 +90,7 @@ fn every_history_in_every_order_gives_what_the_model_works_out() {
         .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
     println!("seed {seed}");
     let (begun, mut steps_told, mut tally) = (Instant::now(), 0, Tally::new());
-    for seed in (0..histories).map(|number| seed.wrapping_add(number)) {
+    for seed in FOUND.into_iter().chain((0..histories).map(|number| seed.wrapping_add(number))) {
         let mut random = Random(seed);
         let history = History::new(&mut random);
         let setup = &history.setup;

@@ -44,9 +44,9 @@ impl State {
             is_equal
                 && match self.judge(known, &customer) {
                     Judged::Valid(..) | Judged::Refused(NoCommission::Refused) => true,
-                    // It was valid when it came, and what was said at the same moment was left out beside it: told again, by
-                    // another telling of the event, that is left out as well.
-                    Judged::Refused(NoCommission::CodeUsedUp) if known.claimed_at == claim.claimed_at => true,
+                    // It was valid when it came, and what the same event said beside it was left out: told again, by another
+                    // telling of the event, that is left out as well.
+                    Judged::Refused(NoCommission::CodeUsedUp) if is_of_one_event(known, claim) => true,
                     Judged::Refused(_) | Judged::NoReason if known.is_reference() == claim.is_reference() => {
                         waiting = waiting.saturating_add(1);
                         waits && waiting >= WAITING_LIMIT
@@ -234,4 +234,9 @@ impl State {
             .filter_map(|claim| Some((self.customers.present(&claim.named_customer()?), claim.id.clone())))
             .collect()
     }
+}
+
+/// True for two claims that the same event made.
+fn is_of_one_event(one: &Claim, other: &Claim) -> bool {
+    one.id.event().is_some() && one.id.event() == other.id.event()
 }
