@@ -32,8 +32,3 @@ pub mod settings;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;
-
-/// What a request allocates is freed by the writer's thread, and the other way round: that is where the allocator of the system
-/// takes long.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

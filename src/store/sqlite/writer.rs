@@ -16,7 +16,7 @@ use crate::store::thread::WriterThread;
 /// (`Database::checkpoint`): it takes longer than many a batch.
 const LOG_PAGES: u32 = 16_384;
 /// KiB of pages that the connection keeps: what a batch touches of a large ledger, so that it is read from the file once.
-const CACHE_KIB: u32 = 16_384;
+const CACHE_KIB: u32 = 4_096;
 
 /// The connection that writes. Cheap to clone; its thread ends with the last clone.
 #[derive(Debug, Clone)]
