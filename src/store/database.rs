@@ -189,7 +189,7 @@ impl Database {
     /// that by itself.
     ///
     /// The log begins anew by itself only where nobody reads it at that moment. One that has grown because readers follow
-    /// each other without a gap is emptied when this `may_wait`: for [`READERS_END`] at most, and whoever writes waits, too.
+    /// each other without a gap is emptied when this `may_wait`: for half a second at most, and whoever writes waits, too.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be written, [`StoreError::Busy`] when the ledger is not had in time.

@@ -1,7 +1,7 @@
 //! The bodies of events as they are kept: zstd frames, made with a dictionary of what Stripe's events have in common.
 //!
 //! A row names the dictionary that its body needs (`event_payload.dictionary`), so a dictionary is needed as long as there are
-//! such rows: new ones are added to [`DICTIONARIES`] under new ids by `scripts/train-dictionary`, and none is ever changed or
+//! such rows: new ones are added to `DICTIONARIES` under new ids by `scripts/train-dictionary`, and none is ever changed or
 //! taken away. A frame names its dictionary, too: with another one it is an error, and not another body. So is a frame of which
 //! a byte was damaged, because it holds a checksum of its body.
 
