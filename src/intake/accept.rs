@@ -30,8 +30,8 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Starts the writer on the current runtime. It ends when every clone of the intake is dropped and the queue
-    /// is empty.
+    /// Starts the writer, and what watches it on the current runtime. It ends when every clone of the intake is dropped and
+    /// the queue is empty.
     pub fn start(db: &Database, policy: Policy, settings: &IntakeSettings) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(settings.queue_events);
         let work = writer::run(db.clone(), waiting, settings.batch_events, Watch::start());

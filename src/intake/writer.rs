@@ -25,12 +25,13 @@ const WAIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Posts what comes through the queue until it is closed and empty. It takes whatever has arrived as one batch. Runs where the
 /// database wants to be written ([`Database::spawn_writer`]).
-pub(super) async fn run(
-    db: Database,
-    mut waiting: mpsc::Receiver<Waiting>,
-    batch_events: usize,
-    watch: Watch,
-) {
+pub(super) async fn run(db: Database, waiting: mpsc::Receiver<Waiting>, batch_events: usize, watch: Watch) {
+    if AssertUnwindSafe(write(db, waiting, batch_events, watch)).catch_unwind().await.is_err() {
+        tracing::error!("the writer ended in a panic");
+    }
+}
+
+async fn write(db: Database, mut waiting: mpsc::Receiver<Waiting>, batch_events: usize, watch: Watch) {
     let mut checkpointer = Checkpointer::start(&db, &watch);
     loop {
         let mut batch = Vec::with_capacity(batch_events);

@@ -199,8 +199,7 @@ impl Database {
         let row = checkpointer.query_one_raw(passive).await?;
         let pages: i64 = row.map(|row| row.try_get_by_index(1)).transpose()?.unwrap_or_default();
         if may_wait && pages > LOG_PAGES_LIMIT {
-            let queue = tokio::time::timeout(self.lock_timeout, self.memory.lock());
-            let _turn = queue.await.map_err(|_elapsed| StoreError::Busy(None))?;
+            let _turn = self.turn().await?;
             checkpointer.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await?;
         }
         Ok(())
@@ -223,8 +222,7 @@ impl Database {
         match &self.connections {
             Connections::Sqlite { writer, .. } => {
                 // There is one connection: whoever is in the middle of a transaction ends it first.
-                let queue = tokio::time::timeout(self.lock_timeout, self.memory.lock());
-                let _turn = queue.await.map_err(|_elapsed| StoreError::Busy(None))?;
+                let _turn = self.turn().await?;
                 let txn = SqliteTxn::begin(writer).await?;
                 let rows = txn.execute(statement).await?;
                 txn.commit().await?;

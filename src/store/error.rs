@@ -199,6 +199,11 @@ fn of_driver(cause: &Cause) -> Option<&SqlxError> {
     Some(error)
 }
 
+/// The error of a statement that was sent by the driver itself.
+pub(super) fn driver_error(error: SqlxError) -> StoreError {
+    DbErr::Query(RuntimeErr::SqlxError(error.into())).into()
+}
+
 /// The error of a connection that is not to be had.
 pub(super) fn connection_error(error: SqlxError) -> StoreError {
     StoreError::Unavailable(DbErr::Conn(RuntimeErr::SqlxError(error.into())).into())

@@ -52,9 +52,7 @@ impl Database {
     /// # Errors
     /// [`StoreError::Busy`] when the lock is not had within `database.lock_timeout_ms`, else as the database answers.
     pub async fn begin_exclusive(&self, now: Timestamp) -> Result<LedgerTxn, StoreError> {
-        // The tasks of this process wait for each other here, and only one of them at the database.
-        let memory = tokio::time::timeout(self.lock_timeout, Arc::clone(&self.memory).lock_owned());
-        let mut memory = memory.await.map_err(|_elapsed| StoreError::Busy(None))?;
+        let mut memory = self.turn().await?;
         let locked = async {
             let begun = self.begin().await.inspect_err(|error| self.storage.note(Err(error)));
             let (txn, head) = begun?;
@@ -71,6 +69,15 @@ impl Database {
         }
         let next = Next::after(&head, &self.writer, now);
         Ok(LedgerTxn { txn, memory, head, storage: self.storage.clone(), next })
+    }
+
+    /// Waits for a turn among the tasks of this process, so that only one of them waits at the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when it does not come within `database.lock_timeout_ms`.
+    pub(super) async fn turn(&self) -> Result<OwnedMutexGuard<Memory>, StoreError> {
+        let turn = tokio::time::timeout(self.lock_timeout, Arc::clone(&self.memory).lock_owned());
+        turn.await.map_err(|_elapsed| StoreError::Busy(None))
     }
 }
 

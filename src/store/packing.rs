@@ -16,18 +16,18 @@ use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use super::error::{StoreError, corrupt};
 use crate::domain::inbox::{MAX_BODY_BYTES, PackedBody, Telling};
 
-/// Bodies that level 1 makes a tenth longer do not fit five to a page of SQLite's.
+/// Five bodies of this level fit into a page of SQLite's; those of level 1, a tenth longer, do not.
 const COMPRESSION_LEVEL: i32 = 3;
+
+const DICTIONARY_1: &[u8] = include_bytes!("packing/1.dictionary");
 
 /// The dictionary of new bodies.
 const NEWEST: i32 = 1;
-const NEWEST_BYTES: &[u8] = include_bytes!("packing/1.dictionary");
+const NEWEST_BYTES: &[u8] = DICTIONARY_1;
 
 /// All dictionaries that rows may name; 0 is none.
-static DICTIONARIES: [Dictionary; 1] = [Dictionary {
-    id: 1,
-    decoder: LazyLock::new(|| DecoderDictionary::try_copy(include_bytes!("packing/1.dictionary")).ok()),
-}];
+static DICTIONARIES: [Dictionary; 1] =
+    [Dictionary { id: 1, decoder: LazyLock::new(|| DecoderDictionary::try_copy(DICTIONARY_1).ok()) }];
 
 struct Dictionary {
     id: i32,

@@ -9,6 +9,6 @@ mod select;
 mod tests;
 mod upsert;
 
-pub use column::{Column, Holds};
+pub use column::{Column, Holds, columns};
 pub use select::{Answers, BatchSelect, Selection, Table};
 pub use upsert::{BatchUpsert, OnConflict, Step, Write};

@@ -5,12 +5,12 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{self, Arguments as _, AssertSqlSafe, Executor as _};
-use sea_orm::{DbErr, FromQueryResult, RuntimeErr, Statement, Value};
+use sea_orm::{FromQueryResult, Statement, Value};
 use tokio::sync::Mutex;
 
 use super::writer::{Connected, Writer};
 use crate::store::batch::{Answers, BatchSelect, BatchUpsert, json};
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, driver_error};
 
 /// The head is locked and read in a statement of its own: PostgreSQL shows a statement what was committed when it began, but
 /// for the row that it locks. Both go in one message.
@@ -114,8 +114,4 @@ fn add(arguments: &mut PgArguments, value: Value) -> Result<(), sqlx::error::Box
         }
         other => Err(format!("{other:?} cannot be sent").into()),
     }
-}
-
-fn driver_error(error: sqlx::Error) -> StoreError {
-    DbErr::Query(RuntimeErr::SqlxError(error.into())).into()
 }

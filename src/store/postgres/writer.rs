@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
-use sea_orm::{DbErr, RuntimeErr};
 use tokio::runtime::{Builder, Handle};
 
 use crate::settings::DatabaseSettings;
-use crate::store::error::{StoreError, connection_error};
+use crate::store::error::{StoreError, connection_error, driver_error};
 use crate::store::thread::WriterThread;
 
 /// A connection that was in use a moment ago is taken without asking whether the server is still there: should it be
@@ -69,7 +68,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let answered = tokio::time::timeout(self.0.answer_timeout, asked).await;
         let answered = answered.unwrap_or_else(|_elapsed| Err(IoError::from(ErrorKind::TimedOut).into()));
-        answered.map_err(|error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(error.into())).into())
+        answered.map_err(driver_error)
     }
 
     /// The runtime of the writer's thread, which sleeps until the database has answered: in any other one a task is handed

@@ -1,14 +1,14 @@
 //! Selections and writes, each table by a statement that the connection keeps prepared.
 
 use entity::ledger_head;
+use rusqlite::CachedStatement;
 use rusqlite::types::Value as Cell;
-use rusqlite::{CachedStatement, OptionalExtension};
 use sea_orm::{Statement, Value};
 
-use super::rows::{Parameter, Row};
+use super::rows::{Parameter, Row, from_row};
 use super::writer::Open;
 use crate::store::batch::json::clause;
-use crate::store::batch::{Answers, BatchSelect, BatchUpsert, Column, Step, Table, Write};
+use crate::store::batch::{Answers, BatchSelect, BatchUpsert, Column, Step, Table, Write, columns};
 use crate::store::error::StoreError;
 
 impl Open {
@@ -20,19 +20,9 @@ impl Open {
 
     /// The head of the ledger, if there is one.
     pub(super) fn head(&self) -> Result<Option<ledger_head::Model>, StoreError> {
-        let sql = "SELECT id, seq, writer, last_entry_id, last_event_number, last_posted_at FROM ledger_head WHERE id = 1";
-        let mut statement = self.prepared(sql)?;
-        let head = statement.query_row([], |row| {
-            Ok(ledger_head::Model {
-                id: row.get(0)?,
-                seq: row.get(1)?,
-                writer: row.get(2)?,
-                last_entry_id: row.get(3)?,
-                last_event_number: row.get(4)?,
-                last_posted_at: row.get(5)?,
-            })
-        });
-        Ok(head.optional()?)
+        let columns = columns::<ledger_head::Entity>();
+        let head = self.rows(&Table { columns, from: "ledger_head WHERE id = 1".to_owned() }, &[])?.pop();
+        head.map(|row| from_row("ledger_head", row)).transpose()
     }
 
     /// Answers each selection.

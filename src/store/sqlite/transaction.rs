@@ -74,9 +74,7 @@ impl SqliteTxn {
     /// [`StoreError`] when the connection is broken.
     pub async fn rollback(mut self) -> Result<(), StoreError> {
         let number = self.number;
-        // SQLite may have done so by itself, and whoever began after it has.
-        let back = move |open: &mut Open| if open.transaction == number { open.roll_back() } else { Ok(()) };
-        let done = self.writer.run(back).await;
+        let done = self.writer.run(move |open| open.roll_back_only(number)).await;
         self.is_open = done.is_err();
         done
     }
@@ -102,9 +100,7 @@ impl Drop for SqliteTxn {
         }
         let number = self.number;
         self.writer.run_later(move |open| {
-            if open.transaction == number
-                && let Err(error) = open.roll_back()
-            {
+            if let Err(error) = open.roll_back_only(number) {
                 tracing::error!(?error, "a transaction could not be rolled back");
             }
         });
@@ -127,6 +123,11 @@ impl Open {
 
     fn is_in(&self, number: u64) -> Result<bool, StoreError> {
         Ok(self.transaction == number && !self.connection()?.is_autocommit())
+    }
+
+    /// Rolls back this transaction, unless SQLite has done so by itself, or whoever began after it.
+    fn roll_back_only(&mut self, number: u64) -> Result<(), StoreError> {
+        if self.transaction == number { self.roll_back() } else { Ok(()) }
     }
 
     fn roll_back(&mut self) -> Result<(), StoreError> {
